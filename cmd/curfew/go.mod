@@ -1,0 +1,3 @@
+module github.com/curfew-platform/curfew/cmd/curfew
+
+go 1.26.0

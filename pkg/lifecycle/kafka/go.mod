@@ -1,0 +1,3 @@
+module github.com/curfew-platform/curfew/pkg/lifecycle/kafka
+
+go 1.26.0
