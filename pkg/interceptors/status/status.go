@@ -1,0 +1,143 @@
+// Package status makes the errors that may leave a server: a gRPC status with
+// an ErrorInfo whose reason is an enum value of a .proto file.
+//
+// The error edge of the chain lets only errors of this package through.
+// Everything else, a status of a downstream call included, becomes an Internal
+// with a fixed text, because nobody decided that its text may be shown.
+package status
+
+import (
+	"errors"
+	"strings"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/protoadapt"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// Error is an error that was made to be shown to a client. It is immutable.
+type Error struct {
+	st    *status.Status
+	cause error
+}
+
+// New makes an error of code with an ErrorInfo of domain and reason, followed
+// by details. The reason travels as the name of its enum value without the
+// prefix up to and including "ERROR_REASON_". The message is shown to clients:
+// it must not contain anything internal.
+//
+// A detail that cannot be marshalled is left out: an error must never fail to
+// be made.
+func New(code codes.Code, domain string, reason protoreflect.Enum, msg string, details ...proto.Message) error {
+	info := &errdetails.ErrorInfo{Domain: domain, Reason: Name(reason)}
+	return build(code, msg, info, details)
+}
+
+// NewWithMetadata is New with metadata for the ErrorInfo, for reasons whose
+// parameters a client has to read.
+func NewWithMetadata(code codes.Code, domain string, reason protoreflect.Enum, msg string, metadata map[string]string, details ...proto.Message) error {
+	info := &errdetails.ErrorInfo{Domain: domain, Reason: Name(reason), Metadata: metadata}
+	return build(code, msg, info, details)
+}
+
+// Plain makes an error without a reason, for the few codes that explain
+// themselves: Canceled, DeadlineExceeded, Unimplemented, Internal.
+func Plain(code codes.Code, msg string) error {
+	return &Error{st: status.New(code, msg)}
+}
+
+// WithCause returns err with a cause that is logged by the error edge and
+// never shown. An err that is not of this package is returned unchanged.
+func WithCause(err, cause error) error {
+	e, ok := err.(*Error) //nolint:errorlint // only an unwrapped error of this package may be extended
+	if !ok {
+		return err
+	}
+	return &Error{st: e.st, cause: cause}
+}
+
+func build(code codes.Code, msg string, info *errdetails.ErrorInfo, details []proto.Message) error {
+	st := status.New(code, msg)
+	adapted := make([]protoadapt.MessageV1, 0, len(details)+1)
+	adapted = append(adapted, info)
+	for _, d := range details {
+		adapted = append(adapted, protoadapt.MessageV1Of(d))
+	}
+	with, err := st.WithDetails(adapted...)
+	if err != nil {
+		return &Error{st: st}
+	}
+	return &Error{st: with}
+}
+
+// Error returns code and message, without the cause.
+func (e *Error) Error() string { return e.st.Err().Error() }
+
+// GRPCStatus is what travels.
+func (e *Error) GRPCStatus() *status.Status { return e.st }
+
+// Unwrap returns the cause, nil if there is none.
+func (e *Error) Unwrap() error { return e.cause }
+
+// Is reports whether target has the same code and reason.
+func (e *Error) Is(target error) bool {
+	t, ok := target.(*Error) //nolint:errorlint // errors.Is walks the chain itself
+	return ok && t.st.Code() == e.st.Code() && t.st.Message() == e.st.Message() && Reason(t) == Reason(e)
+}
+
+// Name returns the wire form of a reason: the name of the enum value after
+// "ERROR_REASON_". A number that the enum does not know gives "UNSPECIFIED".
+func Name(reason protoreflect.Enum) string {
+	value := reason.Descriptor().Values().ByNumber(reason.Number())
+	if value == nil {
+		return "UNSPECIFIED"
+	}
+	name := string(value.Name())
+	if i := strings.Index(name, "ERROR_REASON_"); i >= 0 {
+		return name[i+len("ERROR_REASON_"):]
+	}
+	return name
+}
+
+// Reason returns the reason of err, or "" if err is nil or has none. It also
+// understands errors that a gRPC client call returned.
+func Reason(err error) string {
+	if info := Info(err); info != nil {
+		return info.GetReason()
+	}
+	return ""
+}
+
+// Info returns the first ErrorInfo of err, or nil.
+func Info(err error) *errdetails.ErrorInfo {
+	return Detail[*errdetails.ErrorInfo](err)
+}
+
+// Detail returns the first detail of type T, or the zero T.
+func Detail[T proto.Message](err error) T {
+	var zero T
+	if err == nil {
+		return zero
+	}
+	var with interface{ GRPCStatus() *status.Status }
+	if !errors.As(err, &with) {
+		return zero
+	}
+	st := with.GRPCStatus()
+	if st == nil {
+		return zero
+	}
+	for _, d := range st.Details() {
+		if detail, ok := d.(T); ok {
+			return detail
+		}
+	}
+	return zero
+}
+
+// Code returns the code of err: OK for nil, Unknown for an error that is no
+// status.
+func Code(err error) codes.Code { return status.Code(err) }
