@@ -6,14 +6,12 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"path/filepath"
-	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/curfew-platform/curfew/pkg/localenv/postgres"
+	"github.com/curfew-platform/curfew/pkg/localenv/scratch"
 )
 
 // private is the server of this test binary.
@@ -23,8 +21,7 @@ var private struct {
 	sync.Mutex
 
 	cluster *postgres.Cluster
-	dir     string
-	lock    *os.File
+	folder  *scratch.Folder
 	err     error
 }
 
@@ -55,7 +52,7 @@ func Main(m *testing.M) { Runner{m}.Run() }
 
 // Runner is a testing.M that stops the private server after the tests, so that
 // goleak.VerifyTestMain(pgtest.Runner{M: m}) finds nothing of it.
-type Runner struct{ M *testing.M }
+type Runner struct{ M interface{ Run() int } }
 
 // Run runs the tests and returns their exit status.
 func (r Runner) Run() int {
@@ -66,25 +63,15 @@ func (r Runner) Run() int {
 	return code
 }
 
-const prefix = "curfew-pgtest-"
-
-func start() (err error) {
-	sweep()
-	// The folder gets the name that sweep looks for once it is locked.
-	unlocked, err := os.MkdirTemp("", "new-"+prefix)
+func start() error {
+	folder, err := scratch.Make("curfew-pgtest")
 	if err != nil {
 		return err
 	}
-	if private.lock, err = hold(unlocked); err != nil {
-		return err
-	}
-	private.dir = filepath.Join(filepath.Dir(unlocked), strings.TrimPrefix(filepath.Base(unlocked), "new-"))
-	if err := os.Rename(unlocked, private.dir); err != nil {
-		return err
-	}
+	private.folder = folder
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	cluster, err := postgres.Prepare(ctx, postgres.Config{Dir: private.dir})
+	cluster, err := postgres.Prepare(ctx, postgres.Config{Dir: folder.Path()})
 	if err != nil {
 		return err
 	}
@@ -98,38 +85,16 @@ func start() (err error) {
 func stop() error {
 	private.Lock()
 	defer private.Unlock()
-	if private.cluster == nil {
-		return nil
+	var err error
+	if private.cluster != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		err = private.cluster.Stop(ctx)
+		private.cluster = nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
-	err := private.cluster.Stop(ctx)
-	private.cluster = nil
-	return errors.Join(err, os.RemoveAll(private.dir), private.lock.Close())
-}
-
-// hold locks a folder for the life of this process.
-func hold(dir string) (*os.File, error) {
-	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, err
+	if private.folder != nil {
+		err = errors.Join(err, private.folder.Remove())
+		private.folder = nil
 	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return nil, errors.Join(err, lock.Close())
-	}
-	return lock, nil
-}
-
-// sweep removes the folders of test binaries that were killed: their servers
-// ended with them, their locks are free. Failing is harmless.
-func sweep() {
-	dirs, _ := filepath.Glob(filepath.Join(os.TempDir(), prefix+"*")) // The pattern is valid.
-	for _, dir := range dirs {
-		lock, err := hold(dir)
-		if err != nil {
-			continue
-		}
-		_ = os.RemoveAll(dir)
-		_ = lock.Close()
-	}
+	return err
 }
