@@ -1,0 +1,151 @@
+package stand
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Process is a program that this one started. Its process group dies with it.
+type Process struct {
+	// GRPC and HTTP are the bound addresses, if the program announces them.
+	GRPC string `json:"grpc"`
+	HTTP string `json:"http"`
+
+	cmd    *exec.Cmd
+	done   chan struct{}
+	err    error
+	stderr *tail
+}
+
+// readyLimit bounds the start of a process.
+const readyLimit = 60 * time.Second
+
+// StartService starts a binary of the folder with --addr-file and waits until
+// it is ready. env is added to this program's environment.
+func (s *Stand) StartService(ctx context.Context, name string, env []string, args ...string) (*Process, error) {
+	dir, err := os.MkdirTemp("", "curfew-stand-*")
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", name, err)
+	}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, "addr.json")
+	args = append(args, "--addr-file", file, "--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0")
+	p, err := Start(filepath.Join(s.Bin, name), env, args...)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, readyLimit)
+	defer cancel()
+	poll := time.NewTicker(10 * time.Millisecond)
+	defer poll.Stop()
+	for {
+		select {
+		case <-poll.C:
+			content, err := os.ReadFile(file)
+			if err != nil {
+				continue
+			}
+			if err := json.Unmarshal(content, p); err != nil {
+				p.Kill()
+				return nil, fmt.Errorf("start %s: %w", name, err)
+			}
+			return p, nil
+		case <-p.done:
+			return nil, fmt.Errorf("%s ended before it was ready: %w\n%s", name, p.err, p.stderr.String())
+		case <-ctx.Done():
+			p.Kill()
+			return nil, fmt.Errorf("%s is not ready: %w\n%s", name, context.Cause(ctx), p.stderr.String())
+		}
+	}
+}
+
+// Start starts a program in a process group of its own.
+func Start(path string, env []string, args ...string) (*Process, error) {
+	p := &Process{cmd: exec.Command(path, args...), done: make(chan struct{}), stderr: &tail{}}
+	p.cmd.Env = append(os.Environ(), env...)
+	p.cmd.Stderr = p.stderr
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := p.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start %s: %w", filepath.Base(path), err)
+	}
+	go func() {
+		defer close(p.done)
+		p.err = p.cmd.Wait()
+	}()
+	return p, nil
+}
+
+// Pid is the process id.
+func (p *Process) Pid() int { return p.cmd.Process.Pid }
+
+// Signal sends a signal to the process alone.
+func (p *Process) Signal(sig syscall.Signal) error {
+	if err := p.cmd.Process.Signal(sig); err != nil {
+		return fmt.Errorf("signal: %w", err)
+	}
+	return nil
+}
+
+// Stderr is the end of what the process wrote to standard error.
+func (p *Process) Stderr() string { return p.stderr.String() }
+
+// Done is closed when the process has ended.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// Stop sends SIGTERM, and SIGKILL to the whole group when the grace is over, as
+// a kubelet does. It returns how long the process took to end and whether it
+// had to be killed.
+func (p *Process) Stop(grace time.Duration) (took time.Duration, killed bool, err error) {
+	start := time.Now()
+	if err := p.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return 0, false, err
+	}
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	select {
+	case <-p.done:
+		return time.Since(start), false, nil
+	case <-timer.C:
+		p.Kill()
+		return time.Since(start), true, nil
+	}
+}
+
+// Kill sends SIGKILL to the process group and waits.
+func (p *Process) Kill() {
+	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+	<-p.done
+}
+
+// tail keeps the last 64 KiB that are written to it.
+type tail struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+const tailSize = 64 << 10
+
+func (t *tail) Write(b []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.buf.Write(b)
+	if over := t.buf.Len() - tailSize; over > 0 {
+		t.buf.Next(over)
+	}
+	return len(b), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.buf.String()
+}
