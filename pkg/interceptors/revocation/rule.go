@@ -1,0 +1,95 @@
+package revocation
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Kind says what a [Rule] is about.
+type Kind uint8
+
+// The kinds of rules. The zero Kind is invalid.
+const (
+	// KindToken revokes one token: ID is its jti.
+	KindToken Kind = iota + 1
+	// KindSession revokes all tokens of a session: ID is its sid.
+	KindSession
+	// KindSubjectEpoch revokes the tokens of a subject below Epoch: ID is the sub.
+	KindSubjectEpoch
+	// KindSubjectBlock revokes all tokens of a subject until Until: ID is the
+	// sub. It is for issuers whose tokens carry no epoch.
+	KindSubjectBlock
+	// KindKey revokes all tokens signed with a key: ID is its kid.
+	KindKey
+	// KindIssuer revokes all tokens of the issuer: ID is empty.
+	KindIssuer
+
+	kinds = int(KindIssuer) + 1
+)
+
+// String returns the name of the kind.
+func (k Kind) String() string {
+	switch k {
+	case KindToken:
+		return "token"
+	case KindSession:
+		return "session"
+	case KindSubjectEpoch:
+		return "subject_epoch"
+	case KindSubjectBlock:
+		return "subject_block"
+	case KindKey:
+		return "key"
+	case KindIssuer:
+		return "issuer"
+	default:
+		return fmt.Sprintf("kind(%d)", uint8(k))
+	}
+}
+
+// Rule is one entry of the feed of revocations. Rules are values; they may be
+// copied and used by several goroutines.
+type Rule struct {
+	// Seq is the position in the feed, from 1, in the order of commits. Rules
+	// of one transaction may share it. A source without a feed ignores it.
+	Seq int64
+	// Kind says which of the fields below count.
+	Kind Kind
+	// Issuer is the iss of the tokens; never empty.
+	Issuer string
+	// ID is the jti, sid, sub or kid, as Kind says.
+	ID string
+	// Epoch is the smallest epoch that is still good, for KindSubjectEpoch. It
+	// is an integer in the token and never compared with iat, which has a
+	// resolution of one second and comes from another clock.
+	Epoch int64
+	// Until ends the block, for KindSubjectBlock.
+	Until time.Time
+	// KeepUntil is the time after which no token that the rule is about can be
+	// valid any more: token life + leeway + largest clock error after the
+	// revocation. After it the rule may be forgotten. Never zero.
+	KeepUntil time.Time
+}
+
+// Validate reports what is wrong with the rule, nil if nothing is.
+func (r Rule) Validate() error {
+	switch {
+	case r.Issuer == "":
+		return errors.New("revocation: rule without issuer")
+	case r.Kind == 0 || int(r.Kind) >= kinds:
+		return fmt.Errorf("revocation: rule of unknown %s", r.Kind)
+	case (r.ID == "") != (r.Kind == KindIssuer):
+		return fmt.Errorf("revocation: id of a rule of kind %s is missing or too much", r.Kind)
+	case r.Kind == KindSubjectEpoch && r.Epoch <= 0:
+		return errors.New("revocation: epoch of a rule is not positive")
+	case r.Kind == KindSubjectBlock && r.Until.IsZero():
+		return errors.New("revocation: block without end")
+	case r.KeepUntil.IsZero():
+		return errors.New("revocation: rule without keep-until")
+	case r.Seq < 0:
+		return errors.New("revocation: negative position of a rule")
+	default:
+		return nil
+	}
+}

@@ -1,0 +1,240 @@
+package revocation
+
+import (
+	"cmp"
+	"hash/maphash"
+	"math/bits"
+	"slices"
+	"time"
+
+	"github.com/curfew-platform/curfew/pkg/interceptors/identity"
+)
+
+// Set is an immutable set of rules. The zero Set is empty, and a Set may be
+// used by any number of goroutines; With and Expire return a new one that
+// shares what did not change.
+//
+// It is a two-level table by hash, whose leaves are sorted slices without
+// pointers: 32 bytes a rule, nothing for the garbage collector to follow, and
+// adding one rule to a million copies a few kilobytes. A rule is kept as 128
+// bits of a keyed hash and not as its text, so that two rules collide with a
+// probability that does not matter, and never by somebody's intent.
+type Set struct {
+	root  [fan]*node
+	count [kinds]int
+}
+
+const (
+	fanBits = 6
+	fan     = 1 << fanBits
+)
+
+type node struct{ leaf [fan][]entry }
+
+// entry is one rule. Equal h1 and h2 mean the same target.
+type entry struct {
+	h1, h2 uint64
+	// value is the epoch of KindSubjectEpoch, the end of KindSubjectBlock in
+	// nanoseconds since the Unix epoch.
+	value int64
+	// keep is when the entry may be forgotten, in seconds since the Unix
+	// epoch, rounded up; the low 3 bits hold the kind.
+	keep int64
+}
+
+const kindBits = 3
+
+func (e entry) kind() Kind { return Kind(e.keep & (1<<kindBits - 1)) }
+
+// The keys of the hash differ in every process, so nobody can prepare ids
+// that collide.
+var (
+	seed1 = maphash.MakeSeed()
+	seed2 = maphash.MakeSeed()
+)
+
+func hash(seed maphash.Seed, k Kind, issuer, id string) uint64 {
+	a := maphash.String(seed, issuer) + uint64(k)*0x9e3779b97f4a7c15
+	b := maphash.String(seed, id)
+	hi, lo := bits.Mul64(a^0xa0761d6478bd642f, b^0xe7037ed1a0b428db)
+	return hi ^ lo ^ bits.RotateLeft64(a, 32) ^ b
+}
+
+func first(h uint64) uint64  { return h >> (64 - fanBits) }
+func second(h uint64) uint64 { return h >> (64 - 2*fanBits) & (fan - 1) }
+
+// With returns the set with the rules added: the union, and for the same
+// target the highest epoch, the latest block and the latest keep-until.
+// Invalid rules are the caller's fault and must be refused before
+// ([Rule.Validate]). The receiver may be nil, which is the empty set.
+func (s *Set) With(rules ...Rule) *Set {
+	added := make([]entry, 0, len(rules))
+	for _, r := range rules {
+		e := entry{h1: hash(seed1, r.Kind, r.Issuer, r.ID), h2: hash(seed2, r.Kind, r.Issuer, r.ID)}
+		switch r.Kind {
+		case KindSubjectEpoch:
+			e.value = r.Epoch
+		case KindSubjectBlock:
+			e.value = r.Until.UnixNano()
+		}
+		e.keep = (r.KeepUntil.Unix()+1)<<kindBits | int64(r.Kind)
+		added = append(added, e)
+	}
+	slices.SortFunc(added, compare)
+	next := &Set{}
+	if s != nil {
+		*next = *s
+	}
+	for len(added) > 0 {
+		i := first(added[0].h1)
+		n := &node{}
+		if old := next.root[i]; old != nil {
+			*n = *old
+		}
+		next.root[i] = n
+		for len(added) > 0 && first(added[0].h1) == i {
+			j := second(added[0].h1)
+			end := 1
+			for end < len(added) && first(added[end].h1) == i && second(added[end].h1) == j {
+				end++
+			}
+			n.leaf[j] = next.merge(n.leaf[j], added[:end])
+			added = added[end:]
+		}
+	}
+	return next
+}
+
+// merge returns the union of two sorted slices and counts what is new.
+func (s *Set) merge(old, added []entry) []entry {
+	out := make([]entry, 0, len(old)+len(added))
+	for len(old) > 0 || len(added) > 0 {
+		var e entry
+		isNew := false
+		if len(added) == 0 || len(old) > 0 && compare(old[0], added[0]) <= 0 {
+			e, old = old[0], old[1:]
+		} else {
+			e, added, isNew = added[0], added[1:], true
+		}
+		if last := len(out) - 1; last >= 0 && compare(out[last], e) == 0 {
+			out[last].value = max(out[last].value, e.value)
+			out[last].keep = max(out[last].keep, e.keep)
+			continue
+		}
+		if isNew {
+			s.count[e.kind()]++
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+// Expire returns the set without the rules whose keep-until is before now.
+// It returns the receiver itself if nothing went.
+func (s *Set) Expire(now time.Time) *Set {
+	limit := now.Unix() << kindBits
+	var next *Set
+	for i, n := range s.root {
+		if n == nil {
+			continue
+		}
+		var fresh *node
+		for j, leaf := range n.leaf {
+			if !slices.ContainsFunc(leaf, func(e entry) bool { return e.keep < limit }) {
+				continue
+			}
+			if next == nil {
+				next = &Set{root: s.root, count: s.count}
+			}
+			if fresh == nil {
+				fresh = &node{leaf: n.leaf}
+				next.root[i] = fresh
+			}
+			kept := make([]entry, 0, len(leaf))
+			for _, e := range leaf {
+				if e.keep < limit {
+					next.count[e.kind()]--
+					continue
+				}
+				kept = append(kept, e)
+			}
+			fresh.leaf[j] = kept
+		}
+	}
+	if next == nil {
+		return s
+	}
+	return next
+}
+
+// Len returns the number of rules.
+func (s *Set) Len() int {
+	n := 0
+	for _, c := range s.count {
+		n += c
+	}
+	return n
+}
+
+// Revokes reports whether a rule of the set revokes the token of id. It does
+// not allocate. Claims that the token does not have are empty in id and match
+// nothing.
+func (s *Set) Revokes(id *identity.Identity, now time.Time) bool {
+	if s.count[KindSubjectEpoch] > 0 {
+		if epoch, ok := s.find(KindSubjectEpoch, id.Issuer, id.Subject); ok && id.Epoch < epoch {
+			return true
+		}
+	}
+	if s.has(KindSession, id.Issuer, id.SessionID) || s.has(KindToken, id.Issuer, id.TokenID) ||
+		s.has(KindKey, id.Issuer, id.KeyID) {
+		return true
+	}
+	if s.count[KindIssuer] > 0 {
+		if _, ok := s.find(KindIssuer, id.Issuer, ""); ok {
+			return true
+		}
+	}
+	if s.count[KindSubjectBlock] > 0 {
+		if until, ok := s.find(KindSubjectBlock, id.Issuer, id.Subject); ok && now.UnixNano() < until {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Set) has(k Kind, issuer, id string) bool {
+	if s.count[k] == 0 || id == "" {
+		return false
+	}
+	_, ok := s.find(k, issuer, id)
+	return ok
+}
+
+// find looks for a target. The second half of the hash is computed only when
+// the first one matches, which is rare.
+func (s *Set) find(k Kind, issuer, id string) (int64, bool) {
+	h1 := hash(seed1, k, issuer, id)
+	n := s.root[first(h1)]
+	if n == nil {
+		return 0, false
+	}
+	leaf := n.leaf[second(h1)]
+	lo, hi := 0, len(leaf)
+	for lo < hi {
+		if mid := int(uint(lo+hi) >> 1); leaf[mid].h1 < h1 {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	for ; lo < len(leaf) && leaf[lo].h1 == h1; lo++ {
+		if leaf[lo].h2 == hash(seed2, k, issuer, id) {
+			return leaf[lo].value, true
+		}
+	}
+	return 0, false
+}
+
+func compare(a, b entry) int {
+	return cmp.Or(cmp.Compare(a.h1, b.h1), cmp.Compare(a.h2, b.h2))
+}
