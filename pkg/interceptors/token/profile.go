@@ -1,0 +1,141 @@
+package token
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// CurfewIssuer is the issuer of the platform's own tokens unless configured
+// otherwise.
+const CurfewIssuer = "https://auth.curfew.dev"
+
+// CurfewAudience is the audience that the platform's own tokens carry.
+const CurfewAudience = "curfew"
+
+// Profile says what a token of one issuer must look like. Start from Curfew
+// or OIDC and change fields; NewVerifier validates the result.
+type Profile struct {
+	// Name appears in Describe: "curfew" or "oidc".
+	Name string
+	// Issuer is compared with `iss`, byte for byte.
+	Issuer string
+	// Keys of the issuer.
+	Keys Keys
+	// Algorithms that are accepted at all, on top of each key having one.
+	Algorithms []string
+	// Types of the `typ` header, without case and without "application/". An
+	// empty string admits tokens that have none.
+	Types []string
+	// Audiences: `aud` must contain one of them. If empty, AuthorizedParties
+	// must not be.
+	Audiences []string
+	// AuthorizedParties: `azp` must be one of them. Checked if not empty.
+	AuthorizedParties []string
+	// Sessions: `sid` and `jti` are required.
+	Sessions bool
+	// Epochs: `epoch` is required; without it such a token cannot be revoked
+	// by epoch, only by session, token, subject block, key or issuer.
+	Epochs bool
+	// NotBefore: `nbf` is required.
+	NotBefore bool
+	// RolesClaim is the path of the claim with the roles, outermost first: an
+	// array of strings. Required in the token if RolesRequired. Empty: no roles.
+	RolesClaim    []string
+	RolesRequired bool
+	// Claims, if not empty, are all that a token may carry. An unknown claim
+	// may restrict the token (`cnf` does), so ignoring it would widen it.
+	Claims []string
+	// Leeway for clocks that differ, on exp, nbf, iat and auth_time. At most 2
+	// minutes; default 5 s.
+	Leeway time.Duration
+	// MaxLife bounds exp - iat: a rule of the revocation set is forgotten after
+	// the longest life, so a longer token would come back to life.
+	MaxLife time.Duration
+}
+
+// Curfew is the profile of the platform's own access tokens (RFC 9068 with
+// session, epoch and roles).
+func Curfew(issuer string, keys Keys) Profile {
+	return Profile{
+		Name: "curfew", Issuer: issuer, Keys: keys,
+		Algorithms: []string{EdDSA, ES256},
+		Types:      []string{"at+jwt"},
+		Audiences:  []string{CurfewAudience},
+		Sessions:   true, Epochs: true, NotBefore: true,
+		RolesClaim: []string{"roles"}, RolesRequired: true,
+		Claims:  []string{"sub", "sid", "jti", "epoch", "roles", "auth_time", "acr", "iss", "aud", "exp", "nbf", "iat"},
+		Leeway:  5 * time.Second,
+		MaxLife: time.Hour,
+	}
+}
+
+// OIDC is the profile of an external issuer: give it Audiences or
+// AuthorizedParties, and RolesClaim if roles are wanted. Refresh and ID tokens
+// of the common providers are refused as access tokens.
+func OIDC(issuer string, keys Keys) Profile {
+	return Profile{
+		Name: "oidc", Issuer: issuer, Keys: keys,
+		Algorithms: []string{RS256, PS256, ES256, ES384, EdDSA},
+		Types:      []string{"at+jwt", "jwt"},
+		Leeway:     30 * time.Second,
+		MaxLife:    24 * time.Hour,
+	}
+}
+
+const maxLeeway = 2 * time.Minute
+
+func (p Profile) check() error {
+	switch {
+	case p.Issuer == "":
+		return errors.New("no issuer")
+	case p.Keys == nil:
+		return errors.New("no keys")
+	case len(p.Algorithms) == 0:
+		return errors.New("no algorithms")
+	case len(p.Types) == 0:
+		return errors.New("no types")
+	case len(p.Audiences) == 0 && len(p.AuthorizedParties) == 0:
+		return errors.New("neither audiences nor authorized parties")
+	case p.Leeway < 0 || p.Leeway > maxLeeway:
+		return fmt.Errorf("leeway not within 0 to %s", maxLeeway)
+	case p.MaxLife <= 0:
+		return errors.New("no longest life")
+	case p.RolesRequired && len(p.RolesClaim) == 0:
+		return errors.New("roles required but no claim named")
+	}
+	known := []string{EdDSA, ES256, ES384, RS256, PS256, HS256}
+	for _, alg := range p.Algorithms {
+		if !slices.Contains(known, alg) {
+			return fmt.Errorf("unknown algorithm %q", alg)
+		}
+	}
+	return nil
+}
+
+// String describes the profile on one line, for --check.
+func (p Profile) String() string {
+	required := []string{"sub", "exp", "iat"}
+	if p.Sessions {
+		required = append(required, "sid", "jti")
+	}
+	if p.Epochs {
+		required = append(required, "epoch")
+	}
+	if p.NotBefore {
+		required = append(required, "nbf")
+	}
+	if p.RolesRequired {
+		required = append(required, strings.Join(p.RolesClaim, "."))
+	}
+	s := fmt.Sprintf("%s issuer=%s alg=%s typ=%s", p.Name, p.Issuer, strings.Join(p.Algorithms, ","), strings.Join(p.Types, ","))
+	if len(p.Audiences) > 0 {
+		s += " aud=" + strings.Join(p.Audiences, ",")
+	}
+	if len(p.AuthorizedParties) > 0 {
+		s += " azp=" + strings.Join(p.AuthorizedParties, ",")
+	}
+	return fmt.Sprintf("%s required=%s leeway=%s max-life=%s", s, strings.Join(required, ","), p.Leeway, p.MaxLife)
+}

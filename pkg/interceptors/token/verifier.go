@@ -1,0 +1,154 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+
+	"github.com/curfew-platform/curfew/pkg/interceptors/identity"
+)
+
+// Options are the settings of a Verifier that have a default.
+type Options struct {
+	// CacheEntries bounds the verified-token cache. Default 100,000.
+	CacheEntries int
+	// CacheBytes bounds it too. Default 128 MiB.
+	CacheBytes int
+	// Now is the clock. Default time.Now.
+	Now func() time.Time
+}
+
+// Verifier verifies tokens of several issuers. It is safe for concurrent use.
+type Verifier struct {
+	profiles map[string]*Profile
+	cache    *otter.Cache[string, *entry]
+	now      func() time.Time
+}
+
+// NewVerifier returns a Verifier with the default Options. It fails without a
+// profile, on two profiles of one issuer and on a profile that is not valid.
+func NewVerifier(profiles ...Profile) (*Verifier, error) {
+	return Options{}.NewVerifier(profiles...)
+}
+
+// NewVerifier is NewVerifier with these options.
+func (o Options) NewVerifier(profiles ...Profile) (*Verifier, error) {
+	if o.CacheEntries == 0 {
+		o.CacheEntries = 100_000
+	}
+	if o.CacheBytes == 0 {
+		o.CacheBytes = 128 << 20
+	}
+	if o.CacheEntries < 0 || o.CacheBytes < o.CacheEntries {
+		return nil, errors.New("token verifier: cache bounds")
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if len(profiles) == 0 {
+		return nil, errors.New("token verifier: no profile")
+	}
+	v := &Verifier{profiles: make(map[string]*Profile, len(profiles)), now: o.Now}
+	for _, p := range profiles {
+		if err := p.check(); err != nil {
+			return nil, fmt.Errorf("token profile %q: %w", p.Issuer, err)
+		}
+		if _, dup := v.profiles[p.Issuer]; dup {
+			return nil, fmt.Errorf("token profile %q: given twice", p.Issuer)
+		}
+		v.profiles[p.Issuer] = &p
+	}
+	cache, err := newCache(o.CacheEntries, o.CacheBytes)
+	if err != nil {
+		return nil, err
+	}
+	v.cache = cache
+	return v, nil
+}
+
+// Verify returns who the token speaks for. The identity is shared with other
+// calls: read-only. Errors wrap ErrMalformed, ErrExpired, ErrWrongAudience or
+// ErrKeysUnavailable. It blocks only while the keys of the issuer have to be
+// fetched, bounded by ctx and by Keys.
+//
+// Verify says nothing about revocation.
+func (v *Verifier) Verify(ctx context.Context, raw string) (*identity.Identity, error) {
+	if e, ok := v.cache.GetIfPresent(raw); ok {
+		// The cache drops expired entries when it likes; this is the check.
+		if !v.now().Before(e.deadline) {
+			return nil, ErrExpired
+		}
+		return e.id, nil
+	}
+	id, p, err := v.verify(ctx, raw)
+	if err != nil {
+		return nil, err
+	}
+	// The text is cloned: it is a part of a larger buffer of the transport.
+	v.cache.Set(strings.Clone(raw), &entry{id: id, deadline: id.ExpiresAt.Add(p.Leeway)})
+	return id, nil
+}
+
+func (v *Verifier) verify(ctx context.Context, raw string) (*identity.Identity, *Profile, error) {
+	c, err := parse(raw)
+	if err != nil {
+		return nil, nil, err
+	}
+	issuer, ok := c.claims["iss"].(string)
+	if !ok {
+		return nil, nil, malformed("no issuer")
+	}
+	p, ok := v.profiles[issuer]
+	if !ok {
+		return nil, nil, malformed("unknown issuer")
+	}
+	// Everything that needs no key comes before the look-up, which may go out
+	// to the issuer.
+	if !slices.Contains(p.Algorithms, c.header.alg) {
+		return nil, nil, malformed("algorithm not allowed")
+	}
+	if !slices.Contains(p.Types, mediaType(c.header.typ)) {
+		return nil, nil, malformed("type not allowed")
+	}
+	alg, key, err := p.Keys.Key(ctx, c.header.kid)
+	switch {
+	case errors.Is(err, ErrUnknownKey):
+		return nil, nil, malformed("unknown key")
+	case err != nil:
+		return nil, nil, fmt.Errorf("%w: %w", ErrKeysUnavailable, err)
+	case alg != c.header.alg:
+		return nil, nil, malformed("algorithm is not the one of the key")
+	}
+	if err := verify(alg, key, c.signed, c.signature); err != nil {
+		return nil, nil, err
+	}
+	id, err := claims{members: c.claims, profile: p, now: v.now()}.identity(c.header.kid)
+	return id, p, err
+}
+
+// mediaType is the short lower-case form of a `typ` (RFC 7515 4.1.9).
+func mediaType(typ string) string {
+	typ = strings.ToLower(typ)
+	return strings.TrimPrefix(typ, "application/")
+}
+
+// Stats returns the counters of the verified-token cache.
+func (v *Verifier) Stats() Stats {
+	s := v.cache.Stats()
+	return Stats{Hits: s.Hits, Misses: s.Misses, Entries: v.cache.EstimatedSize()}
+}
+
+// Describe lists the profiles, one per line, ordered by issuer.
+func (v *Verifier) Describe() string {
+	lines := make([]string, 0, len(v.profiles))
+	for _, p := range v.profiles {
+		lines = append(lines, p.String())
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
