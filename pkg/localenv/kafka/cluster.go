@@ -20,6 +20,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/curfew-platform/curfew/pkg/localenv/daemon"
+	"github.com/curfew-platform/curfew/pkg/localenv/freeport"
 	"github.com/curfew-platform/curfew/pkg/localenv/java"
 	"github.com/curfew-platform/curfew/pkg/localenv/maven"
 )
@@ -76,14 +77,12 @@ func Prepare(ctx context.Context, config Config) (*Cluster, error) {
 	if c.jars, err = libraries.Fetch(ctx, cache, config.Progress); err != nil {
 		return nil, err
 	}
-	controller, err := freePort(ctx)
-	if err != nil {
+	if c.config.Port, err = freeport.Or(ctx, config.Port); err != nil {
 		return nil, err
 	}
-	if c.config.Port == 0 {
-		if c.config.Port, err = freePort(ctx); err != nil {
-			return nil, err
-		}
+	controller, err := freeport.Or(ctx, 0)
+	if err != nil {
+		return nil, err
 	}
 	if err := os.MkdirAll(c.config.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the state folder: %w", err)
@@ -217,12 +216,3 @@ const logging = `<Configuration status="ERROR"><Appenders><Console name="out" ta
 	`<PatternLayout pattern="%d{ISO8601} %p %c{1} %m%n"/></Console></Appenders>` +
 	`<Loggers><Root level="warn"><AppenderRef ref="out"/></Root></Loggers></Configuration>
 `
-
-func freePort(ctx context.Context) (int, error) {
-	lis, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, fmt.Errorf("find a free port: %w", err)
-	}
-	port := lis.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // A TCP listener has a TCP address.
-	return port, lis.Close()
-}

@@ -22,6 +22,7 @@ import (
 
 	"github.com/curfew-platform/curfew/pkg/localenv/account"
 	"github.com/curfew-platform/curfew/pkg/localenv/daemon"
+	"github.com/curfew-platform/curfew/pkg/localenv/freeport"
 )
 
 // Superuser is the role that owns the cluster.
@@ -85,10 +86,8 @@ func Prepare(ctx context.Context, config Config) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.config.Port == 0 {
-		if c.config.Port, err = freePort(ctx); err != nil {
-			return nil, err
-		}
+	if c.config.Port, err = freeport.Or(ctx, config.Port); err != nil {
+		return nil, err
 	}
 	if c.password, err = c.readPassword(); err != nil {
 		return nil, err
@@ -165,9 +164,14 @@ func (c *Cluster) URL(database string) string {
 func (c *Cluster) RoleURL(role, password, database string) string {
 	u := url.URL{
 		Scheme: "postgres", User: url.UserPassword(role, password), Path: "/" + database,
-		Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(c.config.Port)), RawQuery: "sslmode=disable",
+		Host: c.Address(), RawQuery: "sslmode=disable",
 	}
 	return u.String()
+}
+
+// Address is the server's host:port.
+func (c *Cluster) Address() string {
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(c.config.Port))
 }
 
 // Port is the port on loopback.
@@ -208,13 +212,4 @@ func (c *Cluster) logTail() []byte {
 	const most = 2000
 	raw = raw[max(0, len(raw)-most):]
 	return bytes.TrimSpace(raw)
-}
-
-func freePort(ctx context.Context) (int, error) {
-	lis, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, fmt.Errorf("find a free port: %w", err)
-	}
-	port := lis.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // A TCP listener has a TCP address.
-	return port, lis.Close()
 }
