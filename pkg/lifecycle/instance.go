@@ -1,0 +1,194 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/pprof"
+	"sync"
+	"time"
+)
+
+// instance is a part in a group: the part and how far it has come. Each of its functions runs in a goroutine of its
+// own, since none of them can be trusted to return.
+type instance struct {
+	g    *Group
+	part Part
+
+	startBegun bool // guarded by Group.mu: somebody has called runStart, or will
+	startDone  chan struct{}
+	startErr   error // readable once startDone is closed
+
+	stopOnce sync.Once
+	killOnce sync.Once
+	stopDone chan struct{}
+
+	mu       sync.Mutex
+	finished time.Time // when Stop returned
+	stopErr  error
+	skipped  bool   // never started, so there was nothing to stop
+	given    bool   // abandoned: a Stop that has not begun must not begin any more
+	stack    string // of an abandoned part
+	before   *int64
+	after    *int64
+	estimate *Duration
+	stuck    []string
+}
+
+func newInstance(g *Group, p Part) *instance {
+	return &instance{g: g, part: p, startDone: make(chan struct{}), stopDone: make(chan struct{})}
+}
+
+// labelled runs f in this goroutine with labels that the stack of an abandoned part is found by. Goroutines that f
+// starts inherit them.
+func (in *instance) labelled(ctx context.Context, f func(context.Context)) {
+	pprof.Do(ctx, pprof.Labels(labelGroup, in.g.id, labelPart, in.part.Name, labelPhase, in.part.Phase.String()), f)
+}
+
+// guard calls f and turns a panic, or the end of its goroutine by runtime.Goexit, into an error for done, which is
+// called in any case.
+func guard(f func() error, done func(error)) {
+	err, returned := error(nil), false
+	defer func() {
+		if returned {
+			done(err)
+			return
+		}
+		if v := recover(); v != nil {
+			done(recovered(v))
+			return
+		}
+		done(errGoexit)
+	}()
+	err = f()
+	returned = true
+}
+
+var errGoexit = errors.New("the goroutine ended by runtime.Goexit")
+
+// runStart calls Start in a goroutine. It must be called at most once, by whoever set startBegun.
+func (in *instance) runStart() {
+	in.g.mu.Lock()
+	ctx := in.g.startUp
+	in.g.mu.Unlock()
+	go in.labelled(ctx, func(ctx context.Context) {
+		guard(func() error { return in.part.Start(ctx) }, func(err error) {
+			in.startErr = err
+			close(in.startDone)
+		})
+	})
+}
+
+// runStop lets the part stop, once; whoever comes later waits on the same stopDone.
+func (in *instance) runStop(ctx context.Context) {
+	in.stopOnce.Do(func() {
+		go in.labelled(ctx, func(ctx context.Context) {
+			guard(func() error { return in.stop(ctx) }, func(err error) {
+				in.mu.Lock()
+				in.stopErr, in.finished = err, time.Now()
+				in.mu.Unlock()
+				close(in.stopDone)
+			})
+		})
+	})
+}
+
+func (in *instance) stop(ctx context.Context) error {
+	p := &in.part
+	if p.Start != nil {
+		in.g.mu.Lock()
+		begun := in.startBegun
+		in.startBegun = true // from here on nobody starts it
+		in.g.mu.Unlock()
+		if !begun {
+			in.skip()
+			return nil
+		}
+		<-in.startDone // a Start that ignores its context is found by the watchdog of this stop
+		if in.startErr != nil {
+			// The failure is the cause of the stop, or the stop the cause of the failure.
+			in.skip()
+			return nil
+		}
+	}
+	if p.EstimateDrain != nil {
+		d := Duration(p.EstimateDrain())
+		in.mu.Lock()
+		in.estimate = &d
+		in.mu.Unlock()
+	}
+	in.count(&in.before)
+	in.mu.Lock()
+	given := in.given
+	in.mu.Unlock()
+	if given {
+		return nil
+	}
+	var err error
+	switch {
+	case p.Stop != nil:
+		err = p.Stop(ctx)
+	case p.Remaining != nil:
+		err = waitEmpty(ctx, p.Remaining)
+	}
+	if left := in.count(&in.after); left != 0 && err == nil {
+		return fmt.Errorf("%w: %d", ErrRemaining, left)
+	}
+	return err
+}
+
+// kill calls Kill in a goroutine, once, and then asks what is left.
+func (in *instance) kill() {
+	in.killOnce.Do(func() {
+		go guard(func() error {
+			if in.part.Kill != nil {
+				in.part.Kill()
+			}
+			return nil
+		}, func(error) {})
+		go guard(func() error {
+			if in.part.Stuck != nil {
+				stuck := in.part.Stuck()
+				in.mu.Lock()
+				in.stuck = stuck[:min(len(stuck), maxStuck)]
+				in.mu.Unlock()
+			}
+			in.count(&in.after)
+			return nil
+		}, func(error) {})
+	})
+}
+
+// count stores what Remaining says and returns it.
+func (in *instance) count(into **int64) int64 {
+	if in.part.Remaining == nil {
+		return 0
+	}
+	n := in.part.Remaining()
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	*into = &n
+	return n
+}
+
+func (in *instance) skip() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.skipped = true
+}
+
+// pollInterval is how often a part that has only Remaining is asked.
+const pollInterval = 10 * time.Millisecond
+
+func waitEmpty(ctx context.Context, remaining func() int64) error {
+	tick := time.NewTicker(pollInterval)
+	defer tick.Stop()
+	for remaining() != 0 {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}

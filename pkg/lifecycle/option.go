@@ -1,0 +1,112 @@
+package lifecycle
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"syscall"
+	"time"
+)
+
+// Option configures a [Group].
+type Option interface{ apply(*config) }
+
+type optionFunc func(*config)
+
+func (f optionFunc) apply(c *config) { f(c) }
+
+type config struct {
+	plan        Plan
+	log         *slog.Logger
+	report      io.Writer
+	table       bool
+	termination string
+	signals     []os.Signal
+	err         error // the first option that made no sense
+}
+
+func newConfig(opts []Option) config {
+	c := config{
+		plan:    Plan{Grace: defaultGrace, Reserve: defaultReserve, Budgets: defaultBudgets()},
+		log:     slog.Default(),
+		report:  os.Stderr,
+		signals: []os.Signal{syscall.SIGTERM, os.Interrupt},
+	}
+	for _, o := range opts {
+		if o != nil {
+			o.apply(&c)
+		}
+	}
+	// The wait for propagation is a promise like any floor: a plan that has no room for it is refused.
+	announce := &c.plan.Budgets[Announce-1]
+	wait := c.plan.announceWait()
+	announce.Min = max(announce.Min, wait)
+	if announce.Max > 0 {
+		announce.Max = max(announce.Max, wait)
+	}
+	return c
+}
+
+// WithGrace sets the time between the first signal and SIGKILL: the same value as terminationGracePeriodSeconds in
+// Kubernetes or TimeoutStopSec under systemd. The default is 30 s. A value above the platform's means that the platform
+// kills a stop that believes it has time left.
+func WithGrace(d time.Duration) Option { return optionFunc(func(c *config) { c.plan.Grace = d }) }
+
+// WithPreStop says how long a preStop hook sleeps before the platform sends the first signal; that time is part of
+// the grace. The default is 0.
+func WithPreStop(d time.Duration) Option { return optionFunc(func(c *config) { c.plan.PreStop = d }) }
+
+// WithPropagation says how long it takes until nobody sends new work to a process that is not ready: the endpoint
+// change in Kubernetes, the health interval of a balancer. Announce waits max(0, propagation - pre-stop), as long as
+// the group had started. The default is 0, right for development; a few seconds are usual in a cluster.
+func WithPropagation(d time.Duration) Option {
+	return optionFunc(func(c *config) { c.plan.Propagation = d })
+}
+
+// WithReserve keeps time for the latency of the signal, for killing parts and for writing the report. The default of 2 s
+// lets a part overrun in every phase; a smaller one shortens the 250 ms between Kill and abandonment.
+func WithReserve(d time.Duration) Option { return optionFunc(func(c *config) { c.plan.Reserve = d }) }
+
+// WithBudget sets the floor and the maximum of a phase; a maximum of 0 means no limit but the floors of the others.
+func WithBudget(ph Phase, floor, limit time.Duration) Option {
+	return optionFunc(func(c *config) {
+		if !ph.valid() {
+			c.err = fmt.Errorf("lifecycle: budget for a phase that does not exist: %d", int(ph))
+			return
+		}
+		c.plan.Budgets[ph-1] = Budget{Min: floor, Max: limit}
+	})
+}
+
+// WithLogger sets where the progress of start and stop is logged. The default is [slog.Default]. A handler that
+// blocks never delays the stop: lines that it does not take are dropped.
+func WithLogger(log *slog.Logger) Option {
+	return optionFunc(func(c *config) {
+		if log != nil {
+			c.log = log
+		}
+	})
+}
+
+// WithReportWriter sets where the stop report is written: one JSON line. The default is [os.Stderr]; nil writes none.
+// A writer that blocks is given up after 500 ms.
+func WithReportWriter(w io.Writer) Option { return optionFunc(func(c *config) { c.report = w }) }
+
+// WithTable writes the readable table above the JSON line even if the report writer is no terminal.
+func WithTable() Option { return optionFunc(func(c *config) { c.table = true }) }
+
+// WithTerminationMessage writes the report, shortened to 4 KiB, to a file as well, for `kubectl describe pod`; in
+// Kubernetes the path is /dev/termination-log. The default is no file.
+func WithTerminationMessage(path string) Option {
+	return optionFunc(func(c *config) { c.termination = path })
+}
+
+// WithSignals sets the signals that begin the stop. The default is SIGTERM and SIGINT.
+func WithSignals(signals ...os.Signal) Option {
+	return optionFunc(func(c *config) { c.signals = append([]os.Signal(nil), signals...) })
+}
+
+// WithoutSignals leaves the signals of the process alone: the stop begins by [Group.Shutdown], [Group.Signal], a
+// failure, or the end of the context of [Group.Run].
+func WithoutSignals() Option { return optionFunc(func(c *config) { c.signals = nil }) }
