@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 )
 
 // Find returns n different ports that were free a moment ago. Whoever is given
@@ -38,4 +39,16 @@ func Or(ctx context.Context, port int) (int, error) {
 		return 0, err
 	}
 	return ports[0], nil
+}
+
+// Between returns a free port from lowest to highest.
+func Between(ctx context.Context, lowest, highest int) (int, error) {
+	for port := lowest; port <= highest; port++ {
+		lis, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err != nil {
+			continue
+		}
+		return port, lis.Close()
+	}
+	return 0, fmt.Errorf("all ports from %d to %d are taken", lowest, highest)
 }

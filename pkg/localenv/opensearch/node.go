@@ -36,8 +36,8 @@ type Node struct {
 }
 
 // Prepare fetches the jars and makes the state folder, which the unprivileged
-// account has to be able to reach when this process is root. Port 0 picks a
-// free one. Progress, if not nil, is told about steps that take seconds.
+// account has to be able to reach when this process is root. The runner
+// accepts ports from 9201 to 9299 only; 0 picks a free one. Progress, if not nil, is told about steps that take seconds.
 func Prepare(ctx context.Context, dir string, port int, progress func(string)) (*Node, error) {
 	cache, err := maven.CacheDir()
 	if err != nil {
@@ -57,7 +57,7 @@ func Prepare(ctx context.Context, dir string, port int, progress func(string)) (
 	if n.account, err = account.Unprivileged(); err != nil {
 		return nil, err
 	}
-	if n.port, err = freeport.Or(ctx, port); err != nil {
+	if n.port, err = choosePort(ctx, port); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(n.dir, 0o711); err != nil { //nolint:gosec // The account walks through it.
@@ -67,6 +67,17 @@ func Prepare(ctx context.Context, dir string, port int, progress func(string)) (
 		return nil, fmt.Errorf("%w: choose another state folder", err)
 	}
 	return n, n.account.Own(n.home)
+}
+
+func choosePort(ctx context.Context, port int) (int, error) {
+	const lowest, highest = 9201, 9299
+	if port == 0 {
+		return freeport.Between(ctx, lowest, highest)
+	}
+	if port < lowest || port > highest {
+		return 0, fmt.Errorf("port %d is none that OpenSearch's runner accepts: choose one from %d to %d", port, lowest, highest)
+	}
+	return port, nil
 }
 
 // Spec is the command that runs the node in the foreground.
