@@ -29,6 +29,7 @@ type Store interface {
 	//	lease_until = greatest(its lease_until,
 	//	              least(now + r.Length, T + r.Length))
 	//	renewals    = its renewals + 1
+	//	length      = greatest(its length, r.Length)
 	//
 	// T is the time of the oldest rule above that watermark, and there is no
 	// second operand of least if there is no such rule. It returns
@@ -94,6 +95,9 @@ type Row struct {
 	// Renewals is the number of renewals, by which an observer sees that the
 	// row is alive without trusting the clock of the store.
 	Renewals int64
+	// Length is the longest row lease that the row ever asked for: processes
+	// of another configuration are waited for as long as their own asks.
+	Length time.Duration
 	// LeaseUntil is for people; no decision rests on it.
 	LeaseUntil time.Time
 }

@@ -1,0 +1,286 @@
+package feed
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/leaseclock"
+)
+
+// Receipt is what a revoking call knows when it returns.
+type Receipt struct {
+	// Seq is the position of the revocation.
+	Seq int64
+	// Acked is the number of watching processes that refuse the revoked tokens
+	// and have cancelled their running calls.
+	Acked int32
+	// Expired is the number of those whose lease ran out instead: they refuse
+	// every token until they have caught up, and have cancelled nothing yet. A
+	// process that has just moved may be counted by both of its engines.
+	Expired int32
+	// Waited is how long the call waited.
+	Waited time.Duration
+}
+
+// PendingError says that the caller's deadline ended before the barrier
+// opened. The revocation IS committed: never answer a plain failure.
+type PendingError struct {
+	// Seq is the position, for a later Await.
+	Seq int64
+	// InForceBy is when it is in force everywhere at the latest.
+	InForceBy time.Time
+	// Cause is why the wait ended.
+	Cause error
+}
+
+// Error implements error.
+func (e *PendingError) Error() string {
+	return fmt.Sprintf("feed: revocation %d is committed, in force at the latest at %s: %v", e.Seq, e.InForceBy.Format(time.RFC3339), e.Cause)
+}
+
+// Unwrap returns the cause.
+func (e *PendingError) Unwrap() error { return e.Cause }
+
+// barrier serves all revoking calls of a process with one goroutine, which
+// lives while somebody waits.
+type barrier struct {
+	look chan struct{} // holds at most one signal: look at the watermark now
+
+	mu      sync.Mutex
+	waiting map[*waiter]struct{}
+	running bool
+	seen    map[RowKey]sighting
+}
+
+func (b *barrier) init() {
+	b.look = make(chan struct{}, 1)
+	b.waiting = make(map[*waiter]struct{})
+	b.seen = make(map[RowKey]sighting)
+}
+
+// sighting is a row as it was when it last changed.
+type sighting struct {
+	renewals int64
+	at       time.Duration // when it was first seen so, own boot clock
+}
+
+// waiter is one revoking call. Each waits for its own position: to wait for a
+// later one would lose its bound.
+type waiter struct {
+	seq    int64
+	start  time.Duration
+	listed bool
+	rows   map[RowKey]Row // foreign rows to wait for, as first listed
+	local  bool           // the own watchers have passed
+	acked  int32
+	lapsed int32
+	done   chan struct{}
+}
+
+const (
+	lookEvery   = 20 * time.Millisecond
+	minLookTime = time.Second // of one listing of the rows
+)
+
+// Await returns when every watcher of every engine refuses what was revoked at
+// seq. It must be called after the commit, and it returns at the latest one
+// row lease and the drift margin after it was called, whatever the store and
+// the watchers do. If ctx ends first, the error is a [*PendingError].
+func (e *Engine) Await(ctx context.Context, seq int64) (Receipt, error) {
+	w := &waiter{seq: seq, start: e.clock.Now().Boot, done: make(chan struct{})}
+	b := &e.barrier
+	b.mu.Lock()
+	b.waiting[w] = struct{}{}
+	if !b.running {
+		b.running = true
+		// Not the caller's context: the goroutine serves others too. It ends
+		// with the last waiter, and every waiter ends by the clock.
+		go e.watchRows(context.WithoutCancel(ctx))
+	}
+	b.mu.Unlock()
+	signal(b.look)
+	limit := leaseclock.Lengthen(e.cfg.RowLease, e.cfg.Drift)
+	for {
+		left := w.start + e.longest(w, limit) - e.clock.Now().Boot
+		if left <= 0 {
+			return e.finish(w, true), nil
+		}
+		t := time.NewTimer(max(left, time.Millisecond))
+		select {
+		case <-w.done:
+			t.Stop()
+			return e.finish(w, false), nil
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			e.finish(w, true)
+			return Receipt{}, &PendingError{Seq: seq, InForceBy: e.clock.Now().Time().Add(left), Cause: context.Cause(ctx)}
+		}
+	}
+}
+
+// longest returns how long a waiter waits at most: rows of engines with a
+// longer lease are waited for as long as theirs is.
+func (e *Engine) longest(w *waiter, limit time.Duration) time.Duration {
+	e.barrier.mu.Lock()
+	defer e.barrier.mu.Unlock()
+	for _, r := range w.rows {
+		limit = max(limit, leaseclock.Lengthen(r.Length, e.cfg.Drift))
+	}
+	return limit
+}
+
+// finish takes a waiter out and writes its receipt. If its time is over, all
+// that has not passed has lapsed.
+func (e *Engine) finish(w *waiter, over bool) Receipt {
+	if over && !w.local {
+		acked, lapsed, _ := e.local(w)
+		e.barrier.mu.Lock()
+		w.acked, w.lapsed = w.acked+acked, w.lapsed+lapsed
+		e.barrier.mu.Unlock()
+	}
+	e.barrier.mu.Lock()
+	defer e.barrier.mu.Unlock()
+	delete(e.barrier.waiting, w)
+	for _, r := range w.rows {
+		w.lapsed += r.Watchers
+	}
+	return Receipt{Seq: w.seq, Acked: w.acked, Expired: w.lapsed, Waited: e.clock.Now().Boot - w.start}
+}
+
+// local reports whether the own watchers have passed, and counts them. The
+// watermark never exceeds what was dispatched, so this looks after the
+// dispatch.
+func (e *Engine) local(w *waiter) (acked, lapsed int32, passed bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	passed = e.advance() >= w.seq
+	now := e.clock.Now().Boot
+	byPeer := make(map[*peer]bool, len(e.peers)) // true: lapsed
+	for en := range e.entries {
+		switch {
+		case en.deadline > w.start && en.peer.acked >= w.seq:
+			byPeer[en.peer] = false
+		case en.deadline > w.start && (en.deadline <= now || !passed):
+			byPeer[en.peer] = true
+		}
+	}
+	for _, over := range byPeer {
+		if over {
+			lapsed++
+		} else {
+			acked++
+		}
+	}
+	return acked, lapsed, passed
+}
+
+// watchRows looks at the own watermark and at the rows of the others, for all
+// waiters together, until there are none.
+func (e *Engine) watchRows(ctx context.Context) {
+	b := &e.barrier
+	for {
+		b.mu.Lock()
+		if len(b.waiting) == 0 {
+			b.running = false
+			b.mu.Unlock()
+			return
+		}
+		waiting := make([]*waiter, 0, len(b.waiting))
+		highest, list := int64(0), false
+		for w := range b.waiting {
+			waiting = append(waiting, w)
+			highest = max(highest, w.seq)
+			list = list || !w.listed || len(w.rows) > 0
+		}
+		b.mu.Unlock()
+		e.look(ctx, waiting, highest, list)
+		wait := lookEvery
+		if left, ok := e.nextLapse(); ok {
+			wait = min(wait, max(left, time.Millisecond))
+		}
+		t := time.NewTimer(wait)
+		select {
+		case <-t.C:
+		case <-b.look:
+		}
+		t.Stop()
+	}
+}
+
+// look lists the rows after the commits of the waiters and lets those pass
+// that nothing holds any more.
+func (e *Engine) look(ctx context.Context, waiting []*waiter, highest int64, list bool) {
+	ctx, cancel := context.WithTimeout(ctx, max(e.cfg.TTL, minLookTime))
+	defer cancel()
+	if e.Head() < highest {
+		if err := e.catchUp(ctx); err != nil {
+			e.log.WarnContext(ctx, "revocation feed unreadable at the barrier", slog.Any("error", err))
+		}
+	}
+	var rows []Row
+	var started time.Duration
+	if list {
+		started = e.clock.Now().Boot
+		var err error
+		if rows, err = e.store.Rows(ctx); err != nil {
+			e.log.WarnContext(ctx, "rows unreadable at the barrier", slog.Any("error", err))
+			list = false
+		}
+	}
+	b := &e.barrier
+	for _, w := range waiting {
+		acked, lapsed, local := e.local(w)
+		b.mu.Lock()
+		if local && !w.local {
+			w.local, w.acked, w.lapsed = true, w.acked+acked, w.lapsed+lapsed
+		}
+		if list {
+			e.passRows(w, rows, started)
+		}
+		_, open := b.waiting[w]
+		if open && w.local && w.listed && len(w.rows) == 0 {
+			delete(b.waiting, w)
+			close(w.done)
+		}
+		b.mu.Unlock()
+	}
+	if list {
+		e.sight(rows)
+	}
+}
+
+// passRows looks at each row on its own and forgets the ones that passed. Rows
+// that appear after the first listing began with reading the feed after the
+// commit; nobody need wait for them.
+func (e *Engine) passRows(w *waiter, rows []Row, started time.Duration) {
+	now := make(map[RowKey]Row, len(rows))
+	for _, r := range rows {
+		if r.RowKey != e.rowKey() {
+			now[r.RowKey] = r
+		}
+	}
+	if !w.listed {
+		w.listed = true
+		w.rows = make(map[RowKey]Row, len(now))
+		for k, r := range now {
+			w.rows[k] = r
+		}
+	}
+	for k, first := range w.rows {
+		r, exists := now[k]
+		switch {
+		case !exists: // removed: its last lease is over
+		case r.Watermark >= w.seq:
+			w.acked += r.Watchers
+			w.lapsed += int32(max(0, min(r.Lapsed-first.Lapsed, maxEntries)))
+		case e.dead(r, started):
+		default:
+			continue
+		}
+		delete(w.rows, k)
+	}
+}

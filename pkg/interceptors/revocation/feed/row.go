@@ -1,0 +1,202 @@
+package feed
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/leaseclock"
+)
+
+// rowLease is this engine's own right to grant.
+type rowLease struct {
+	// deadline is guarded by Engine.mu. The row lease is held, not waited
+	// for: either clock ends it.
+	deadline leaseclock.Instant
+
+	mu      sync.Mutex // serializes renewals with the removal
+	removed bool
+}
+
+func (e *Engine) rowKey() RowKey { return RowKey{Replica: e.cfg.Replica, Incarnation: e.cfg.Incarnation} }
+
+// keepRow renews the row long before it is over, and looks at the others.
+func (e *Engine) keepRow(ctx context.Context) {
+	failing := false
+	for {
+		err := e.renewRow(ctx)
+		if err == nil {
+			err = e.observe(ctx)
+		}
+		if err != nil && ctx.Err() == nil {
+			if !failing {
+				e.log.WarnContext(ctx, "row lease not renewed", slog.Any("error", err))
+			}
+			failing = true
+		} else if failing {
+			e.log.InfoContext(ctx, "row lease renewed again")
+			failing = false
+		}
+		wait := e.cfg.RowLease / 6
+		if err != nil {
+			wait = e.cfg.Poll
+		}
+		if sleep(ctx, wait) != nil {
+			return
+		}
+	}
+}
+
+// renewRow is the renewal in the five steps of rule 8. The rules are read
+// after the commit of the row: a revocation that committed in between has seen
+// the row or is read here. The lease is extended last, after the rules were
+// written to all streams, and counts from before the first step.
+func (e *Engine) renewRow(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, e.cfg.RowLease)
+	defer cancel()
+	e.row.mu.Lock()
+	defer e.row.mu.Unlock()
+	if e.row.removed {
+		return nil
+	}
+	progress := e.progress()
+	started := e.clock.Now()
+	granted, err := e.store.Renew(ctx, Renewal{RowKey: e.rowKey(), Progress: progress, Length: e.cfg.RowLease})
+	if err != nil {
+		return err
+	}
+	if err := e.catchUp(ctx); err != nil {
+		return err
+	}
+	e.extend(started, min(granted, e.cfg.RowLease))
+	return nil
+}
+
+// extend is the last step of a renewal.
+func (e *Engine) extend(started leaseclock.Instant, granted time.Duration) {
+	if granted <= 0 {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	length := leaseclock.Shorten(granted, e.cfg.Drift)
+	// The store has bounded the lease by the time of the oldest rule above the
+	// watermark, on its clock. A store whose clock was set back grants too
+	// much, so the same bound again on the own clock: that rule was committed
+	// after the last read that did not find it.
+	if d, ok := e.unacked(e.advance()); ok {
+		limit := d.since + leaseclock.Shorten(e.cfg.RowLease, e.cfg.Drift)
+		length = min(length, limit-started.Boot)
+	}
+	e.row.deadline = e.row.deadline.Later(started.Add(length))
+}
+
+// removeRow deletes the row for good.
+func (e *Engine) removeRow(ctx context.Context) error {
+	e.row.mu.Lock()
+	defer e.row.mu.Unlock()
+	if err := e.store.Remove(ctx, e.rowKey(), AnyRenewals); err != nil {
+		return err
+	}
+	e.row.removed = true
+	return nil
+}
+
+// publishProgress writes the watermark at once when it rises: other engines'
+// revoking calls wait for it.
+func (e *Engine) publishProgress(ctx context.Context) {
+	var published Progress
+	for {
+		p := e.progress()
+		if p.Watermark > published.Watermark {
+			signal(e.barrier.look)
+			call, cancel := context.WithTimeout(ctx, e.cfg.TTL)
+			err := e.store.Publish(call, e.rowKey(), p)
+			cancel()
+			if err == nil {
+				published = p
+			} else {
+				e.log.DebugContext(ctx, "watermark not published", slog.Any("error", err))
+			}
+		}
+		if p.Watermark < published.Watermark {
+			published = p // another generation
+		}
+		if !e.awaitChange(ctx) {
+			return
+		}
+	}
+}
+
+// awaitChange waits until the watermark may have risen: an acknowledgement, a
+// dispatch, or the end of a lease that holds it.
+func (e *Engine) awaitChange(ctx context.Context) bool {
+	wait := e.cfg.TTL
+	if left, ok := e.nextLapse(); ok {
+		wait = min(wait, max(left, time.Millisecond))
+	}
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-e.changed:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// nextLapse returns the time to the first end of a lease that holds the
+// watermark below what is known.
+func (e *Engine) nextLapse() (time.Duration, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := e.clock.Now().Boot
+	var left time.Duration
+	found := false
+	for en := range e.entries {
+		if en.deadline > now && en.peer.acked < e.known && (!found || en.deadline-now < left) {
+			left, found = en.deadline-now, true
+		}
+	}
+	return left, found
+}
+
+// progress returns how far the watchers are now.
+func (e *Engine) progress() Progress {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	w := e.advance()
+	now := e.clock.Now().Boot
+	live := make(map[*peer]struct{}, len(e.peers))
+	for en := range e.entries {
+		if en.deadline > now {
+			live[en.peer] = struct{}{}
+		}
+	}
+	return Progress{Watermark: w, Watchers: int32(min(len(live), maxEntries)), Lapsed: e.lapsed}
+}
+
+// advance computes the watermark: what every watcher whose lease is not over
+// has acknowledged, and never more than is known here. It never falls within a
+// generation: a lease granted later travels behind the rules on its stream.
+func (e *Engine) advance() int64 {
+	now := e.clock.Now().Boot
+	w := e.known
+	for en := range e.entries {
+		switch {
+		case en.deadline > now:
+			w = min(w, en.peer.acked)
+		case en.deadline > 0 && !en.lapsed:
+			en.lapsed = true
+			if en.peer.acked < e.known {
+				e.lapsed++
+			}
+		}
+	}
+	e.watermark = max(e.watermark, w)
+	e.forget(now)
+	return e.watermark
+}
