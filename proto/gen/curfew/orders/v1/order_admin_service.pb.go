@@ -28,8 +28,8 @@ const (
 // Request of SearchOrders.
 type SearchOrdersRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Orders in one of these states; in any if empty.
-	States []Order_State `protobuf:"varint,1,rep,packed,name=states,proto3,enum=curfew.orders.v1.Order_State" json:"states,omitempty"`
+	// Orders in this state; in any if not set.
+	State Order_State `protobuf:"varint,1,opt,name=state,proto3,enum=curfew.orders.v1.Order_State" json:"state,omitempty"`
 	// `users/{uuid}`: orders of this user; of all if not set.
 	User string `protobuf:"bytes,2,opt,name=user,proto3" json:"user,omitempty"`
 	// Created at this time or later.
@@ -74,11 +74,11 @@ func (*SearchOrdersRequest) Descriptor() ([]byte, []int) {
 	return file_curfew_orders_v1_order_admin_service_proto_rawDescGZIP(), []int{0}
 }
 
-func (x *SearchOrdersRequest) GetStates() []Order_State {
+func (x *SearchOrdersRequest) GetState() Order_State {
 	if x != nil {
-		return x.States
+		return x.State
 	}
-	return nil
+	return Order_STATE_UNSPECIFIED
 }
 
 func (x *SearchOrdersRequest) GetUser() string {
@@ -304,9 +304,9 @@ var File_curfew_orders_v1_order_admin_service_proto protoreflect.FileDescriptor
 
 const file_curfew_orders_v1_order_admin_service_proto_rawDesc = "" +
 	"\n" +
-	"*curfew/orders/v1/order_admin_service.proto\x12\x10curfew.orders.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dcurfew/authz/v1/options.proto\x1a\x1ccurfew/orders/v1/order.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x81\x03\n" +
-	"\x13SearchOrdersRequest\x12M\n" +
-	"\x06states\x18\x01 \x03(\x0e2\x1d.curfew.orders.v1.Order.StateB\x16\xe0A\x01\xbaH\x10\x92\x01\r\x10\x10\x18\x01\"\a\x82\x01\x04\x10\x01 \x00R\x06states\x12R\n" +
+	"*curfew/orders/v1/order_admin_service.proto\x12\x10curfew.orders.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dcurfew/authz/v1/options.proto\x1a\x1ccurfew/orders/v1/order.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf4\x02\n" +
+	"\x13SearchOrdersRequest\x12@\n" +
+	"\x05state\x18\x01 \x01(\x0e2\x1d.curfew.orders.v1.Order.StateB\v\xe0A\x01\xbaH\x05\x82\x01\x02\x10\x01R\x05state\x12R\n" +
 	"\x04user\x18\x02 \x01(\tB>\xe0A\x01\xbaH8r624^(users/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$R\x04user\x12>\n" +
 	"\n" +
 	"start_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x01R\tstartTime\x12:\n" +
@@ -358,7 +358,7 @@ var file_curfew_orders_v1_order_admin_service_proto_goTypes = []any{
 	(*Order)(nil),                 // 6: curfew.orders.v1.Order
 }
 var file_curfew_orders_v1_order_admin_service_proto_depIdxs = []int32{
-	4, // 0: curfew.orders.v1.SearchOrdersRequest.states:type_name -> curfew.orders.v1.Order.State
+	4, // 0: curfew.orders.v1.SearchOrdersRequest.state:type_name -> curfew.orders.v1.Order.State
 	5, // 1: curfew.orders.v1.SearchOrdersRequest.start_time:type_name -> google.protobuf.Timestamp
 	5, // 2: curfew.orders.v1.SearchOrdersRequest.end_time:type_name -> google.protobuf.Timestamp
 	6, // 3: curfew.orders.v1.SearchOrdersResponse.orders:type_name -> curfew.orders.v1.Order
