@@ -2,10 +2,54 @@ module github.com/curfew-platform/curfew/pkg/server
 
 go 1.26.0
 
-require github.com/tink-crypto/tink-go/v2 v2.9.0
+require (
+	github.com/alecthomas/kong v1.17.0
+	github.com/curfew-platform/curfew/pkg/interceptors v0.0.0-00010101000000-000000000000
+	github.com/curfew-platform/curfew/pkg/lifecycle v0.0.0-00010101000000-000000000000
+	github.com/curfew-platform/curfew/pkg/lifecycle/supervisor v0.0.0-00010101000000-000000000000
+	github.com/curfew-platform/curfew/pkg/localenv v0.0.0-00010101000000-000000000000
+	github.com/grpc-ecosystem/grpc-gateway/v2 v2.32.0
+	github.com/jackc/pgx/v5 v5.12.0
+	github.com/pressly/goose/v3 v3.29.0
+	github.com/tink-crypto/tink-go/v2 v2.9.0
+	github.com/twmb/franz-go v1.22.2
+	github.com/twmb/franz-go/pkg/kfake v0.0.0-20260918054303-01f206a7e32c
+	go.uber.org/goleak v1.3.0
+	google.golang.org/grpc v1.85.0
+	google.golang.org/protobuf v1.36.12
+)
 
 require (
-	golang.org/x/crypto v0.53.0 // indirect
-	golang.org/x/sys v0.46.0 // indirect
-	google.golang.org/protobuf v1.36.11 // indirect
+	github.com/curfew-platform/curfew/proto v0.0.0 // indirect
+	github.com/go-jose/go-jose/v4 v4.1.4 // indirect
+	github.com/jackc/pgpassfile v1.0.0 // indirect
+	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
+	github.com/jackc/puddle/v2 v2.2.3 // indirect
+	github.com/klauspost/compress v1.20.3 // indirect
+	github.com/mfridman/interpolate v0.0.2 // indirect
+	github.com/pierrec/lz4/v4 v4.1.33 // indirect
+	github.com/sethvargo/go-retry v0.5.0 // indirect
+	github.com/spiffe/go-spiffe/v2 v2.8.1 // indirect
+	github.com/twmb/franz-go/pkg/kmsg v1.15.0 // indirect
+	github.com/ulikunitz/xz v0.5.17 // indirect
+	go.uber.org/multierr v1.11.0 // indirect
+	golang.org/x/crypto v0.58.0 // indirect
+	golang.org/x/net v0.61.0 // indirect
+	golang.org/x/sync v0.24.0 // indirect
+	golang.org/x/sys v0.49.0 // indirect
+	golang.org/x/text v0.43.0 // indirect
+	google.golang.org/genproto/googleapis/api v0.0.0-20261012220534-4341edf3f941 // indirect
+	google.golang.org/genproto/googleapis/rpc v0.0.0-20261012220534-4341edf3f941 // indirect
 )
+
+replace github.com/curfew-platform/curfew/pkg/localenv => ../localenv
+
+replace github.com/curfew-platform/curfew/pkg/lifecycle => ../lifecycle
+
+replace github.com/curfew-platform/curfew/pkg/lifecycle/supervisor => ../lifecycle/supervisor
+
+replace github.com/curfew-platform/curfew/pkg/lifecycle/grpcserver => ../lifecycle/grpcserver
+
+replace github.com/curfew-platform/curfew/pkg/interceptors => ../interceptors
+
+replace github.com/curfew-platform/curfew/proto => ../../proto

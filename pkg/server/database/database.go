@@ -1,0 +1,86 @@
+// Package database opens PostgreSQL for a service: a pool whose waits are
+// bounded, migrations under an advisory lock, and the check that the schema is
+// not older than the program (expand, then contract).
+package database
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Defaults of a pool; each can be set in the URL.
+const (
+	defaultConnectTimeout = 5 * time.Second
+	// defaultStatementTimeout ends a statement whose caller is gone or has no deadline.
+	defaultStatementTimeout = "30s"
+	// defaultIdleInTransaction ends a transaction whose client stands still,
+	// so that a stopped process does not keep its row locks.
+	defaultIdleInTransaction = "10s"
+)
+
+// ParseURL reads a PostgreSQL URL or keyword string into a pool configuration
+// with bounded waits: connect_timeout 5 s, statement_timeout 30 s,
+// idle_in_transaction_session_timeout 10 s, unless the URL sets them. The error
+// never quotes the URL, which may hold a password.
+func ParseURL(databaseURL, application string) (*pgxpool.Config, error) {
+	if databaseURL == "" {
+		return nil, errors.New("database URL is empty")
+	}
+	cfg, err := pgxpool.ParseConfig(databaseURL)
+	if err != nil {
+		return nil, errors.New("database URL cannot be parsed: expected postgres://user:password@host:port/database")
+	}
+	if cfg.ConnConfig.ConnectTimeout == 0 {
+		cfg.ConnConfig.ConnectTimeout = defaultConnectTimeout
+	}
+	params := cfg.ConnConfig.RuntimeParams
+	setDefault(params, "application_name", application)
+	setDefault(params, "statement_timeout", defaultStatementTimeout)
+	setDefault(params, "idle_in_transaction_session_timeout", defaultIdleInTransaction)
+	return cfg, nil
+}
+
+func setDefault(params map[string]string, key, value string) {
+	if _, ok := params[key]; !ok {
+		params[key] = value
+	}
+}
+
+// Open returns a pool on the database and does not wait for it: connections
+// are made when they are first used.
+func Open(ctx context.Context, databaseURL, application string) (*pgxpool.Pool, error) {
+	cfg, err := ParseURL(databaseURL, application)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("open pool: %w", err)
+	}
+	return pool, nil
+}
+
+// Redact returns the URL without its password, for logs. What is no URL is
+// hidden whole.
+func Redact(databaseURL string) string {
+	if databaseURL == "" {
+		return ""
+	}
+	u, err := url.Parse(databaseURL)
+	if err != nil || u.Scheme == "" {
+		return "(hidden)"
+	}
+	query := u.Query()
+	for _, secret := range []string{"password", "sslpassword"} {
+		if query.Has(secret) {
+			query.Set(secret, "xxxxx")
+		}
+	}
+	u.RawQuery = query.Encode()
+	return u.Redacted()
+}

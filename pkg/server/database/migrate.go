@@ -1,0 +1,122 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+)
+
+// ErrSchemaTooOld says that the database lacks migrations that the program needs.
+var ErrSchemaTooOld = errors.New("database schema is older than this program: run its migrate command first")
+
+// versionTable is where goose notes what it has applied.
+const versionTable = "goose_db_version"
+
+// Migrate brings the schema up to date as the owner role. Several at once are
+// safe: a session advisory lock lets one work and the others wait. If
+// servingRole is set, it is then granted what a serving process needs: to read
+// and write rows and to execute functions, no DDL.
+func Migrate(ctx context.Context, databaseURL, servingRole string, migrations fs.FS, log *slog.Logger) error {
+	cfg, err := ParseURL(databaseURL, "migrate")
+	if err != nil {
+		return err
+	}
+	// A migration may rightly take longer than any statement of a service.
+	cfg.ConnConfig.RuntimeParams["statement_timeout"] = "0"
+	db := stdlib.OpenDB(*cfg.ConnConfig)
+	defer db.Close()
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300))
+	if err != nil {
+		return fmt.Errorf("migration lock: %w", err)
+	}
+	provider, err := goose.NewProvider(goose.DialectPostgres, db, migrations,
+		goose.WithSessionLocker(locker), goose.WithTableName(versionTable))
+	if err != nil {
+		return fmt.Errorf("read migrations: %w", err)
+	}
+	results, err := provider.Up(ctx)
+	if err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	for _, r := range results {
+		log.InfoContext(ctx, "migration applied", "migration", r.Source.Path, "seconds", r.Duration.Seconds())
+	}
+	if servingRole == "" {
+		return nil
+	}
+	return grantServing(ctx, db, servingRole)
+}
+
+// grantServing gives the serving role its rights on all that exists now; it
+// runs after every migration, so that new tables are covered too.
+func grantServing(ctx context.Context, db *sql.DB, role string) error {
+	r := pgx.Identifier{role}.Sanitize()
+	for _, statement := range []string{
+		"GRANT USAGE ON SCHEMA public TO " + r,
+		"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO " + r,
+		"REVOKE INSERT, UPDATE, DELETE ON " + versionTable + " FROM " + r,
+		"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO " + r,
+		"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO " + r,
+	} {
+		if _, err := db.ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("grant rights to the serving role: %w", err)
+		}
+	}
+	return nil
+}
+
+// CheckSchema returns ErrSchemaTooOld unless all embedded migrations have been
+// applied. A newer schema is accepted: migrations first add, and remove only
+// what no running version uses.
+func CheckSchema(ctx context.Context, pool *pgxpool.Pool, migrations fs.FS) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	need, err := newestVersion(migrations)
+	if err != nil {
+		return err
+	}
+	var exists bool
+	if err := pool.QueryRow(ctx, "SELECT to_regclass($1) IS NOT NULL", versionTable).Scan(&exists); err != nil {
+		return fmt.Errorf("check schema: %w", err)
+	}
+	if !exists {
+		return fmt.Errorf("%w (it has none of them)", ErrSchemaTooOld)
+	}
+	var have int64
+	if err := pool.QueryRow(ctx, "SELECT coalesce(max(version_id), 0) FROM "+versionTable+" WHERE is_applied").Scan(&have); err != nil {
+		return fmt.Errorf("check schema: %w", err)
+	}
+	if have < need {
+		return fmt.Errorf("%w (it is at %d, needed is %d)", ErrSchemaTooOld, have, need)
+	}
+	return nil
+}
+
+func newestVersion(migrations fs.FS) (int64, error) {
+	names, err := fs.Glob(migrations, "*.sql")
+	if err != nil {
+		return 0, fmt.Errorf("read migrations: %w", err)
+	}
+	var newest int64
+	for _, name := range names {
+		v, err := goose.NumericComponent(name)
+		if err != nil {
+			return 0, fmt.Errorf("migration %s: %w", name, err)
+		}
+		newest = max(newest, v)
+	}
+	if newest == 0 {
+		return 0, errors.New("no migrations are embedded")
+	}
+	return newest, nil
+}
