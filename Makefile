@@ -1,1 +1,120 @@
+# Every target works from a fresh clone. What a target lacks it fetches, or it
+# says what is missing and how to get it.
 .DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+
+export PATH := $(CURDIR)/.bin:$(CURDIR)/tools/node_modules/.bin:$(PATH)
+
+# The modules of the workspace, as folders: golangci-lint does not know "work".
+MODULES = $(shell go list -m -f '{{.Dir}}')
+# The programs: every main package that is no test fixture.
+PROGRAMS = $(shell go list -f '{{if eq .Name "main"}}{{.ImportPath}}{{end}}' work)
+# Half of the processors compile and test, the others serve: PostgreSQL, Kafka and the child processes of tests.
+JOBS ?= $(shell n=$$(( $$(getconf _NPROCESSORS_ONLN) / 2 )); echo $$(( n > 2 ? n : 2 )))
+# Black-box suites build their own programs without the race detector.
+RACE_PACKAGES = $(shell go list work | grep -v -e '/curfew/e2e' -e '/curfew/bench')
+PLAIN_PACKAGES = $(shell go list work | grep -e '/curfew/e2e' -e '/curfew/bench')
+# What needs Go only: packages whose tests ask for no Kafka of their own, and no black-box suites.
+SHORT_PACKAGES = $(shell go list -f '{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}}' work \
+	| grep -v -e 'localenv/kafkatest' -e '/curfew/e2e' -e '/curfew/bench' | cut -d' ' -f1)
+GO_TEST = go test -p $(JOBS) -count=1 -timeout 20m
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- tools ---
+
+.PHONY: setup
+setup: .bin/.go-tools .bin/.npm-tools ## Install the pinned tools into .bin and tools/node_modules
+
+.bin/.go-tools: tools/go.mod tools/go.sum
+	@echo "installing the Go tools (minutes with an empty cache)"
+	@mkdir -p .bin
+	@GOBIN=$(CURDIR)/.bin GOWORK=off go -C tools install tool
+	@touch $@
+
+.bin/.npm-tools: tools/package.json tools/package-lock.json
+	@tools/require npm
+	@mkdir -p .bin
+	@# Not "npm ci": it wants the packages of all platforms in the lock file, of which a registry may carry some only.
+	@cd tools && npm install --no-save --no-audit --no-fund --loglevel=error
+	@tools/node_modules/.bin/buf --version >/dev/null
+	@touch $@
+
+.PHONY: setup-system
+setup-system: ## Install what tests need beyond Go (root on a Debian-like system)
+	@tools/setup-system
+
+# --- programs ---
+
+.PHONY: build
+build: ## Build every program into bin
+	@mkdir -p bin
+	@go build -o bin/ $(PROGRAMS)
+
+.PHONY: dev
+dev: build ## Start everything and stay; ARGS="--port 0" passes flags
+	@exec bin/curfew dev $(ARGS)
+
+.PHONY: demo
+demo: build ## Run the three stories; needs Go only
+	@state=$$(mktemp -d -t curfew-demo.XXXXXX); trap 'rm -rf "$$state"' EXIT; \
+	bin/curfew dev --port 0 --state-dir "$$state" --orders-replicas 2 -- bin/stories
+
+# --- checks ---
+
+.PHONY: test
+test: ## Run every test, beside a real PostgreSQL and a real Apache Kafka
+	@tools/require --install cc java mvn redis-server kcat psql pgbench npm
+	@$(MAKE) --no-print-directory build
+	@bin/localenv with postgres,kafka -- $(MAKE) --no-print-directory test-here
+
+.PHONY: test-here
+test-here:
+	@$(GO_TEST) -race $(RACE_PACKAGES)
+	@$(GO_TEST) $(PLAIN_PACKAGES)
+
+.PHONY: test-short
+test-short: build ## Run the tests that need Go only
+	@bin/localenv with postgres -- go test -p $(JOBS) -short $(SHORT_PACKAGES)
+
+.PHONY: soak
+soak: ## Run the fault suites at full size (hours)
+	@tools/require --install cc java mvn redis-server kcat psql pgbench npm
+	@$(MAKE) --no-print-directory build
+	@CURFEW_TEST_SIZE=soak bin/localenv with postgres,kafka -- \
+		$(MAKE) --no-print-directory test-here GO_TEST='go test -p 1 -count=1 -timeout 12h -v'
+
+.PHONY: lint
+lint: setup ## golangci-lint, gofumpt, buf lint
+	@golangci-lint run $(addsuffix /...,$(MODULES))
+	@buf lint
+
+.PHONY: generate
+generate: setup ## Generate Go from the protos
+	@buf generate
+	@go generate work
+
+.PHONY: bench
+bench: ## Print the ratios against peers and limits
+	@tools/require --install java mvn redis-server psql pgbench
+	@$(MAKE) --no-print-directory build
+	@bin/localenv with postgres,kafka,redis -- bin/bench
+
+# --- real servers that stay ---
+
+SERVERS = postgres kafka opensearch redis
+.PHONY: $(SERVERS:%=%-up) $(SERVERS:%=%-down)
+kafka-up: ## Start Apache Kafka and leave it running
+opensearch-up: ## Start OpenSearch and leave it running
+redis-up: ## Start Redis and leave it running
+kafka-down: ## Stop it
+opensearch-down: ## Stop it
+redis-down: ## Stop it
+$(SERVERS:%=%-up): %-up:
+	@go run ./pkg/localenv/cmd/localenv $* up
+$(SERVERS:%=%-down): %-down:
+	@go run ./pkg/localenv/cmd/localenv $* down

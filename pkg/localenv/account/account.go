@@ -70,12 +70,22 @@ func (a *Account) Own(dir string) error {
 	if a == nil {
 		return nil
 	}
-	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+	// Root confines the walk: the account owns links in there and could point
+	// them elsewhere meanwhile.
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return fmt.Errorf("open the state folder: %w", err)
+	}
+	err = fs.WalkDir(root.FS(), ".", func(path string, _ fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		return os.Lchown(path, int(a.UID), int(a.GID))
+		return root.Lchown(path, int(a.UID), int(a.GID))
 	})
+	if err = errors.Join(err, root.Close()); err != nil {
+		return fmt.Errorf("give the state folder to %s: %w", a.Name, err)
+	}
+	return nil
 }
 
 // Reach returns an error that matches ErrUnreachable and names the closed

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"os/exec"
@@ -37,8 +38,7 @@ func birth(pid int) string {
 	}
 	// The program's name, in parentheses, may hold blanks: count after it.
 	// Field 22 of proc(5) is the start time in clock ticks since boot.
-	_, rest, _ := strings.Cut(string(raw[strings.LastIndexByte(string(raw), ')'):]), " ")
-	fields := strings.Fields(rest)
+	fields := strings.Fields(string(raw[bytes.LastIndexByte(raw, ')')+1:]))
 	const startTime, state = 22 - 3, 0
 	if len(fields) <= startTime || fields[state] == "Z" {
 		return ""

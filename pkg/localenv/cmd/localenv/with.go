@@ -75,7 +75,7 @@ func run(command, env []string) error {
 	if command[0] == "--" {
 		command = command[1:]
 	}
-	cmd := exec.Command(command[0], command[1:]...) //nolint:gosec,noctx // Running it is the purpose; signals end it.
+	cmd := exec.Command(command[0], command[1:]...) //nolint:noctx // Running it is the purpose; signals end it.
 	cmd.Env = env
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	signals := make(chan os.Signal, 1)
