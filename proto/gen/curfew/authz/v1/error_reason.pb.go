@@ -61,6 +61,9 @@ const (
 	ErrorReason_ERROR_REASON_PAGE_TOKEN_INVALID ErrorReason = 13
 	// RESOURCE_EXHAUSTED with RetryInfo: too many calls.
 	ErrorReason_ERROR_REASON_RATE_LIMITED ErrorReason = 14
+	// UNAVAILABLE with RetryInfo: the keys of the token's issuer cannot be had at
+	// the moment, so nothing is known about the token. Never a reason to log out.
+	ErrorReason_ERROR_REASON_KEYS_UNAVAILABLE ErrorReason = 15
 )
 
 // Enum value maps for ErrorReason.
@@ -81,6 +84,7 @@ var (
 		12: "ERROR_REASON_LIMIT_EXCEEDED",
 		13: "ERROR_REASON_PAGE_TOKEN_INVALID",
 		14: "ERROR_REASON_RATE_LIMITED",
+		15: "ERROR_REASON_KEYS_UNAVAILABLE",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":          0,
@@ -98,6 +102,7 @@ var (
 		"ERROR_REASON_LIMIT_EXCEEDED":       12,
 		"ERROR_REASON_PAGE_TOKEN_INVALID":   13,
 		"ERROR_REASON_RATE_LIMITED":         14,
+		"ERROR_REASON_KEYS_UNAVAILABLE":     15,
 	}
 )
 
@@ -132,7 +137,7 @@ var File_curfew_authz_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_curfew_authz_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"\"curfew/authz/v1/error_reason.proto\x12\x0fcurfew.authz.v1*\x91\x04\n" +
+	"\"curfew/authz/v1/error_reason.proto\x12\x0fcurfew.authz.v1*\xb4\x04\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_TOKEN_MISSING\x10\x01\x12 \n" +
@@ -149,7 +154,8 @@ const file_curfew_authz_v1_error_reason_proto_rawDesc = "" +
 	"\x1eERROR_REASON_REQUEST_ID_REUSED\x10\v\x12\x1f\n" +
 	"\x1bERROR_REASON_LIMIT_EXCEEDED\x10\f\x12#\n" +
 	"\x1fERROR_REASON_PAGE_TOKEN_INVALID\x10\r\x12\x1d\n" +
-	"\x19ERROR_REASON_RATE_LIMITED\x10\x0eBEZCgithub.com/curfew-platform/curfew/proto/gen/curfew/authz/v1;authzv1b\x06proto3"
+	"\x19ERROR_REASON_RATE_LIMITED\x10\x0e\x12!\n" +
+	"\x1dERROR_REASON_KEYS_UNAVAILABLE\x10\x0fBEZCgithub.com/curfew-platform/curfew/proto/gen/curfew/authz/v1;authzv1b\x06proto3"
 
 var (
 	file_curfew_authz_v1_error_reason_proto_rawDescOnce sync.Once

@@ -1,0 +1,80 @@
+package interceptors
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/curfew-platform/curfew/pkg/interceptors/status"
+)
+
+// AuditEvent is one call of an audited method, allowed or denied.
+type AuditEvent struct {
+	// Time at which the call began.
+	Time time.Time
+	// Duration of the call.
+	Duration time.Duration
+	// Method is the full method name.
+	Method string
+	// Issuer, Principal, SessionID and TokenID say who called; empty if no
+	// token was accepted.
+	Issuer, Principal, SessionID, TokenID string
+	// Resource is the (first) resource name of the request; empty if the call
+	// was refused before the request was looked at, or the rule names none.
+	Resource string
+	// RequestID correlates with the log.
+	RequestID string
+	// Code and Reason are the outcome as the client sees it.
+	Code, Reason string
+}
+
+// Auditor takes audit events. It is called on the path of the call, by many
+// calls at once, and must not block for long.
+type Auditor interface {
+	// Audit records one event.
+	Audit(ctx context.Context, event AuditEvent)
+}
+
+// AuditLog returns an Auditor that writes lines "audit" to logger.
+func AuditLog(logger *slog.Logger) Auditor { return auditLog{logger} }
+
+type auditLog struct{ logger *slog.Logger }
+
+func (a auditLog) Audit(ctx context.Context, e AuditEvent) {
+	a.logger.LogAttrs(ctx, slog.LevelInfo, "audit",
+		slog.Time("began", e.Time),
+		slog.Duration("duration", e.Duration),
+		slog.String("method", e.Method),
+		slog.String("issuer", e.Issuer),
+		slog.String("principal", e.Principal),
+		slog.String("session_id", e.SessionID),
+		slog.String("token_id", e.TokenID),
+		slog.String("resource", e.Resource),
+		slog.String("request_id", e.RequestID),
+		slog.String("code", e.Code),
+		slog.String("reason", e.Reason),
+	)
+}
+
+func auditLink(auditor Auditor) link {
+	return link{
+		Link: Link{Name: Audit, Does: "one event per call of an audited method, allowed or denied"},
+		after: func(c *call, err error) error {
+			if c.rule == nil || !c.rule.Audited {
+				return err
+			}
+			event := AuditEvent{
+				Time: c.started, Duration: time.Since(c.started),
+				Method: c.method, Resource: c.resource, RequestID: c.requestID,
+				Code: status.Code(err).String(), Reason: status.Reason(err),
+			}
+			if id := c.identity; id != nil {
+				event.Issuer, event.Principal = id.Issuer, id.Principal()
+				event.SessionID, event.TokenID = id.SessionID, id.TokenID
+			}
+			// The call may have been cancelled; its record must not be.
+			auditor.Audit(context.WithoutCancel(c.ctx), event)
+			return err
+		},
+	}
+}

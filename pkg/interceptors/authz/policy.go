@@ -1,0 +1,124 @@
+package authz
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+)
+
+// Policy is the rules of all methods of a server. Immutable, safe for
+// concurrent use.
+type Policy struct {
+	rules map[string]*Rule
+	perms *Permissions
+}
+
+// Option changes how a Policy is made.
+type Option interface{ apply(*settings) }
+
+type settings struct{ acr *acrOrder }
+
+type optionFunc func(*settings)
+
+func (f optionFunc) apply(s *settings) { f(s) }
+
+// WithACR sets the order of authentication context classes, weakest first.
+// Default: aal1, aal2, aal3. A class that is not listed is weaker than all.
+func WithACR(weakestFirst ...string) Option {
+	return optionFunc(func(s *settings) { s.acr = &acrOrder{weakestFirst: weakestFirst} })
+}
+
+// NewPolicy compiles the rules of services. Give it every service that the
+// permissions file is about, also those that a process does not serve: it is
+// an error if the file grants a permission that no rule asks for, as it is if
+// a rule asks for one that no role holds. All errors are reported together.
+func NewPolicy(services []protoreflect.ServiceDescriptor, perms *Permissions, opts ...Option) (*Policy, error) {
+	if perms == nil {
+		return nil, errors.New("authorization policy: no permissions")
+	}
+	if len(services) == 0 {
+		return nil, errors.New("authorization policy: no service")
+	}
+	s := settings{acr: &acrOrder{weakestFirst: defaultACR}}
+	for _, o := range opts {
+		o.apply(&s)
+	}
+	p := &Policy{rules: map[string]*Rule{}, perms: perms}
+	var errs []error
+	asked := map[string]struct{}{}
+	for _, service := range services {
+		for i := range service.Methods().Len() {
+			m := service.Methods().Get(i)
+			rule, err := compile(m, perms, s.acr)
+			if err != nil {
+				errs = append(errs, fmt.Errorf("%s: %w", m.FullName(), err))
+				continue
+			}
+			p.rules[rule.Method] = rule
+			for _, name := range rule.permissions() {
+				asked[name] = struct{}{}
+			}
+		}
+	}
+	for _, name := range perms.all() {
+		if _, ok := asked[name]; !ok {
+			errs = append(errs, fmt.Errorf("permission %s is granted, but no rule asks for it", name))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("authorization policy: %w", err)
+	}
+	return p, nil
+}
+
+// Services finds services by their full names among the linked descriptors,
+// for NewPolicy.
+func Services(names ...string) ([]protoreflect.ServiceDescriptor, error) {
+	out := make([]protoreflect.ServiceDescriptor, 0, len(names))
+	for _, name := range names {
+		d, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(name))
+		if err != nil {
+			return nil, fmt.Errorf("service %s: %w", name, err)
+		}
+		service, ok := d.(protoreflect.ServiceDescriptor)
+		if !ok {
+			return nil, fmt.Errorf("service %s: not a service", name)
+		}
+		out = append(out, service)
+	}
+	return out, nil
+}
+
+// FileServices returns the services of files, for NewPolicy.
+func FileServices(files ...protoreflect.FileDescriptor) []protoreflect.ServiceDescriptor {
+	var out []protoreflect.ServiceDescriptor
+	for _, file := range files {
+		for i := range file.Services().Len() {
+			out = append(out, file.Services().Get(i))
+		}
+	}
+	return out
+}
+
+// Rule returns the rule of a full method name, "/package.Service/Method". It
+// is false for a method that the policy does not know: deny it.
+func (p *Policy) Rule(method string) (*Rule, bool) {
+	r, ok := p.rules[method]
+	return r, ok
+}
+
+// Rules returns all rules, ordered by method.
+func (p *Policy) Rules() []*Rule {
+	out := make([]*Rule, 0, len(p.rules))
+	for _, method := range slices.Sorted(maps.Keys(p.rules)) {
+		out = append(out, p.rules[method])
+	}
+	return out
+}
+
+// Permissions returns who holds what.
+func (p *Policy) Permissions() *Permissions { return p.perms }

@@ -1,0 +1,8 @@
+// Package creds is the client side: it puts an access token on every call,
+// renews it before it runs out, and renews it once more if the server says
+// that it expired or was revoked.
+//
+// Renewals are single-flight: however many calls need a new token, one is
+// asked for. An outage (UNAVAILABLE, DEADLINE_EXCEEDED, a broken network)
+// never throws a token away; only a refused renewal ends a session.
+package creds

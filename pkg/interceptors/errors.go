@@ -1,0 +1,82 @@
+package interceptors
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"google.golang.org/grpc/codes"
+	grpcstatus "google.golang.org/grpc/status"
+
+	"github.com/curfew-platform/curfew/pkg/interceptors/status"
+)
+
+var (
+	errCanceled      = status.Plain(codes.Canceled, "the call was cancelled")
+	errDeadline      = status.Plain(codes.DeadlineExceeded, "the deadline of the call is over")
+	errUnimplemented = status.Plain(codes.Unimplemented, "the method is not implemented")
+)
+
+// errorsLink is the one place where errors become statuses. Only errors of
+// package status pass. A status that a client call returned, wrapped or bare,
+// does not: nobody decided that it may be shown.
+func errorsLink(logger *slog.Logger) link {
+	return link{
+		Link: Link{Name: Errors, Does: "an error that is no status of ours becomes INTERNAL, logged once with its cause"},
+		after: func(c *call, err error) error {
+			if err == nil {
+				return nil
+			}
+			shown, expected := edge(c, err)
+			if !expected {
+				attrs := []slog.Attr{
+					slog.String("method", c.method), slog.String("request_id", c.requestID),
+					slog.String("principal", c.principal()), slog.String("error", err.Error()),
+				}
+				var p *panicError
+				if errors.As(err, &p) {
+					attrs = append(attrs, slog.String("stack", string(p.stack)))
+				}
+				if cause := errors.Unwrap(shown); cause != nil {
+					attrs = append(attrs, slog.String("cause", cause.Error()))
+				}
+				logger.LogAttrs(c.ctx, slog.LevelError, "call failed", attrs...)
+			}
+			return shown
+		},
+	}
+}
+
+// edge returns what the client sees, and whether that was to be expected: if
+// not, the cause is logged.
+func edge(c *call, err error) (shown error, expected bool) {
+	var ours *status.Error
+	if errors.As(err, &ours) {
+		// Only our status travels, not what was wrapped around it.
+		code := ours.GRPCStatus().Code()
+		return ours, code != codes.Internal && code != codes.Unknown && code != codes.DataLoss
+	}
+	var p *panicError
+	if errors.As(err, &p) {
+		return errInternal, false
+	}
+	// A context error explains itself if it is the call that ended; the time-out
+	// of a query inside is an internal error.
+	switch ended := c.ended; {
+	case errors.Is(ended, context.DeadlineExceeded):
+		return errDeadline, true
+	case ended != nil && (errors.Is(err, context.Canceled) || grpcstatus.Code(err) == codes.Canceled):
+		return errCanceled, true
+	}
+	// What generated code returns for a method that nobody implements.
+	if st, ok := err.(interface{ GRPCStatus() *grpcstatus.Status }); ok && st.GRPCStatus().Code() == codes.Unimplemented { //nolint:errorlint // a wrapped one is of a downstream call
+		return errUnimplemented, true
+	}
+	if c.infrastructure {
+		// Health and reflection make their own statuses, with texts of their own.
+		if st, ok := grpcstatus.FromError(err); ok {
+			return status.Plain(st.Code(), st.Message()), true
+		}
+	}
+	return errInternal, false
+}

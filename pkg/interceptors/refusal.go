@@ -1,0 +1,43 @@
+package interceptors
+
+import (
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/curfew-platform/curfew/pkg/interceptors/status"
+	authzv1 "github.com/curfew-platform/curfew/proto/gen/curfew/authz/v1"
+)
+
+// Domain of the reasons of this package (authzv1.ErrorReason).
+const Domain = "authz.curfew.dev"
+
+// retryDelay is what RetryInfo asks for while revocations or keys are unknown:
+// about as long as getting a lease takes.
+const retryDelay = time.Second
+
+func refuse(code codes.Code, reason authzv1.ErrorReason, msg string, details ...proto.Message) error {
+	return status.New(code, Domain, reason, msg, details...)
+}
+
+// The refusals without parameters, made once. Their texts say nothing about
+// why a token is bad: that is for the log of the server.
+var (
+	errInternal      = status.Plain(codes.Internal, "internal error")
+	errTokenMissing  = refuse(codes.Unauthenticated, authzv1.ErrorReason_ERROR_REASON_TOKEN_MISSING, "an access token is required")
+	errTokenBad      = refuse(codes.Unauthenticated, authzv1.ErrorReason_ERROR_REASON_TOKEN_MALFORMED, "the access token is not acceptable")
+	errTokenExpired  = refuse(codes.Unauthenticated, authzv1.ErrorReason_ERROR_REASON_TOKEN_EXPIRED, "the access token has expired")
+	errTokenRevoked  = refuse(codes.Unauthenticated, authzv1.ErrorReason_ERROR_REASON_TOKEN_REVOKED, "the access token was revoked")
+	errTokenAudience = refuse(codes.Unauthenticated, authzv1.ErrorReason_ERROR_REASON_TOKEN_WRONG_AUDIENCE, "the access token is for another audience")
+	errDenied        = refuse(codes.PermissionDenied, authzv1.ErrorReason_ERROR_REASON_PERMISSION_DENIED, "permission denied")
+	errUnknown       = refuse(codes.Unavailable, authzv1.ErrorReason_ERROR_REASON_REVOCATION_UNKNOWN,
+		"the latest revocations are not known here, try again", status.Retry(retryDelay))
+	errKeys = refuse(codes.Unavailable, authzv1.ErrorReason_ERROR_REASON_KEYS_UNAVAILABLE,
+		"the keys of the token's issuer are not known here, try again", status.Retry(retryDelay))
+	errMetadata  = refuse(codes.ResourceExhausted, authzv1.ErrorReason_ERROR_REASON_LIMIT_EXCEEDED, "too much metadata")
+	errMessage   = refuse(codes.ResourceExhausted, authzv1.ErrorReason_ERROR_REASON_LIMIT_EXCEEDED, "message too large")
+	errEncoding  = refuse(codes.InvalidArgument, authzv1.ErrorReason_ERROR_REASON_REQUEST_INVALID, "the request cannot be decoded")
+	errRequestID = refuse(codes.InvalidArgument, authzv1.ErrorReason_ERROR_REASON_REQUEST_ID_REQUIRED,
+		"a request_id is required", status.Field("request_id", "must be a UUID"))
+)

@@ -1,0 +1,63 @@
+package interceptors
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+)
+
+// RequestIDKey is the metadata key of the id that correlates the log lines of
+// one call across services. It is not the request_id field of commands, which
+// makes them idempotent.
+const RequestIDKey = "x-request-id"
+
+const maxRequestIDBytes = 64
+
+type requestIDKey struct{}
+
+// RequestID returns the correlation id of the call, "" outside of one.
+func RequestID(ctx context.Context) string {
+	id, _ := ctx.Value(requestIDKey{}).(string)
+	return id
+}
+
+func requestIDLink() link {
+	return link{
+		Link: Link{Name: RequestIDs, Does: RequestIDKey + " is taken if harmless, else made, and returned"},
+		before: func(ctx context.Context, c *call) (context.Context, error) {
+			c.metadata, _ = metadata.FromIncomingContext(ctx)
+			if values := c.metadata[RequestIDKey]; len(values) == 1 && harmless(values[0]) {
+				c.requestID = values[0]
+			} else {
+				c.requestID = newRequestID()
+			}
+			// It fails only if the header was sent already, which cannot be yet.
+			_ = grpc.SetHeader(ctx, metadata.MD{RequestIDKey: {c.requestID}})
+			return context.WithValue(ctx, requestIDKey{}, c.requestID), nil
+		},
+	}
+}
+
+func newRequestID() string {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return "unavailable"
+	}
+	return id.String()
+}
+
+// harmless tells whether a foreign id may stand in logs and headers.
+func harmless(id string) bool {
+	if id == "" || len(id) > maxRequestIDBytes {
+		return false
+	}
+	for i := range len(id) {
+		c := id[i]
+		if (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && c != '-' && c != '_' && c != '.' {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,146 @@
+package interceptors
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/curfew-platform/curfew/pkg/interceptors/authz"
+	"github.com/curfew-platform/curfew/pkg/interceptors/identity"
+	"github.com/curfew-platform/curfew/pkg/interceptors/revocation"
+	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/inflight"
+	"github.com/curfew-platform/curfew/pkg/interceptors/status"
+	"github.com/curfew-platform/curfew/pkg/interceptors/token"
+)
+
+// errStreamExpired is the cause with which a stream ends when its token does.
+var errStreamExpired = errors.New("token of the stream expired")
+
+// revocationLink registers the call in the in-flight index and then asks the
+// source: whoever revokes publishes first and sweeps the index then, so one of
+// the two sees the other. It also makes the guard for CommitGuard.
+func revocationLink(source revocation.Source, introspector Introspector) link {
+	var index *inflight.Index
+	does := "checked on every call; the source has no index, running calls are not cancelled"
+	if owner, ok := source.(inflight.Owner); ok && owner.Inflight() != nil {
+		index = owner.Inflight()
+		does = "checked on every call; running calls and streams are cancelled, streams also when the token expires"
+	}
+	r := revocationCheck{source: source, introspector: introspector, index: index}
+	return link{Link: Link{Name: Revocation, Does: does}, before: r.before, after: r.after}
+}
+
+type revocationCheck struct {
+	source       revocation.Source
+	introspector Introspector
+	index        *inflight.Index
+}
+
+func (r revocationCheck) before(ctx context.Context, c *call) (context.Context, error) {
+	if c.public() {
+		return ctx, nil
+	}
+	g := &guard{check: r, identity: c.identity, raw: c.raw, rule: c.rule}
+	ctx = revocation.NewContext(ctx, g)
+	if c.streamed {
+		ctx, c.end = context.WithCancelCause(ctx)
+	}
+	if r.index != nil {
+		ctx, c.leaveIndex = r.index.Enter(ctx, c.identity, c.rule == nil || c.rule.Staleness == authz.FailClosed)
+	}
+	if err := g.CommitGuard(ctx); err != nil {
+		r.release(c)
+		return nil, revocationRefusal(err)
+	}
+	if c.streamed {
+		end := c.end
+		c.expiry = time.AfterFunc(time.Until(c.identity.ExpiresAt), func() { end(errStreamExpired) })
+	}
+	return ctx, nil
+}
+
+// after gives a call that was cut off the status that says why. What a handler
+// decided itself stays: a result, or an error with a reason. ChangePassword,
+// for example, revokes the token it was called with and still has to answer.
+func (r revocationCheck) after(c *call, err error) error {
+	if c.public() {
+		return err
+	}
+	cause := context.Cause(c.ctx)
+	r.release(c)
+	if status.Reason(err) != "" && isOurs(err) {
+		return err
+	}
+	if err == nil && !c.streamed {
+		return nil
+	}
+	for _, why := range []error{cause, err} {
+		if refusal := revocationRefusal(why); refusal != nil {
+			return refusal
+		}
+	}
+	return err
+}
+
+func (r revocationCheck) release(c *call) {
+	if c.expiry != nil {
+		c.expiry.Stop()
+	}
+	if c.leaveIndex != nil {
+		c.leaveIndex()
+	}
+	if c.end != nil {
+		c.end(nil)
+	}
+}
+
+func isOurs(err error) bool {
+	var ours *status.Error
+	return errors.As(err, &ours)
+}
+
+// revocationRefusal returns the status for an error of package revocation, nil
+// for every other one.
+func revocationRefusal(err error) error {
+	switch {
+	case errors.Is(err, revocation.ErrRevoked):
+		return errTokenRevoked
+	case errors.Is(err, revocation.ErrStale):
+		return errUnknown
+	case errors.Is(err, errStreamExpired):
+		return errTokenExpired
+	default:
+		return nil
+	}
+}
+
+// guard decides about one call, when it begins and whenever its handler asks.
+type guard struct {
+	check    revocationCheck
+	identity *identity.Identity
+	raw      token.Raw
+	rule     *authz.Rule
+}
+
+// CommitGuard implements revocation.Guard.
+func (g *guard) CommitGuard(ctx context.Context) error {
+	verdict := g.check.source.Check(g.identity)
+	if verdict.Fresh && !verdict.Revoked {
+		return nil
+	}
+	var maxStale time.Duration
+	if g.rule != nil && g.rule.Staleness == authz.Bounded {
+		maxStale = g.rule.MaxStaleness
+	}
+	err := verdict.Admit(maxStale)
+	if !errors.Is(err, revocation.ErrStale) || g.rule == nil || g.rule.Staleness != authz.Introspect {
+		return err
+	}
+	if err := g.check.introspector.Introspect(ctx, g.identity, g.raw); err != nil {
+		if errors.Is(err, revocation.ErrRevoked) {
+			return revocation.ErrRevoked
+		}
+		return errors.Join(revocation.ErrStale, err)
+	}
+	return nil
+}
