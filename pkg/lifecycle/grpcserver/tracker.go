@@ -1,0 +1,154 @@
+package grpcserver
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/peer"
+)
+
+// shards spreads the calls over so many locks that tracking costs the request path no contention.
+const shards = 32
+
+// Tracker knows the calls that a server is working on. One tracker belongs to one server. All methods are safe for
+// concurrent use.
+type Tracker struct {
+	shards   [shards]shard
+	quit     chan struct{} // closed when health watches must end
+	quitOnce sync.Once
+}
+
+type shard struct {
+	mu    sync.Mutex
+	calls map[*call]struct{}
+	begun uint64 // calls ever
+	_     [64]byte
+}
+
+type call struct {
+	shard  *shard
+	ctx    context.Context
+	method string
+	since  time.Time
+}
+
+// NewTracker returns a tracker without calls.
+func NewTracker() *Tracker {
+	t := &Tracker{quit: make(chan struct{})}
+	for i := range t.shards {
+		t.shards[i].calls = make(map[*call]struct{})
+	}
+	return t
+}
+
+// ServerOptions returns the options that the server must be made with. Put them before options with other interceptors,
+// so that a call counts until its last interceptor has returned. They also set [grpc.WaitForHandlers].
+func (t *Tracker) ServerOptions() []grpc.ServerOption {
+	return []grpc.ServerOption{
+		grpc.ChainUnaryInterceptor(t.unary),
+		grpc.ChainStreamInterceptor(t.stream),
+		grpc.WaitForHandlers(true),
+	}
+}
+
+func (t *Tracker) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	defer t.begin(ctx, info.FullMethod).end()
+	return handler(ctx, req)
+}
+
+func (t *Tracker) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	if info.FullMethod == healthpb.Health_Watch_FullMethodName {
+		return t.watch(srv, ss, handler)
+	}
+	defer t.begin(ss.Context(), info.FullMethod).end()
+	return handler(srv, ss)
+}
+
+// watch runs a Health/Watch, which lasts as long as its client likes, but not into the drain. It is not work in flight.
+func (t *Tracker) watch(srv any, ss grpc.ServerStream, handler grpc.StreamHandler) error {
+	ctx, cancel := context.WithCancel(ss.Context())
+	defer cancel()
+	ended := make(chan struct{})
+	defer close(ended)
+	go func() {
+		select {
+		case <-t.quit:
+			cancel()
+		case <-ended:
+		}
+	}()
+	return handler(srv, &watchStream{ServerStream: ss, ctx: ctx})
+}
+
+type watchStream struct {
+	grpc.ServerStream
+	ctx context.Context
+}
+
+func (s *watchStream) Context() context.Context { return s.ctx }
+
+// endWatches ends the health watches, also those to come.
+func (t *Tracker) endWatches() { t.quitOnce.Do(func() { close(t.quit) }) }
+
+func (t *Tracker) begin(ctx context.Context, method string) *call {
+	s := &t.shards[rand.Uint32N(shards)]
+	c := &call{shard: s, ctx: ctx, method: method, since: time.Now()}
+	s.mu.Lock()
+	s.calls[c] = struct{}{}
+	s.begun++
+	s.mu.Unlock()
+	return c
+}
+
+func (c *call) end() {
+	c.shard.mu.Lock()
+	delete(c.shard.calls, c)
+	c.shard.mu.Unlock()
+}
+
+// InFlight returns the number of calls whose handlers run, without health watches.
+func (t *Tracker) InFlight() int64 {
+	n, _ := t.count()
+	return n
+}
+
+// count returns the calls in flight and the calls ever begun.
+func (t *Tracker) count() (inFlight int64, begun uint64) {
+	for i := range t.shards {
+		s := &t.shards[i]
+		s.mu.Lock()
+		inFlight += int64(len(s.calls))
+		begun += s.begun
+		s.mu.Unlock()
+	}
+	return inFlight, begun
+}
+
+// Calls names the calls in flight, the oldest first: method, peer, age.
+func (t *Tracker) Calls() []string {
+	var calls []*call
+	for i := range t.shards {
+		s := &t.shards[i]
+		s.mu.Lock()
+		for c := range s.calls {
+			calls = append(calls, c)
+		}
+		s.mu.Unlock()
+	}
+	slices.SortFunc(calls, func(a, b *call) int { return a.since.Compare(b.since) })
+	names := make([]string, len(calls))
+	for i, c := range calls {
+		from := "unknown peer"
+		if p, ok := peer.FromContext(c.ctx); ok && p.Addr != nil {
+			from = p.Addr.String()
+		}
+		names[i] = fmt.Sprintf("%s from %s for %v", c.method, from, time.Since(c.since).Round(time.Millisecond))
+	}
+	return names
+}
