@@ -1,3 +1,42 @@
 module github.com/curfew-platform/curfew/services/auth
 
 go 1.26.0
+
+replace (
+	github.com/curfew-platform/curfew/pkg/interceptors => ../../pkg/interceptors
+	github.com/curfew-platform/curfew/pkg/lifecycle => ../../pkg/lifecycle
+	github.com/curfew-platform/curfew/pkg/lifecycle/grpcserver => ../../pkg/lifecycle/grpcserver
+	github.com/curfew-platform/curfew/pkg/lifecycle/kafka => ../../pkg/lifecycle/kafka
+	github.com/curfew-platform/curfew/pkg/lifecycle/postgres => ../../pkg/lifecycle/postgres
+	github.com/curfew-platform/curfew/pkg/lifecycle/supervisor => ../../pkg/lifecycle/supervisor
+	github.com/curfew-platform/curfew/pkg/localenv => ../../pkg/localenv
+	github.com/curfew-platform/curfew/pkg/server => ../../pkg/server
+	github.com/curfew-platform/curfew/proto => ../../proto
+)
+
+require (
+	github.com/curfew-platform/curfew/pkg/interceptors v0.0.0
+	github.com/curfew-platform/curfew/pkg/server v0.0.0-00010101000000-000000000000
+	github.com/curfew-platform/curfew/proto v0.0.0
+	github.com/golang-jwt/jwt/v5 v5.3.1
+	github.com/google/uuid v1.6.0
+	github.com/jackc/pgx/v5 v5.12.0
+	github.com/maypok86/otter/v2 v2.4.0
+	golang.org/x/crypto v0.58.0
+	golang.org/x/text v0.43.0
+	google.golang.org/grpc v1.85.0
+	google.golang.org/protobuf v1.36.12
+)
+
+require (
+	buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go v1.36.12-20260825204119-511051f7f437.2 // indirect
+	github.com/grpc-ecosystem/grpc-gateway/v2 v2.32.0 // indirect
+	github.com/jackc/pgpassfile v1.0.0 // indirect
+	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
+	github.com/jackc/puddle/v2 v2.2.3 // indirect
+	golang.org/x/net v0.61.0 // indirect
+	golang.org/x/sync v0.24.0 // indirect
+	golang.org/x/sys v0.49.0 // indirect
+	google.golang.org/genproto/googleapis/api v0.0.0-20261012220534-4341edf3f941 // indirect
+	google.golang.org/genproto/googleapis/rpc v0.0.0-20261012220534-4341edf3f941 // indirect
+)

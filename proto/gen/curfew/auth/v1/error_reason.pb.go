@@ -76,8 +76,9 @@ const (
 	// latest at `in_force_at` of the metadata (RFC 3339); AwaitRevocation with
 	// `seq` of the metadata waits for it. Never a plain failure.
 	ErrorReason_ERROR_REASON_REVOCATION_PENDING ErrorReason = 20
-	// FAILED_PRECONDITION: the caller is a service, and only users have this.
-	ErrorReason_ERROR_REASON_NOT_A_USER ErrorReason = 21
+	// UNAVAILABLE with RetryInfo: the database cannot be reached, and the outcome
+	// is not known. Never a reason to log out.
+	ErrorReason_ERROR_REASON_STORE_UNAVAILABLE ErrorReason = 21
 )
 
 // Enum value maps for ErrorReason.
@@ -104,7 +105,7 @@ var (
 		18: "ERROR_REASON_ASSERTION_INVALID",
 		19: "ERROR_REASON_ACCOUNT_CHANGED",
 		20: "ERROR_REASON_REVOCATION_PENDING",
-		21: "ERROR_REASON_NOT_A_USER",
+		21: "ERROR_REASON_STORE_UNAVAILABLE",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":         0,
@@ -128,7 +129,7 @@ var (
 		"ERROR_REASON_ASSERTION_INVALID":   18,
 		"ERROR_REASON_ACCOUNT_CHANGED":     19,
 		"ERROR_REASON_REVOCATION_PENDING":  20,
-		"ERROR_REASON_NOT_A_USER":          21,
+		"ERROR_REASON_STORE_UNAVAILABLE":   21,
 	}
 )
 
@@ -163,7 +164,7 @@ var File_curfew_auth_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_curfew_auth_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"!curfew/auth/v1/error_reason.proto\x12\x0ecurfew.auth.v1*\xf2\x05\n" +
+	"!curfew/auth/v1/error_reason.proto\x12\x0ecurfew.auth.v1*\xf9\x05\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18ERROR_REASON_EMAIL_TAKEN\x10\x01\x12$\n" +
@@ -186,8 +187,8 @@ const file_curfew_auth_v1_error_reason_proto_rawDesc = "" +
 	"\x11ERROR_REASON_BUSY\x10\x11\x12\"\n" +
 	"\x1eERROR_REASON_ASSERTION_INVALID\x10\x12\x12 \n" +
 	"\x1cERROR_REASON_ACCOUNT_CHANGED\x10\x13\x12#\n" +
-	"\x1fERROR_REASON_REVOCATION_PENDING\x10\x14\x12\x1b\n" +
-	"\x17ERROR_REASON_NOT_A_USER\x10\x15BCZAgithub.com/curfew-platform/curfew/proto/gen/curfew/auth/v1;authv1b\x06proto3"
+	"\x1fERROR_REASON_REVOCATION_PENDING\x10\x14\x12\"\n" +
+	"\x1eERROR_REASON_STORE_UNAVAILABLE\x10\x15BCZAgithub.com/curfew-platform/curfew/proto/gen/curfew/auth/v1;authv1b\x06proto3"
 
 var (
 	file_curfew_auth_v1_error_reason_proto_rawDescOnce sync.Once

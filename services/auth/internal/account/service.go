@@ -1,0 +1,111 @@
+package account
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/curfew-platform/curfew/services/auth/internal/password"
+	"github.com/curfew-platform/curfew/services/auth/internal/refresh"
+)
+
+// Store is what the use cases need of the database.
+type Store interface {
+	registerStore
+	loginStore
+	refreshStore
+	changePasswordStore
+	logoutStore
+	sessionsStore
+	usersStore
+	adminStore
+}
+
+// Hasher hashes and checks passwords with bounded concurrency.
+type Hasher interface {
+	Hash(ctx context.Context, password string) (string, error)
+	Verify(ctx context.Context, stored, password string) (password.Match, error)
+}
+
+// Limiter slows down who guesses.
+type Limiter interface {
+	Wait(account, address string) time.Duration
+	Failed(account, address string)
+	Succeeded(account, address string)
+}
+
+// Limits of sessions.
+type Limits struct {
+	// Window in which a presented refresh token gives the same pair again.
+	// Clients time out after 10 s and retry until 20 s: at least 30 s in production.
+	Window time.Duration
+	// Idle ends a session that was not refreshed for so long.
+	Idle time.Duration
+	// Absolute ends a session however busy it is.
+	Absolute time.Duration
+	// Sessions per user; the login above it ends the least recently used one.
+	Sessions int
+}
+
+// Validate says what is wrong with the limits.
+func (l Limits) Validate() error {
+	switch {
+	case l.Window <= 0:
+		return fmt.Errorf("refresh window %v is not positive", l.Window)
+	case l.Idle <= 2*l.Window:
+		return fmt.Errorf("idle limit %v is not above two refresh windows", l.Idle)
+	case l.Absolute < l.Idle:
+		return fmt.Errorf("absolute limit %v is below the idle limit %v", l.Absolute, l.Idle)
+	case l.Sessions < 1 || l.Sessions > 1000:
+		return fmt.Errorf("%d sessions per user are not between 1 and 1000", l.Sessions)
+	}
+	return nil
+}
+
+// Parts are what a Service is made of. All are required.
+type Parts struct {
+	Store   Store
+	Hasher  Hasher
+	Minter  *Minter
+	Refresh *refresh.Codec
+	Limiter Limiter
+	Barrier Barrier
+	Limits  Limits
+	Log     *slog.Logger
+}
+
+// Service is the use cases. It is safe for concurrent use.
+type Service struct {
+	store   Store
+	hasher  Hasher
+	minter  *Minter
+	refresh *refresh.Codec
+	limiter Limiter
+	barrier Barrier
+	limits  Limits
+	log     *slog.Logger
+}
+
+// New returns the use cases. The error says which limit is wrong.
+func New(p Parts) (*Service, error) {
+	if err := p.Limits.Validate(); err != nil {
+		return nil, err
+	}
+	return &Service{
+		store: p.Store, hasher: p.Hasher, minter: p.Minter, refresh: p.Refresh,
+		limiter: p.Limiter, barrier: p.Barrier, limits: p.Limits, log: p.Log,
+	}, nil
+}
+
+// attempts bounds how often a use case starts again because the account
+// changed while the password was checked.
+const attempts = 3
+
+// TooManyAttemptsError says how long to wait.
+type TooManyAttemptsError struct{ RetryAfter time.Duration }
+
+// Error implements error.
+func (e *TooManyAttemptsError) Error() string {
+	return "too many wrong passwords; wait " + e.RetryAfter.String()
+}

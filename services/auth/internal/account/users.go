@@ -1,0 +1,17 @@
+package account
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+)
+
+type usersStore interface {
+	// User returns ErrUserNotFound for an unknown id.
+	User(ctx context.Context, id uuid.UUID) (User, error)
+}
+
+// GetUser returns a user, or ErrUserNotFound.
+func (s *Service) GetUser(ctx context.Context, id uuid.UUID) (User, error) {
+	return s.store.User(ctx, id)
+}

@@ -1,0 +1,56 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// cleanups remove what nothing can need any more, at most $1 rows a statement.
+// The rows are locked by the inner select and the condition stands in the
+// outer DELETE too: READ COMMITTED checks only that one again, and a row that
+// was renewed meanwhile must stay.
+//
+// Sessions go only an hour after their absolute limit, and generations have no
+// rows of their own: no clean-up turns the detection of a copied token off.
+var cleanups = []struct{ table, statement string }{
+	{"sessions", `
+DELETE FROM sessions s USING (
+  SELECT id FROM sessions WHERE expires_at < now() - interval '1 hour' ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED
+) d WHERE s.id = d.id AND s.expires_at < now() - interval '1 hour'`},
+	{"revocation_rules", `
+DELETE FROM revocation_rules r USING (
+  SELECT seq FROM revocation_rules WHERE keep_until < now() ORDER BY keep_until LIMIT $1 FOR UPDATE SKIP LOCKED
+) d WHERE r.seq = d.seq AND r.keep_until < now()`},
+	{"used_assertions", `
+DELETE FROM used_assertions a USING (
+  SELECT service, jti FROM used_assertions WHERE expires_at < now() ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED
+) d WHERE a.service = d.service AND a.jti = d.jti AND a.expires_at < now()`},
+}
+
+// Bounds of one CleanUp.
+const (
+	cleanUpBatch   = 1000
+	cleanUpBatches = 100
+)
+
+// CleanUp removes expired rows, batch by batch, and returns how many. It stops
+// early with ctx, between or within batches.
+func (s *Store) CleanUp(ctx context.Context) (removed int64, err error) {
+	for _, c := range cleanups {
+		for range cleanUpBatches {
+			tag, err := s.pool.Exec(ctx, c.statement, cleanUpBatch)
+			if err != nil {
+				return removed, fmt.Errorf("clean up %s: %w", c.table, err)
+			}
+			removed += tag.RowsAffected()
+			if tag.RowsAffected() < cleanUpBatch {
+				break
+			}
+		}
+	}
+	return removed, nil
+}
+
+// CleanUpEvery is how often CleanUp is worth its while.
+const CleanUpEvery = 30 * time.Second

@@ -1,0 +1,105 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/curfew-platform/curfew/pkg/interceptors/status"
+	"github.com/curfew-platform/curfew/pkg/server/pagetoken"
+	authv1 "github.com/curfew-platform/curfew/proto/gen/curfew/auth/v1"
+	authzv1 "github.com/curfew-platform/curfew/proto/gen/curfew/authz/v1"
+	"github.com/curfew-platform/curfew/services/auth/internal/account"
+	"github.com/curfew-platform/curfew/services/auth/internal/password"
+	"github.com/curfew-platform/curfew/services/auth/internal/servicetoken"
+)
+
+// Domains of the reasons.
+const (
+	domain      = "auth.curfew.dev"
+	authzDomain = "authz.curfew.dev"
+)
+
+// Waits that are asked of clients.
+const (
+	busyRetry    = time.Second
+	changedRetry = 100 * time.Millisecond
+)
+
+// refusal is how one error of the use cases looks outside.
+type refusal struct {
+	err     error
+	code    codes.Code
+	reason  authv1.ErrorReason
+	message string
+	details []proto.Message
+}
+
+// refusals are all of them; what is not here is Internal.
+//
+//nolint:gochecknoglobals // A constant table.
+var refusals = []refusal{
+	{account.ErrEmailInvalid, codes.InvalidArgument, authv1.ErrorReason_ERROR_REASON_EMAIL_INVALID, "the address is not valid", details(status.Field("email", "not a valid address"))},
+	{account.ErrEmailTaken, codes.AlreadyExists, authv1.ErrorReason_ERROR_REASON_EMAIL_TAKEN, "the address belongs to another user", nil},
+	{account.ErrCredentialsInvalid, codes.Unauthenticated, authv1.ErrorReason_ERROR_REASON_CREDENTIALS_INVALID, "the address or the password is wrong", nil},
+	{account.ErrUserDeactivated, codes.PermissionDenied, authv1.ErrorReason_ERROR_REASON_USER_DEACTIVATED, "the user is deactivated", nil},
+	{account.ErrUserNotFound, codes.NotFound, authv1.ErrorReason_ERROR_REASON_USER_NOT_FOUND, "no such user", nil},
+	{account.ErrSessionNotFound, codes.NotFound, authv1.ErrorReason_ERROR_REASON_SESSION_NOT_FOUND, "no such session", nil},
+	{account.ErrRoleInvalid, codes.InvalidArgument, authv1.ErrorReason_ERROR_REASON_ROLE_INVALID, "a role does not exist", details(status.Field("roles", "each is one of customer, admin, operator"))},
+	{account.ErrAccountChanged, codes.Aborted, authv1.ErrorReason_ERROR_REASON_ACCOUNT_CHANGED, "the account changed meanwhile; try again", details(status.Retry(changedRetry))},
+	{account.ErrPasswordUnchanged, codes.InvalidArgument, authv1.ErrorReason_ERROR_REASON_PASSWORD_UNCHANGED, "the new password is the current one", details(status.Field("new_password", "is the current one"))},
+	{account.ErrRefreshUnknown, codes.Unauthenticated, authv1.ErrorReason_ERROR_REASON_REFRESH_UNKNOWN, "the refresh token is unknown", nil},
+	{account.ErrRefreshExpired, codes.Unauthenticated, authv1.ErrorReason_ERROR_REASON_REFRESH_EXPIRED, "the session has expired", nil},
+	{account.ErrRefreshReused, codes.Unauthenticated, authv1.ErrorReason_ERROR_REASON_REFRESH_REUSED, "the refresh token was used before; the session is ended", nil},
+	{account.ErrSessionRevoked, codes.Unauthenticated, authv1.ErrorReason_ERROR_REASON_SESSION_REVOKED, "the session was ended", nil},
+	{account.ErrStoreUnavailable, codes.Unavailable, authv1.ErrorReason_ERROR_REASON_STORE_UNAVAILABLE, "the service cannot reach its database; try again", details(status.Retry(busyRetry))},
+	{password.ErrTooShort, codes.InvalidArgument, authv1.ErrorReason_ERROR_REASON_PASSWORD_TOO_SHORT, "the password is shorter than 8 characters", nil},
+	{password.ErrTooLong, codes.InvalidArgument, authv1.ErrorReason_ERROR_REASON_PASSWORD_TOO_LONG, "the password is longer than 128 characters", nil},
+	{password.ErrBreached, codes.InvalidArgument, authv1.ErrorReason_ERROR_REASON_PASSWORD_BREACHED, "the password is one that attackers try first", nil},
+	{password.ErrBusy, codes.Unavailable, authv1.ErrorReason_ERROR_REASON_BUSY, "too many passwords wait to be checked", details(status.Retry(busyRetry))},
+	{servicetoken.ErrAssertionInvalid, codes.Unauthenticated, authv1.ErrorReason_ERROR_REASON_ASSERTION_INVALID, "the assertion is not accepted", nil},
+}
+
+func details(d ...proto.Message) []proto.Message { return d }
+
+// fail makes the status of an error. What is not known stays as it is, and the
+// chain makes a generic Internal of it.
+func fail(err error) error {
+	var pending *account.PendingError
+	if errors.As(err, &pending) {
+		return revocationPending(pending)
+	}
+	var slow *account.TooManyAttemptsError
+	if errors.As(err, &slow) {
+		return status.New(codes.ResourceExhausted, domain, authv1.ErrorReason_ERROR_REASON_TOO_MANY_ATTEMPTS,
+			"too many wrong passwords; wait", status.Retry(slow.RetryAfter))
+	}
+	if errors.Is(err, pagetoken.ErrInvalid) {
+		return status.New(codes.InvalidArgument, authzDomain, authzv1.ErrorReason_ERROR_REASON_PAGE_TOKEN_INVALID,
+			"the page token is not one of this list", status.Field("page_token", "not one of this list"))
+	}
+	// A call that ended is judged by the chain, which knows why it did.
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	for _, r := range refusals {
+		if errors.Is(err, r.err) {
+			return status.WithCause(status.New(r.code, domain, r.reason, r.message, r.details...), err)
+		}
+	}
+	return err
+}
+
+// revocationPending is no failure: the revocation is committed.
+func revocationPending(p *account.PendingError) error {
+	return status.NewWithMetadata(codes.DeadlineExceeded, domain, authv1.ErrorReason_ERROR_REASON_REVOCATION_PENDING,
+		"the revocation is committed; AwaitRevocation waits until it is in force everywhere",
+		map[string]string{
+			"seq":         strconv.FormatInt(p.Seq, 10),
+			"in_force_at": p.InForceAt.UTC().Format(time.RFC3339Nano),
+		})
+}
