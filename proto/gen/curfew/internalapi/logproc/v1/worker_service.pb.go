@@ -266,7 +266,10 @@ func (x *ReleaseRequest) GetTimeoutMillis() int64 {
 
 // Response of Release.
 type ReleaseResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How far the worker came with them; nothing more will be said of these
+	// grants.
+	Partitions    []*PartitionProgress `protobuf:"bytes,1,rep,name=partitions,proto3" json:"partitions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -299,6 +302,13 @@ func (x *ReleaseResponse) ProtoReflect() protoreflect.Message {
 // Deprecated: Use ReleaseResponse.ProtoReflect.Descriptor instead.
 func (*ReleaseResponse) Descriptor() ([]byte, []int) {
 	return file_curfew_internal_logproc_v1_worker_service_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ReleaseResponse) GetPartitions() []*PartitionProgress {
+	if x != nil {
+		return x.Partitions
+	}
+	return nil
 }
 
 // Request of Range.
@@ -1044,8 +1054,11 @@ const file_curfew_internal_logproc_v1_worker_service_proto_rawDesc = "" +
 	"\n" +
 	"partitions\x18\x01 \x03(\v2*.curfew.internal.logproc.v1.TopicPartitionR\n" +
 	"partitions\x12%\n" +
-	"\x0etimeout_millis\x18\x02 \x01(\x03R\rtimeoutMillis\"\x11\n" +
-	"\x0fReleaseResponse\"\x0e\n" +
+	"\x0etimeout_millis\x18\x02 \x01(\x03R\rtimeoutMillis\"`\n" +
+	"\x0fReleaseResponse\x12M\n" +
+	"\n" +
+	"partitions\x18\x01 \x03(\v2-.curfew.internal.logproc.v1.PartitionProgressR\n" +
+	"partitions\"\x0e\n" +
 	"\fRangeRequest\"^\n" +
 	"\rRangeResponse\x12M\n" +
 	"\n" +
@@ -1103,7 +1116,7 @@ const file_curfew_internal_logproc_v1_worker_service_proto_rawDesc = "" +
 	"\x06Assign\x12).curfew.internal.logproc.v1.AssignRequest\x1a*.curfew.internal.logproc.v1.AssignResponse\x12b\n" +
 	"\aRelease\x12*.curfew.internal.logproc.v1.ReleaseRequest\x1a+.curfew.internal.logproc.v1.ReleaseResponse\x12\\\n" +
 	"\x05Range\x12(.curfew.internal.logproc.v1.RangeRequest\x1a).curfew.internal.logproc.v1.RangeResponse\x12^\n" +
-	"\x05Watch\x12(.curfew.internal.logproc.v1.WatchRequest\x1a).curfew.internal.logproc.v1.WatchResponse0\x01BRZPgithub.com/curfew-platform/curfew/proto/gen/curfew/internal/logproc/v1;logprocv1b\x06proto3"
+	"\x05Watch\x12(.curfew.internal.logproc.v1.WatchRequest\x1a).curfew.internal.logproc.v1.WatchResponse0\x01BUZSgithub.com/curfew-platform/curfew/proto/gen/curfew/internalapi/logproc/v1;logprocv1b\x06proto3"
 
 var (
 	file_curfew_internal_logproc_v1_worker_service_proto_rawDescOnce sync.Once
@@ -1142,34 +1155,35 @@ var file_curfew_internal_logproc_v1_worker_service_proto_depIdxs = []int32{
 	0,  // 0: curfew.internal.logproc.v1.Grant.partition:type_name -> curfew.internal.logproc.v1.TopicPartition
 	1,  // 1: curfew.internal.logproc.v1.AssignRequest.grants:type_name -> curfew.internal.logproc.v1.Grant
 	0,  // 2: curfew.internal.logproc.v1.ReleaseRequest.partitions:type_name -> curfew.internal.logproc.v1.TopicPartition
-	8,  // 3: curfew.internal.logproc.v1.RangeResponse.partitions:type_name -> curfew.internal.logproc.v1.PartitionProgress
-	0,  // 4: curfew.internal.logproc.v1.PartitionProgress.partition:type_name -> curfew.internal.logproc.v1.TopicPartition
-	9,  // 5: curfew.internal.logproc.v1.PartitionProgress.tally:type_name -> curfew.internal.logproc.v1.Tally
-	12, // 6: curfew.internal.logproc.v1.WatchResponse.progress:type_name -> curfew.internal.logproc.v1.Progress
-	13, // 7: curfew.internal.logproc.v1.WatchResponse.fenced:type_name -> curfew.internal.logproc.v1.Fenced
-	14, // 8: curfew.internal.logproc.v1.WatchResponse.needs_isolation:type_name -> curfew.internal.logproc.v1.NeedsIsolation
-	15, // 9: curfew.internal.logproc.v1.WatchResponse.isolation_done:type_name -> curfew.internal.logproc.v1.IsolationDone
-	16, // 10: curfew.internal.logproc.v1.WatchResponse.report:type_name -> curfew.internal.logproc.v1.Report
-	8,  // 11: curfew.internal.logproc.v1.Progress.partitions:type_name -> curfew.internal.logproc.v1.PartitionProgress
-	8,  // 12: curfew.internal.logproc.v1.Fenced.partition:type_name -> curfew.internal.logproc.v1.PartitionProgress
-	8,  // 13: curfew.internal.logproc.v1.NeedsIsolation.partition:type_name -> curfew.internal.logproc.v1.PartitionProgress
-	8,  // 14: curfew.internal.logproc.v1.IsolationDone.partition:type_name -> curfew.internal.logproc.v1.PartitionProgress
-	8,  // 15: curfew.internal.logproc.v1.Report.partitions:type_name -> curfew.internal.logproc.v1.PartitionProgress
-	17, // 16: curfew.internal.logproc.v1.Report.unresolved:type_name -> curfew.internal.logproc.v1.UnresolvedBatch
-	0,  // 17: curfew.internal.logproc.v1.UnresolvedBatch.partition:type_name -> curfew.internal.logproc.v1.TopicPartition
-	2,  // 18: curfew.internal.logproc.v1.WorkerService.Assign:input_type -> curfew.internal.logproc.v1.AssignRequest
-	4,  // 19: curfew.internal.logproc.v1.WorkerService.Release:input_type -> curfew.internal.logproc.v1.ReleaseRequest
-	6,  // 20: curfew.internal.logproc.v1.WorkerService.Range:input_type -> curfew.internal.logproc.v1.RangeRequest
-	10, // 21: curfew.internal.logproc.v1.WorkerService.Watch:input_type -> curfew.internal.logproc.v1.WatchRequest
-	3,  // 22: curfew.internal.logproc.v1.WorkerService.Assign:output_type -> curfew.internal.logproc.v1.AssignResponse
-	5,  // 23: curfew.internal.logproc.v1.WorkerService.Release:output_type -> curfew.internal.logproc.v1.ReleaseResponse
-	7,  // 24: curfew.internal.logproc.v1.WorkerService.Range:output_type -> curfew.internal.logproc.v1.RangeResponse
-	11, // 25: curfew.internal.logproc.v1.WorkerService.Watch:output_type -> curfew.internal.logproc.v1.WatchResponse
-	22, // [22:26] is the sub-list for method output_type
-	18, // [18:22] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	8,  // 3: curfew.internal.logproc.v1.ReleaseResponse.partitions:type_name -> curfew.internal.logproc.v1.PartitionProgress
+	8,  // 4: curfew.internal.logproc.v1.RangeResponse.partitions:type_name -> curfew.internal.logproc.v1.PartitionProgress
+	0,  // 5: curfew.internal.logproc.v1.PartitionProgress.partition:type_name -> curfew.internal.logproc.v1.TopicPartition
+	9,  // 6: curfew.internal.logproc.v1.PartitionProgress.tally:type_name -> curfew.internal.logproc.v1.Tally
+	12, // 7: curfew.internal.logproc.v1.WatchResponse.progress:type_name -> curfew.internal.logproc.v1.Progress
+	13, // 8: curfew.internal.logproc.v1.WatchResponse.fenced:type_name -> curfew.internal.logproc.v1.Fenced
+	14, // 9: curfew.internal.logproc.v1.WatchResponse.needs_isolation:type_name -> curfew.internal.logproc.v1.NeedsIsolation
+	15, // 10: curfew.internal.logproc.v1.WatchResponse.isolation_done:type_name -> curfew.internal.logproc.v1.IsolationDone
+	16, // 11: curfew.internal.logproc.v1.WatchResponse.report:type_name -> curfew.internal.logproc.v1.Report
+	8,  // 12: curfew.internal.logproc.v1.Progress.partitions:type_name -> curfew.internal.logproc.v1.PartitionProgress
+	8,  // 13: curfew.internal.logproc.v1.Fenced.partition:type_name -> curfew.internal.logproc.v1.PartitionProgress
+	8,  // 14: curfew.internal.logproc.v1.NeedsIsolation.partition:type_name -> curfew.internal.logproc.v1.PartitionProgress
+	8,  // 15: curfew.internal.logproc.v1.IsolationDone.partition:type_name -> curfew.internal.logproc.v1.PartitionProgress
+	8,  // 16: curfew.internal.logproc.v1.Report.partitions:type_name -> curfew.internal.logproc.v1.PartitionProgress
+	17, // 17: curfew.internal.logproc.v1.Report.unresolved:type_name -> curfew.internal.logproc.v1.UnresolvedBatch
+	0,  // 18: curfew.internal.logproc.v1.UnresolvedBatch.partition:type_name -> curfew.internal.logproc.v1.TopicPartition
+	2,  // 19: curfew.internal.logproc.v1.WorkerService.Assign:input_type -> curfew.internal.logproc.v1.AssignRequest
+	4,  // 20: curfew.internal.logproc.v1.WorkerService.Release:input_type -> curfew.internal.logproc.v1.ReleaseRequest
+	6,  // 21: curfew.internal.logproc.v1.WorkerService.Range:input_type -> curfew.internal.logproc.v1.RangeRequest
+	10, // 22: curfew.internal.logproc.v1.WorkerService.Watch:input_type -> curfew.internal.logproc.v1.WatchRequest
+	3,  // 23: curfew.internal.logproc.v1.WorkerService.Assign:output_type -> curfew.internal.logproc.v1.AssignResponse
+	5,  // 24: curfew.internal.logproc.v1.WorkerService.Release:output_type -> curfew.internal.logproc.v1.ReleaseResponse
+	7,  // 25: curfew.internal.logproc.v1.WorkerService.Range:output_type -> curfew.internal.logproc.v1.RangeResponse
+	11, // 26: curfew.internal.logproc.v1.WorkerService.Watch:output_type -> curfew.internal.logproc.v1.WatchResponse
+	23, // [23:27] is the sub-list for method output_type
+	19, // [19:23] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_curfew_internal_logproc_v1_worker_service_proto_init() }

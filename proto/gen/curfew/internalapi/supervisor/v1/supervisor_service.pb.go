@@ -614,7 +614,7 @@ const file_curfew_internal_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\x03Bye\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason2\x87\x01\n" +
 	"\x11SupervisorService\x12r\n" +
-	"\tSupervise\x12/.curfew.internal.supervisor.v1.SuperviseRequest\x1a0.curfew.internal.supervisor.v1.SuperviseResponse(\x010\x01BXZVgithub.com/curfew-platform/curfew/proto/gen/curfew/internal/supervisor/v1;supervisorv1b\x06proto3"
+	"\tSupervise\x12/.curfew.internal.supervisor.v1.SuperviseRequest\x1a0.curfew.internal.supervisor.v1.SuperviseResponse(\x010\x01B[ZYgithub.com/curfew-platform/curfew/proto/gen/curfew/internalapi/supervisor/v1;supervisorv1b\x06proto3"
 
 var (
 	file_curfew_internal_supervisor_v1_supervisor_service_proto_rawDescOnce sync.Once
