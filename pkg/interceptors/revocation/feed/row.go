@@ -19,7 +19,9 @@ type rowLease struct {
 	removed bool
 }
 
-func (e *Engine) rowKey() RowKey { return RowKey{Replica: e.cfg.Replica, Incarnation: e.cfg.Incarnation} }
+func (e *Engine) rowKey() RowKey {
+	return RowKey{Replica: e.cfg.Replica, Incarnation: e.cfg.Incarnation}
+}
 
 // keepRow renews the row long before it is over, and looks at the others.
 func (e *Engine) keepRow(ctx context.Context) {

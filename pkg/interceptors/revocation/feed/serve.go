@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation"
@@ -53,6 +54,8 @@ func receiveHello(s message.ServerStream) (message.Hello, error) {
 		return h, fmt.Errorf("%w: first message is %T", ErrProtocol, m)
 	case h.ReplicaID == "" || len(h.ReplicaID) > maxName, h.Incarnation == "" || len(h.Incarnation) > maxName, len(h.Generation) > maxName:
 		return h, fmt.Errorf("%w: replica, incarnation or generation missing or too long", ErrProtocol)
+	case strings.ContainsRune(h.ReplicaID+h.Incarnation, 0):
+		return h, fmt.Errorf("%w: NUL in a name", ErrProtocol)
 	case h.LastSeq < 0:
 		return h, fmt.Errorf("%w: negative position", ErrProtocol)
 	}

@@ -431,7 +431,10 @@ type Snapshot struct {
 	// Position of the snapshot.
 	HeadSeq int64 `protobuf:"varint,2,opt,name=head_seq,json=headSeq,proto3" json:"head_seq,omitempty"`
 	// The rules; only those above Hello.last_seq if the generation is the same.
-	Rules         []*Rule `protobuf:"bytes,3,rep,name=rules,proto3" json:"rules,omitempty"`
+	Rules []*Rule `protobuf:"bytes,3,rep,name=rules,proto3" json:"rules,omitempty"`
+	// True if another part of the snapshot follows; `head_seq` counts with the
+	// last part.
+	More          bool `protobuf:"varint,4,opt,name=more,proto3" json:"more,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -485,6 +488,13 @@ func (x *Snapshot) GetRules() []*Rule {
 		return x.Rules
 	}
 	return nil
+}
+
+func (x *Snapshot) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
 }
 
 // Rules that follow each other in the feed.
@@ -977,13 +987,14 @@ const file_curfew_revocation_v1_revocation_service_proto_rawDesc = "" +
 	"\n" +
 	"generation\x18\x03 \x01(\tR\n" +
 	"generation\"\a\n" +
-	"\x05Leave\"w\n" +
+	"\x05Leave\"\x8b\x01\n" +
 	"\bSnapshot\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x01 \x01(\tR\n" +
 	"generation\x12\x19\n" +
 	"\bhead_seq\x18\x02 \x01(\x03R\aheadSeq\x120\n" +
-	"\x05rules\x18\x03 \x03(\v2\x1a.curfew.revocation.v1.RuleR\x05rules\"l\n" +
+	"\x05rules\x18\x03 \x03(\v2\x1a.curfew.revocation.v1.RuleR\x05rules\x12\x12\n" +
+	"\x04more\x18\x04 \x01(\bR\x04more\"l\n" +
 	"\x06Events\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x01 \x01(\tR\n" +

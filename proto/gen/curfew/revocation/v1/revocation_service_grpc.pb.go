@@ -37,7 +37,8 @@ type RevocationServiceClient interface {
 	// Waits until every replica refuses what was revoked at `seq`, as the
 	// revoking call would have done had its deadline not ended first.
 	AwaitRevocation(ctx context.Context, in *AwaitRevocationRequest, opts ...grpc.CallOption) (*AwaitRevocationResponse, error)
-	// Lists who holds a lease, how fresh each is.
+	// Lists the replicas that watch this server: who holds a lease, how fresh
+	// each is.
 	ListRevocationReplicas(ctx context.Context, in *ListRevocationReplicasRequest, opts ...grpc.CallOption) (*ListRevocationReplicasResponse, error)
 }
 
@@ -95,7 +96,8 @@ type RevocationServiceServer interface {
 	// Waits until every replica refuses what was revoked at `seq`, as the
 	// revoking call would have done had its deadline not ended first.
 	AwaitRevocation(context.Context, *AwaitRevocationRequest) (*AwaitRevocationResponse, error)
-	// Lists who holds a lease, how fresh each is.
+	// Lists the replicas that watch this server: who holds a lease, how fresh
+	// each is.
 	ListRevocationReplicas(context.Context, *ListRevocationReplicasRequest) (*ListRevocationReplicasResponse, error)
 	mustEmbedUnimplementedRevocationServiceServer()
 }

@@ -1,0 +1,200 @@
+// Package watcher is the replica side of the leased feed: a revocation source
+// that knows every revocation that has returned, without a look-up per call.
+//
+// It holds the set of revocations and a lease. While the lease runs, a
+// revoking call somewhere does not return before this process has applied its
+// rule; when it is over, the process says that its knowledge is not fresh and
+// the method's policy decides. Nothing here is pushed time: a lease counts
+// from the moment at which this process asked for it, on its own clock, so a
+// process that was paused finds its lease over.
+package watcher
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/curfew-platform/curfew/pkg/interceptors/identity"
+	"github.com/curfew-platform/curfew/pkg/interceptors/revocation"
+	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/inflight"
+	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/leaseclock"
+)
+
+// Watcher follows the feed. Create it with New, then Run it. Its methods are
+// safe for concurrent use.
+type Watcher struct {
+	cfg   Config
+	clock leaseclock.Clock
+	log   *slog.Logger
+
+	state    atomic.Pointer[state]
+	ready    chan struct{} // closed with the first lease
+	granted  chan struct{} // holds at most one signal: the lease was extended
+	leaving  chan struct{} // closed by Leave
+	finished chan struct{} // closed when Run returns
+
+	mu         sync.Mutex // serializes changes of the state and of what follows
+	sessions   map[*session]struct{}
+	generation string
+	applied    int64 // published, and matching calls cancelled
+	started    bool  // Run was called
+	left       bool  // no lease any more
+	purged     purge
+}
+
+// state is what a check reads: one immutable value, so that set and deadline
+// belong together.
+type state struct {
+	set      *revocation.Set
+	deadline leaseclock.Instant
+	known    bool // the first snapshot is in
+}
+
+var (
+	_ revocation.Source = (*Watcher)(nil)
+	_ inflight.Owner    = (*Watcher)(nil)
+)
+
+// New returns a watcher that is not running yet, or what is wrong with cfg.
+func New(cfg Config) (*Watcher, error) {
+	cfg, err := cfg.complete()
+	if err != nil {
+		return nil, err
+	}
+	w := &Watcher{
+		cfg: cfg, clock: cfg.Clock, log: cfg.Logger,
+		ready:    make(chan struct{}),
+		granted:  make(chan struct{}, 1),
+		leaving:  make(chan struct{}),
+		finished: make(chan struct{}),
+		sessions: make(map[*session]struct{}),
+	}
+	w.purged.at = w.clock.Now()
+	w.state.Store(&state{set: &revocation.Set{}})
+	return w, nil
+}
+
+// Check implements [revocation.Source]. It loads set and deadline together and
+// reads the clock after that. The other order would accept a token whose rule
+// was applied, and followed by a new lease, between the two.
+func (w *Watcher) Check(id *identity.Identity) revocation.Verdict {
+	s := w.state.Load()
+	now := w.clock.Now()
+	v := revocation.Verdict{Revoked: s.set.Revokes(id, now.Time())}
+	switch {
+	case !s.known || s.deadline == (leaseclock.Instant{}):
+		v.StaleFor = revocation.Unknown
+	case s.deadline.Over(now):
+		v.StaleFor = max(-s.deadline.Left(now), 1)
+	default:
+		v.Fresh = true
+	}
+	return v
+}
+
+// Inflight implements [inflight.Owner].
+func (w *Watcher) Inflight() *inflight.Index { return w.cfg.Inflight }
+
+// Ready is closed when the first snapshot is in and the first lease is held.
+// A replica is not ready before.
+func (w *Watcher) Ready() <-chan struct{} { return w.ready }
+
+// Status is what a watcher knows about itself.
+type Status struct {
+	// Generation and AppliedSeq are the position in the feed.
+	Generation string
+	AppliedSeq int64
+	// Rules is the number of rules held.
+	Rules int
+	// Lease is what is left of the lease; zero or negative if it is over.
+	Lease time.Duration
+}
+
+// Status returns the state of the watcher.
+func (w *Watcher) Status() Status {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s := w.state.Load()
+	return Status{Generation: w.generation, AppliedSeq: w.applied, Rules: s.set.Len(), Lease: s.deadline.Left(w.clock.Now())}
+}
+
+// Run follows the feed until ctx ends or [Watcher.Leave] is called, and
+// returns nil then. No failure of a server ends it: the lease runs out, and
+// comes back with the servers. Run is called once.
+func (w *Watcher) Run(ctx context.Context) error {
+	w.mu.Lock()
+	if w.started {
+		w.mu.Unlock()
+		return errors.New("watcher: run twice")
+	}
+	w.started = true
+	w.mu.Unlock()
+	defer close(w.finished)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() { w.endStaleCalls(ctx) })
+	w.follow(ctx)
+	cancel()
+	return nil
+}
+
+// Leave drops the lease for good and tells the server so, which then stops
+// waiting for this process. The caller has stopped admitting before. Checks
+// answer "not fresh" from now on, later grants are ignored, and running
+// fail-closed calls are not cancelled: a stop drains them. Leave returns when
+// Run has, or with the cause when ctx ends.
+func (w *Watcher) Leave(ctx context.Context) error {
+	w.mu.Lock()
+	started := w.started
+	if !w.left {
+		w.left = true
+		s := *w.state.Load()
+		s.deadline = leaseclock.Instant{}
+		w.state.Store(&s)
+		close(w.leaving)
+	}
+	w.mu.Unlock()
+	if !started {
+		return nil
+	}
+	select {
+	case <-w.finished:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// endStaleCalls cancels running fail-closed calls when the lease has been over
+// for longer than the grace: where a revoking call returned because the lease
+// of this process ran out, nobody has cancelled them yet.
+func (w *Watcher) endStaleCalls(ctx context.Context) {
+	for {
+		s := w.state.Load()
+		wait := w.cfg.TTL
+		if s.deadline != (leaseclock.Instant{}) {
+			left := s.deadline.Add(w.cfg.Grace).Left(w.clock.Now())
+			if left <= 0 {
+				if n := w.cfg.Inflight.CancelFailClosed(revocation.ErrStale); n > 0 {
+					w.log.WarnContext(ctx, "running calls cancelled after the end of the lease", slog.Int("calls", n))
+				}
+				left = w.cfg.TTL
+			}
+			wait = left
+		}
+		t := time.NewTimer(max(wait, time.Millisecond))
+		select {
+		case <-t.C:
+		case <-w.granted:
+		case <-ctx.Done():
+			t.Stop()
+			return
+		}
+		t.Stop()
+	}
+}
