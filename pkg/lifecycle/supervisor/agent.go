@@ -1,0 +1,316 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	supervisorv1 "github.com/curfew-platform/curfew/proto/gen/curfew/internalapi/supervisor/v1"
+	"google.golang.org/grpc"
+
+	"github.com/curfew-platform/curfew/pkg/lifecycle"
+)
+
+const (
+	// defaultOrphanGrace leaves a grandchild that is a supervised child itself
+	// its own orphan grace within the second that a killed tree may take.
+	defaultOrphanGrace = 300 * time.Millisecond
+	// byeTime bounds the leave-taking: a parent that is stopped doesn't listen.
+	byeTime = 250 * time.Millisecond
+)
+
+// AgentOption configures an [Agent].
+type AgentOption interface{ apply(*Agent) }
+
+type agentOption func(*Agent)
+
+func (f agentOption) apply(a *Agent) { f(a) }
+
+// WithOrphanGrace sets how long a child goes on stopping after its parent died,
+// before it kills its whole process group; default 300 ms. A tree of supervised
+// children takes the sum over its levels.
+func WithOrphanGrace(d time.Duration) AgentOption {
+	return agentOption(func(a *Agent) { a.grace = d })
+}
+
+// Agent is the child's side of the control channel. Make one with [Attach]. Its
+// methods are safe for concurrent use.
+type Agent struct {
+	group  *lifecycle.Group
+	id     identity
+	grace  time.Duration
+	wire   *wire
+	server *grpc.Server
+
+	// Each is closed once, when that has happened.
+	ready, drained, leaving, orphaned chan struct{}
+	readyOnce                         sync.Once
+	work                              sync.WaitGroup
+
+	mu                 sync.Mutex
+	inFlight, progress func() int64
+	oldest             func() time.Duration
+	hurry              *time.Timer   // nil before a Drain
+	talking            chan struct{} // closed when the stream has ended; nil before it began
+}
+
+// Attach connects the group of a child process to the supervisor that started
+// the process. It returns [ErrNotChild] if there is none; see [IsChild]. It must
+// be called before the group runs, at most once, and early: Hello is due within
+// [Spec.HelloTimeout] of the start of the process, and is sent when the group
+// starts its parts of phase Close.
+//
+// From then on Drain is a clean Shutdown of the group. It ends Announce and
+// Drain, as a second signal does, when what is left of the supervisor's time is
+// just what the later phases are promised. Once the group has started the child
+// reports that it is ready. The end of the channel is a Shutdown with
+// [ErrOrphaned], and after the orphan grace SIGKILL for the process group.
+//
+// Attach makes the process ignore SIGINT, which a terminal sends to parents and
+// children alike, and survive writing to a closed stderr.
+func Attach(g *lifecycle.Group, opts ...AgentOption) (*Agent, error) {
+	if !inherited.present {
+		return nil, ErrNotChild
+	}
+	if inherited.err != nil {
+		return nil, fmt.Errorf("supervisor: %w", inherited.err)
+	}
+	wire, err := newWire(os.NewFile(channelFD, "supervisor channel"))
+	if err != nil {
+		return nil, fmt.Errorf("supervisor: %w", err)
+	}
+	return attach(g, wire, inherited.identity, opts...)
+}
+
+// attach is Attach for a given channel.
+func attach(g *lifecycle.Group, wire *wire, id identity, opts ...AgentOption) (*Agent, error) {
+	a := &Agent{
+		group: g, id: id, wire: wire, grace: defaultOrphanGrace,
+		ready: make(chan struct{}), drained: make(chan struct{}),
+		leaving: make(chan struct{}), orphaned: make(chan struct{}),
+		server: grpc.NewServer(grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage)),
+	}
+	for _, o := range opts {
+		o.apply(a)
+	}
+	supervisorv1.RegisterSupervisorServiceServer(a.server, &service{agent: a})
+	for _, part := range []lifecycle.Part{
+		{Name: "supervisor.channel", Phase: lifecycle.Close, Start: a.serve, Stop: a.leave, Kill: a.killIfOrphaned},
+		{Name: "supervisor.drained", Phase: lifecycle.Leave, Stop: a.reportDrained},
+	} {
+		if err := g.Add(part); err != nil {
+			return nil, errors.Join(fmt.Errorf("supervisor: %w", err), wire.Close())
+		}
+	}
+	g.Go("supervisor.ready", func(ctx context.Context) error {
+		select {
+		case <-g.Started():
+			a.Ready()
+		case <-ctx.Done():
+		}
+		return nil
+	})
+	return a, nil
+}
+
+// Slot is the number of the slot that the process was started for, from 0.
+func (a *Agent) Slot() int { return a.id.slot }
+
+// Generation is how often the slot has been started, from 1.
+func (a *Agent) Generation() int64 { return a.id.generation }
+
+// Server takes services that the parent may call on [Child.Conn]. Register them
+// before the group runs.
+func (a *Agent) Server() grpc.ServiceRegistrar { return a.server }
+
+// Orphaned returns a channel that is closed when the parent has died: what it
+// granted is void, and nobody reads stderr.
+func (a *Agent) Orphaned() <-chan struct{} { return a.orphaned }
+
+// Ready tells the supervisor that the child may be given work. It needs to be
+// called only to say so before the whole group has started.
+func (a *Agent) Ready() { a.readyOnce.Do(func() { close(a.ready) }) }
+
+// SetProgress sets where heartbeats take their figures: how many units of work
+// are in flight, and a counter that rises with each finished one and never
+// falls. A child that has work in flight and does not count for
+// [Spec.ProgressTimeout] is taken for hung; so is one whose functions block.
+func (a *Agent) SetProgress(inFlight, progress func() int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.inFlight, a.progress = inFlight, progress
+}
+
+// SetOldest sets where heartbeats take the age of the oldest unit in flight.
+func (a *Agent) SetOldest(oldest func() time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.oldest = oldest
+}
+
+// serve starts the server, and the watch for the death of the parent.
+func (a *Agent) serve(context.Context) error {
+	// The group listens to SIGINT by default; this takes it back.
+	signal.Ignore(syscall.SIGINT)
+	// Go ends a program that writes to a closed stderr, unless somebody listens
+	// to SIGPIPE; an orphan still has work to finish.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	a.work.Go(func() {
+		// The error says that the listener was closed, which is how it ends.
+		_ = a.server.Serve(&onceListener{conn: a.wire, closed: make(chan struct{})})
+	})
+	a.work.Go(a.watchParent)
+	return nil
+}
+
+// watchParent ends the process group if the parent dies before the agent
+// leaves.
+func (a *Agent) watchParent() {
+	select {
+	case <-a.leaving:
+		return
+	case <-a.wire.gone:
+	}
+	if isClosed(a.leaving) {
+		return
+	}
+	close(a.orphaned)
+	a.group.Shutdown(ErrOrphaned)
+	time.Sleep(a.grace)
+	killOwnGroup()
+}
+
+// drain begins the stop of the group.
+func (a *Agent) drain(remaining time.Duration) {
+	a.group.Shutdown(nil)
+	plan := a.group.Plan()
+	for _, ph := range []lifecycle.Phase{lifecycle.Commit, lifecycle.Leave, lifecycle.Close} {
+		remaining -= plan.Budget(ph).Min
+	}
+	remaining = max(0, remaining)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.hurry == nil {
+		a.hurry = time.AfterFunc(remaining, a.hasten)
+		return
+	}
+	// A timer that has fired must not fire again: a third signal skips Commit.
+	if a.hurry.Stop() {
+		a.hurry.Reset(remaining)
+	}
+}
+
+// hasten ends Announce and Drain of the group now.
+func (a *Agent) hasten() {
+	a.group.Signal(notice("drain time is over"))
+	a.group.Signal(notice("drain time is over"))
+}
+
+// notice is a signal that came over the channel; its text is for the report.
+type notice string
+
+// Signal marks a notice as an os.Signal.
+func (notice) Signal() {}
+
+// String is what the stop report shows.
+func (n notice) String() string { return "supervisor: " + string(n) }
+
+// reportDrained runs in phase Leave: Drain and Commit are over.
+func (a *Agent) reportDrained(context.Context) error {
+	close(a.drained)
+	return nil
+}
+
+// leave says Bye and ends the server. In an orphan it waits for the end of the
+// process group instead, so that no process of the group is left behind.
+func (a *Agent) leave(ctx context.Context) error {
+	if isClosed(a.orphaned) {
+		<-ctx.Done()
+		killOwnGroup()
+	}
+	ctx, cancel := context.WithTimeout(ctx, byeTime)
+	defer cancel()
+	close(a.leaving)
+	a.mu.Lock()
+	if a.hurry != nil {
+		a.hurry.Stop()
+	}
+	talking := a.talking
+	a.mu.Unlock()
+	if talking != nil {
+		select {
+		case <-talking:
+		case <-ctx.Done():
+		}
+	}
+	a.end(ctx)
+	return nil
+}
+
+// end stops the server gracefully within ctx, so that what was sent last gets
+// out.
+func (a *Agent) end(ctx context.Context) {
+	graceful := make(chan struct{})
+	go func() {
+		defer close(graceful)
+		a.server.GracefulStop()
+	}()
+	select {
+	case <-graceful:
+	case <-ctx.Done():
+	}
+	a.server.Stop()
+	_ = a.wire.Close()
+	a.work.Wait()
+}
+
+func (a *Agent) killIfOrphaned() {
+	if isClosed(a.orphaned) {
+		killOwnGroup()
+	}
+}
+
+// killOwnGroup does not return. A supervisor gives each child a group; a
+// process without one of its own has no right to kill that.
+func killOwnGroup() {
+	pid := 0
+	if syscall.Getpgrp() != os.Getpid() {
+		pid = os.Getpid()
+	}
+	_ = syscall.Kill(pid, syscall.SIGKILL)
+	select {}
+}
+
+// onceListener hands out one connection and then nothing until it is closed.
+type onceListener struct {
+	conn   net.Conn
+	once   sync.Once
+	done   sync.Once
+	closed chan struct{}
+}
+
+// Accept returns the connection, once.
+func (l *onceListener) Accept() (net.Conn, error) {
+	var conn net.Conn
+	l.once.Do(func() { conn = l.conn })
+	if conn != nil {
+		return conn, nil
+	}
+	<-l.closed
+	return nil, net.ErrClosed
+}
+
+// Close ends Accept.
+func (l *onceListener) Close() error {
+	l.done.Do(func() { close(l.closed) })
+	return nil
+}
+
+// Addr is that of the connection.
+func (l *onceListener) Addr() net.Addr { return l.conn.LocalAddr() }

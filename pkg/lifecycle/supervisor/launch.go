@@ -1,0 +1,130 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"syscall"
+)
+
+// launched is what belongs to a process that was just started.
+type launched struct {
+	process        *os.Process
+	stdout, stderr *os.File
+	channel        *os.File // nil for a plain child
+}
+
+// launch starts the program of a spec on the spawner's thread. On an error
+// nothing is left behind.
+func launch(s *spawner, spec *Spec, id identity) (_ *launched, err error) {
+	var files fileset
+	defer func() {
+		files.closeChild()
+		if err != nil {
+			files.closeParent()
+		}
+	}()
+	null := files.open()
+	stdout, outW := files.pipe()
+	stderr, errW := files.pipe()
+	attr := &os.ProcAttr{
+		Dir:   spec.Dir,
+		Env:   spec.Env,
+		Files: []*os.File{null, outW, errW},
+		Sys:   processAttr(spec.Credential, spec.DeathSignal),
+	}
+	attr.Env = append(attr.Env[:len(attr.Env):len(attr.Env)], limits(spec)...)
+	var channel *os.File
+	if !spec.Plain {
+		var end *os.File
+		channel, end = files.socketpair()
+		attr.Files = append(attr.Files, end)
+		attr.Env = append(attr.Env, identityVar+"="+id.String())
+	}
+	if files.err != nil {
+		return nil, files.err
+	}
+	p, err := s.start(spec.Path, append([]string{argv0(spec)}, spec.Args...), attr)
+	if err != nil {
+		return nil, fmt.Errorf("start process: %w", err)
+	}
+	if spec.LimitData > 0 {
+		if err := limitData(p.Pid, spec.LimitData); err != nil {
+			kill := syscall.Kill(-p.Pid, syscall.SIGKILL)
+			_, wait := p.Wait()
+			return nil, errors.Join(err, kill, wait)
+		}
+	}
+	return &launched{process: p, stdout: stdout, stderr: stderr, channel: channel}, nil
+}
+
+// argv0 keeps the name under which the binary itself was called, so that a
+// listing of processes shows it and not a path in /proc.
+func argv0(spec *Spec) string {
+	if path, err := self(); err == nil && path == spec.Path && len(os.Args) > 0 {
+		return os.Args[0]
+	}
+	return spec.Path
+}
+
+// limits are the variables by which the Go runtime of the child limits itself.
+func limits(spec *Spec) []string {
+	var env []string
+	if spec.MemoryLimit > 0 {
+		env = append(env, "GOMEMLIMIT="+strconv.FormatInt(spec.MemoryLimit, 10))
+	}
+	if spec.MaxProcs > 0 {
+		env = append(env, "GOMAXPROCS="+strconv.Itoa(spec.MaxProcs))
+	}
+	return env
+}
+
+// fileset opens the files of a child and remembers who has to close which.
+type fileset struct {
+	parent, child []*os.File
+	err           error
+}
+
+func (f *fileset) open() *os.File {
+	null, err := os.Open(os.DevNull)
+	f.keep(nil, null, err)
+	return null
+}
+
+func (f *fileset) pipe() (r, w *os.File) {
+	r, w, err := os.Pipe()
+	f.keep(r, w, err)
+	return r, w
+}
+
+func (f *fileset) socketpair() (parent, child *os.File) {
+	parent, child, err := socketpair()
+	f.keep(parent, child, err)
+	return parent, child
+}
+
+func (f *fileset) keep(parent, child *os.File, err error) {
+	if err != nil {
+		f.err = errors.Join(f.err, err)
+		return
+	}
+	if parent != nil {
+		f.parent = append(f.parent, parent)
+	}
+	f.child = append(f.child, child)
+}
+
+// closeChild closes the ends that belong to the child; held open here they
+// would hide its death.
+func (f *fileset) closeChild() {
+	for _, file := range f.child {
+		_ = file.Close()
+	}
+}
+
+func (f *fileset) closeParent() {
+	for _, file := range f.parent {
+		_ = file.Close()
+	}
+}

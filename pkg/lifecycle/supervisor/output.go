@@ -1,0 +1,167 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+)
+
+const (
+	// childKey is the attribute group that names the child a line came from.
+	childKey = "child"
+	// tailBytes is what is kept of stderr for Exit.Stderr.
+	tailBytes = 64 << 10
+	// stackBytes is what is kept of stderr after SIGQUIT for Exit.Stacks.
+	stackBytes = 256 << 10
+	// outputLinger bounds the reading of what is left in the pipes after the
+	// process group has gone: a process that left the group may hold them open.
+	outputLinger = 500 * time.Millisecond
+	// floodNotice is how often dropped lines are reported.
+	floodNotice = time.Second
+)
+
+// output turns what one generation of a child writes into log records, and
+// keeps the end of its stderr.
+type output struct {
+	log   *slog.Logger
+	child []any
+
+	mu       sync.Mutex
+	flood    *flood
+	noticed  time.Time
+	tail     tail
+	stacks   head
+	captures bool
+
+	readers sync.WaitGroup
+	pipes   []*os.File
+}
+
+func newOutput(log *slog.Logger, child ...any) *output {
+	return &output{
+		log:    log,
+		child:  child,
+		flood:  newFlood(floodRate, floodBurst),
+		tail:   tail{limit: tailBytes},
+		stacks: head{limit: stackBytes},
+	}
+}
+
+// follow reads a pipe until finish. The output owns the pipe.
+func (o *output) follow(stream string, pipe *os.File) {
+	o.pipes = append(o.pipes, pipe)
+	o.readers.Go(func() {
+		var r io.Reader = pipe
+		if stream == "stderr" {
+			r = io.TeeReader(pipe, (*stderrTail)(o))
+		}
+		err := splitLines(r, func(line []byte, more bool) { o.line(stream, line, more) })
+		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			o.log.Warn("child output can't be read", "stream", stream, "error", err)
+		}
+	})
+}
+
+// finish reads what is left after the child has gone and closes the pipes. It
+// gives up on a log handler that blocks: the stop must not wait for it.
+func (o *output) finish() {
+	for _, pipe := range o.pipes {
+		_ = pipe.SetReadDeadline(time.Now().Add(outputLinger))
+	}
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		o.readers.Wait()
+		o.notice(true)
+	}()
+	select {
+	case <-read:
+	case <-time.After(2 * outputLinger):
+	}
+	for _, pipe := range o.pipes {
+		_ = pipe.Close()
+	}
+}
+
+// capture makes everything that follows on stderr part of the stacks instead
+// of the log.
+func (o *output) capture() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.captures = true
+}
+
+// kept returns the end of stderr and the captured stacks.
+func (o *output) kept() (stderr, stacks string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.tail.String(), string(o.stacks.buf)
+}
+
+// stderrTail is the io.Writer that sees stderr before it is split.
+type stderrTail output
+
+// Write never fails.
+func (t *stderrTail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.captures {
+		_, _ = t.stacks.Write(p)
+	}
+	return t.tail.Write(p)
+}
+
+func (o *output) line(stream string, line []byte, more bool) {
+	now := time.Now()
+	o.mu.Lock()
+	if o.captures && stream == "stderr" {
+		o.mu.Unlock()
+		return
+	}
+	admitted := o.flood.admit(len(line), now)
+	o.mu.Unlock()
+	if admitted {
+		o.emit(stream, line, more, now)
+	}
+	o.notice(false)
+}
+
+// notice reports what was dropped, at most once in floodNotice or at the end.
+func (o *output) notice(end bool) {
+	now := time.Now()
+	o.mu.Lock()
+	var lines, bytes int64
+	if end || now.Sub(o.noticed) >= floodNotice {
+		if lines, bytes = o.flood.take(); lines > 0 {
+			o.noticed = now
+		}
+	}
+	o.mu.Unlock()
+	if lines > 0 {
+		o.log.Warn("child output dropped, too much of it", "lines", lines, "bytes", bytes, slog.Group(childKey, o.child...))
+	}
+}
+
+func (o *output) emit(stream string, line []byte, more bool, now time.Time) {
+	record, inner, err := parseRecord(line, now)
+	child := o.child
+	switch {
+	case err != nil || more:
+		record = slog.NewRecord(now, slog.LevelInfo, "child output", 0)
+		record.AddAttrs(slog.String("stream", stream), slog.String("line", string(line)))
+		if more {
+			record.AddAttrs(slog.Bool("continued", true))
+		}
+	case inner.Key != "":
+		child = append(append([]any(nil), child...), inner)
+	}
+	record.AddAttrs(slog.Group(childKey, child...))
+	ctx := context.Background()
+	if handler := o.log.Handler(); handler.Enabled(ctx, record.Level) {
+		_ = handler.Handle(ctx, record)
+	}
+}
