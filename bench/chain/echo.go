@@ -1,0 +1,81 @@
+package chain
+
+import (
+	"context"
+	"fmt"
+
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/descriptorpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	authzv1 "github.com/curfew-platform/curfew/proto/gen/curfew/authz/v1"
+)
+
+// The service of the measurement: one handler that returns its request, behind
+// two rules. The chain is the same; for a public method authentication,
+// revocation and authorization let the call pass.
+const (
+	serviceName   = "curfew.bench.v1.EchoService"
+	guardedMethod = "/" + serviceName + "/Guarded"
+	publicMethod  = "/" + serviceName + "/Public"
+	permission    = "bench.echo.call"
+)
+
+func descriptor() (protoreflect.ServiceDescriptor, error) {
+	method := func(name string, rule *authzv1.MethodRule) *descriptorpb.MethodDescriptorProto {
+		options := &descriptorpb.MethodOptions{}
+		proto.SetExtension(options, authzv1.E_Rule, rule)
+		return &descriptorpb.MethodDescriptorProto{
+			Name:       proto.String(name),
+			InputType:  proto.String(".google.protobuf.StringValue"),
+			OutputType: proto.String(".google.protobuf.StringValue"),
+			Options:    options,
+		}
+	}
+	file, err := protodesc.NewFile(&descriptorpb.FileDescriptorProto{
+		Name:       proto.String("curfew/bench/v1/echo_service.proto"),
+		Package:    proto.String("curfew.bench.v1"),
+		Syntax:     proto.String("proto3"),
+		Dependency: []string{"google/protobuf/wrappers.proto", "curfew/authz/v1/options.proto"},
+		Service: []*descriptorpb.ServiceDescriptorProto{{
+			Name: proto.String("EchoService"),
+			Method: []*descriptorpb.MethodDescriptorProto{
+				method("Guarded", &authzv1.MethodRule{Permission: permission}),
+				method("Public", &authzv1.MethodRule{Public: true}),
+			},
+		}},
+	}, protoregistry.GlobalFiles)
+	if err != nil {
+		return nil, fmt.Errorf("describe the service: %w", err)
+	}
+	return file.Services().Get(0), nil
+}
+
+func register(srv *grpc.Server) {
+	srv.RegisterService(&grpc.ServiceDesc{
+		ServiceName: serviceName,
+		HandlerType: (*any)(nil),
+		Methods: []grpc.MethodDesc{
+			{MethodName: "Guarded", Handler: handler(guardedMethod)},
+			{MethodName: "Public", Handler: handler(publicMethod)},
+		},
+	}, nil)
+}
+
+func handler(method string) grpc.MethodHandler {
+	return func(_ any, ctx context.Context, decode func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
+		in := &wrapperspb.StringValue{}
+		if err := decode(in); err != nil {
+			return nil, err
+		}
+		echo := func(_ context.Context, req any) (any, error) { return req, nil }
+		if interceptor == nil {
+			return echo(ctx, in)
+		}
+		return interceptor(ctx, in, &grpc.UnaryServerInfo{FullMethod: method}, echo)
+	}
+}
