@@ -231,6 +231,7 @@ func (e *Engine) look(ctx context.Context, waiting []*waiter, highest int64, lis
 			list = false
 		}
 	}
+	generation := e.currentGeneration()
 	b := &e.barrier
 	for _, w := range waiting {
 		acked, lapsed, local := e.local(w)
@@ -239,7 +240,7 @@ func (e *Engine) look(ctx context.Context, waiting []*waiter, highest int64, lis
 			w.local, w.acked, w.lapsed = true, w.acked+acked, w.lapsed+lapsed
 		}
 		if list {
-			e.passRows(w, rows, started)
+			e.passRows(w, rows, generation, started)
 		}
 		_, open := b.waiting[w]
 		if open && w.local && w.listed && len(w.rows) == 0 {
@@ -256,7 +257,7 @@ func (e *Engine) look(ctx context.Context, waiting []*waiter, highest int64, lis
 // passRows looks at each row on its own and forgets the ones that passed. Rows
 // that appear after the first listing began with reading the feed after the
 // commit; nobody need wait for them.
-func (e *Engine) passRows(w *waiter, rows []Row, started time.Duration) {
+func (e *Engine) passRows(w *waiter, rows []Row, generation string, started time.Duration) {
 	now := make(map[RowKey]Row, len(rows))
 	for _, r := range rows {
 		if r.RowKey != e.rowKey() {
@@ -274,7 +275,7 @@ func (e *Engine) passRows(w *waiter, rows []Row, started time.Duration) {
 		r, exists := now[k]
 		switch {
 		case !exists: // removed: its last lease is over
-		case r.Watermark >= w.seq:
+		case r.Watermark >= w.seq && r.Generation == generation:
 			w.acked += r.Watchers
 			w.lapsed += int32(max(0, min(r.Lapsed-first.Lapsed, maxEntries)))
 		case e.dead(r, started):

@@ -105,6 +105,12 @@ func (e *Engine) reset(generation string) {
 	}
 }
 
+func (e *Engine) currentGeneration() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.generation
+}
+
 // dispatch passes a page on to all streams, in the order of the feed: it is
 // the only writer of known, and streams read up to known. A barrier that looks
 // at the watchers compares with known, so it looks after the dispatch.

@@ -111,7 +111,7 @@ func (e *Engine) publishProgress(ctx context.Context) {
 	var published Progress
 	for {
 		p := e.progress()
-		if p.Watermark > published.Watermark {
+		if p.Watermark > published.Watermark || p.Generation != published.Generation {
 			signal(e.barrier.look)
 			call, cancel := context.WithTimeout(ctx, e.cfg.TTL)
 			err := e.store.Publish(call, e.rowKey(), p)
@@ -121,9 +121,6 @@ func (e *Engine) publishProgress(ctx context.Context) {
 			} else {
 				e.log.DebugContext(ctx, "watermark not published", slog.Any("error", err))
 			}
-		}
-		if p.Watermark < published.Watermark {
-			published = p // another generation
 		}
 		if !e.awaitChange(ctx) {
 			return
@@ -178,7 +175,7 @@ func (e *Engine) progress() Progress {
 			live[en.peer] = struct{}{}
 		}
 	}
-	return Progress{Watermark: w, Watchers: int32(min(len(live), maxEntries)), Lapsed: e.lapsed}
+	return Progress{Generation: e.generation, Watermark: w, Watchers: int32(min(len(live), maxEntries)), Lapsed: e.lapsed}
 }
 
 // advance computes the watermark: what every watcher whose lease is not over

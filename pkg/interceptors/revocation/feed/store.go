@@ -25,20 +25,22 @@ type Store interface {
 	// COMMITS before it returns. With now the time of the statement by the
 	// store's clock:
 	//
-	//	watermark   = greatest(its watermark, r.Watermark)
+	//	watermark   = greatest(its watermark, r.Watermark) if r.Generation is
+	//	              that of the row, else r.Watermark
+	//	generation  = r.Generation
 	//	lease_until = greatest(its lease_until,
 	//	              least(now + r.Length, T + r.Length))
 	//	renewals    = its renewals + 1
 	//	length      = greatest(its length, r.Length)
 	//
-	// T is the time of the oldest rule above that watermark, and there is no
-	// second operand of least if there is no such rule. It returns
-	// least(...) - now, which is what this renewal has granted; it is not
-	// positive if nothing was.
+	// T is the time of the oldest rule above that watermark, or of the oldest
+	// rule of all if r.Generation is not that of the feed; there is no second
+	// operand of least if there is no such rule. Renew returns least(...) - now,
+	// which is what this renewal has granted; it is not positive if nothing was.
 	Renew(ctx context.Context, r Renewal) (granted time.Duration, err error)
 
-	// Publish raises the watermark of a row and sets its counters, without a
-	// renewal. A row that does not exist stays so.
+	// Publish sets watermark, generation and counters of a row as Renew does,
+	// and nothing else. A row that does not exist stays so.
 	Publish(ctx context.Context, key RowKey, p Progress) error
 
 	// Read returns a page of the feed: the generation, the head, and the rules
@@ -78,6 +80,9 @@ type Renewal struct {
 
 // Progress is how far the watchers of an engine are.
 type Progress struct {
+	// Generation is that of the feed as the engine knows it, empty before it
+	// has read anything. A watermark says nothing about another generation.
+	Generation string
 	// Watermark is the position that every watcher with a lease under this row
 	// has acknowledged.
 	Watermark int64
