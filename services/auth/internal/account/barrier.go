@@ -23,13 +23,13 @@ type Barrier interface {
 // force everywhere. It is no failure: do not revoke again, wait for Seq.
 type PendingError struct {
 	Seq       int64
-	InForceAt time.Time // at the latest
+	InForceBy time.Time // at the latest
 	Cause     error
 }
 
 // Error implements error.
 func (e *PendingError) Error() string {
-	return "the revocation is committed and in force at the latest at " + e.InForceAt.UTC().Format(time.RFC3339Nano)
+	return "the revocation is committed and in force at the latest at " + e.InForceBy.UTC().Format(time.RFC3339Nano)
 }
 
 // Unwrap returns why the wait ended.

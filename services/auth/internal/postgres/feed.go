@@ -162,8 +162,8 @@ func (f *Feed) Rows(ctx context.Context) ([]feed.Row, error) {
 // Remove implements feed.Store.
 func (f *Feed) Remove(ctx context.Context, key feed.RowKey, renewals int64) error {
 	_, err := f.pool.Exec(ctx, `
-DELETE FROM revocation_engines WHERE replica = $1 AND incarnation = $2 AND ($3 = $4 OR renewals = $3)`,
-		key.Replica, key.Incarnation, renewals, int64(feed.AnyRenewals))
+DELETE FROM revocation_engines WHERE replica = $1 AND incarnation = $2 AND ($4 OR renewals = $3)`,
+		key.Replica, key.Incarnation, renewals, renewals == feed.AnyRenewals)
 	if err != nil {
 		return wrap("remove row lease", err)
 	}

@@ -100,6 +100,6 @@ func revocationPending(p *account.PendingError) error {
 		"the revocation is committed; AwaitRevocation waits until it is in force everywhere",
 		map[string]string{
 			"seq":         strconv.FormatInt(p.Seq, 10),
-			"in_force_at": p.InForceAt.UTC().Format(time.RFC3339Nano),
+			"in_force_by": p.InForceBy.UTC().Format(time.RFC3339Nano),
 		})
 }

@@ -4,7 +4,6 @@ package signingkey
 
 import (
 	"context"
-	"crypto"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
@@ -15,9 +14,6 @@ import (
 
 // Algorithm of every key, as it stands in `alg`.
 const Algorithm = "EdDSA"
-
-// ErrUnknownKey says that no key has the asked id.
-var ErrUnknownKey = errors.New("unknown signing key")
 
 // Stored is a key as the database keeps it.
 type Stored struct {
@@ -95,17 +91,6 @@ func (r *Ring) Primary() (id string, key ed25519.PrivateKey) { return r.primary.
 
 // All returns every key that verifies. Treat it as read-only.
 func (r *Ring) All() []Public { return r.all }
-
-// Key returns the algorithm and the public key of an id; it never waits. The
-// error is ErrUnknownKey.
-func (r *Ring) Key(_ context.Context, id string) (string, crypto.PublicKey, error) {
-	for _, p := range r.all {
-		if p.ID == id {
-			return Algorithm, p.Key, nil
-		}
-	}
-	return "", nil, ErrUnknownKey
-}
 
 func generate(sealer Sealer) (Stored, error) {
 	public, private, err := ed25519.GenerateKey(rand.Reader)

@@ -628,10 +628,10 @@ const file_curfew_auth_v1_auth_service_proto_rawDesc = "" +
 	"\tassertion\x18\x01 \x01(\tB\x10\xe0A\x02\xbaH\ar\x05\x10\x01(\x80 \x80\x01\x01R\tassertion\"\x8b\x01\n" +
 	"\x19IssueServiceTokenResponse\x12&\n" +
 	"\faccess_token\x18\x01 \x01(\tB\x03\x80\x01\x01R\vaccessToken\x12F\n" +
-	"\x11access_expires_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x0faccessExpiresAt2\xab\x05\n" +
-	"\vAuthService\x12y\n" +
-	"\bRegister\x12\x1f.curfew.auth.v1.RegisterRequest\x1a .curfew.auth.v1.RegisterResponse\"*\xea\xc2\x18\x040\x01@\x01\x82\xd3\xe4\x93\x02\x1c:\x01*\"\x17/auth/v1/users:register\x12p\n" +
-	"\x05Login\x12\x1c.curfew.auth.v1.LoginRequest\x1a\x1d.curfew.auth.v1.LoginResponse\"*\xea\xc2\x18\x040\x01@\x01\x82\xd3\xe4\x93\x02\x1c:\x01*\"\x17/auth/v1/sessions:login\x12\x86\x01\n" +
+	"\x11access_expires_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x0faccessExpiresAt2\xa7\x05\n" +
+	"\vAuthService\x12w\n" +
+	"\bRegister\x12\x1f.curfew.auth.v1.RegisterRequest\x1a .curfew.auth.v1.RegisterResponse\"(\xea\xc2\x18\x02@\x01\x82\xd3\xe4\x93\x02\x1c:\x01*\"\x17/auth/v1/users:register\x12n\n" +
+	"\x05Login\x12\x1c.curfew.auth.v1.LoginRequest\x1a\x1d.curfew.auth.v1.LoginResponse\"(\xea\xc2\x18\x02@\x01\x82\xd3\xe4\x93\x02\x1c:\x01*\"\x17/auth/v1/sessions:login\x12\x86\x01\n" +
 	"\rRefreshTokens\x12$.curfew.auth.v1.RefreshTokensRequest\x1a%.curfew.auth.v1.RefreshTokensResponse\"(\xea\xc2\x18\x02@\x01\x82\xd3\xe4\x93\x02\x1c:\x01*\"\x17/auth/v1/tokens:refresh\x12\x8b\x01\n" +
 	"\x06Logout\x12\x1d.curfew.auth.v1.LogoutRequest\x1a\x1e.curfew.auth.v1.LogoutResponse\"B\xea\xc2\x18\x18\n" +
 	"\x14auth.sessions.logout0\x01\x82\xd3\xe4\x93\x02\x1d:\x01*\"\x18/auth/v1/sessions:logout\x90\x02\x02\x12\x97\x01\n" +

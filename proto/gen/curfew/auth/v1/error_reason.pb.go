@@ -73,7 +73,7 @@ const (
 	// ABORTED with RetryInfo: the account changed while the password was checked; again.
 	ErrorReason_ERROR_REASON_ACCOUNT_CHANGED ErrorReason = 19
 	// DEADLINE_EXCEEDED: the revocation IS committed and is in force at the
-	// latest at `in_force_at` of the metadata (RFC 3339); AwaitRevocation with
+	// latest at `in_force_by` of the metadata (RFC 3339); AwaitRevocation with
 	// `seq` of the metadata waits for it. Never a plain failure.
 	ErrorReason_ERROR_REASON_REVOCATION_PENDING ErrorReason = 20
 	// UNAVAILABLE with RetryInfo: the database cannot be reached, and the outcome

@@ -1,0 +1,71 @@
+package auth
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/curfew-platform/curfew/pkg/server"
+	"github.com/curfew-platform/curfew/services/auth/internal/account"
+)
+
+// Config is the settings of the service, as flags and as CURFEW_AUTH_*.
+type Config struct {
+	server.Settings
+
+	DatabaseURL        string `name:"database-url" help:"PostgreSQL, as the serving role." placeholder:"URL"`
+	MigrateDatabaseURL string `name:"migrate-database-url" help:"PostgreSQL, as the role that owns the schema; for migrate only." placeholder:"URL"`
+	KeysetFile         string `name:"keyset-file" help:"Keys that all replicas share: encryption of signing keys, refresh tokens, page tokens." type:"path"`
+	ServiceKeysFile    string `name:"service-keys-file" help:"Public keys of services (JSON)." type:"path"`
+
+	Issuer     string        `help:"iss of the tokens." default:"https://auth.curfew.dev"`
+	AccessLife time.Duration `name:"access-life" help:"Life of an access token." default:"5m"`
+
+	RefreshWindow   time.Duration `name:"refresh-window" help:"How long a refresh token gives the same pair again; not below 30s in production." default:"30s"`
+	SessionIdle     time.Duration `name:"session-idle" help:"End of a session that is not refreshed." default:"336h"`
+	SessionAbsolute time.Duration `name:"session-absolute" help:"End of every session." default:"2160h"`
+	MaxSessions     int           `name:"max-sessions" help:"Sessions per user; one more ends the least recently used." default:"20"`
+
+	PasswordConcurrency int `name:"password-concurrency" help:"Passwords checked at a time, 19 MiB each; 0 is one per processor." default:"0"`
+}
+
+// Common implements server.Config.
+func (c *Config) Common() *server.Settings { return &c.Settings }
+
+// Validate implements server.Config.
+func (c *Config) Validate() error {
+	errs := []error{c.Settings.Validate(), c.limits().Validate()}
+	if c.DatabaseURL == "" {
+		errs = append(errs, errors.New("--database-url is required"))
+	}
+	if c.KeysetFile == "" {
+		errs = append(errs, errors.New("--keyset-file is required"))
+	}
+	if c.PasswordConcurrency < 0 {
+		errs = append(errs, fmt.Errorf("--password-concurrency %d is negative", c.PasswordConcurrency))
+	}
+	return errors.Join(errs...)
+}
+
+func (c *Config) limits() account.Limits {
+	return account.Limits{
+		Window: c.RefreshWindow, Idle: c.SessionIdle, Absolute: c.SessionAbsolute, Sessions: c.MaxSessions,
+	}
+}
+
+func (c *Config) passwordConcurrency() int {
+	if c.PasswordConcurrency == 0 {
+		return runtime.GOMAXPROCS(0)
+	}
+	return c.PasswordConcurrency
+}
+
+// largestClockError is what verifiers may differ from the database, beside
+// their leeway. A rule outlives every token that it is about by that much.
+const largestClockError = time.Minute
+
+// verifierLeeway is the largest that a profile of the verifiers admits.
+const verifierLeeway = 2 * time.Minute
+
+func (c *Config) ruleLife() time.Duration { return c.AccessLife + verifierLeeway + largestClockError }

@@ -1,0 +1,93 @@
+package auth
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/curfew-platform/curfew/pkg/interceptors/token"
+	"github.com/curfew-platform/curfew/pkg/server/keyset"
+	"github.com/curfew-platform/curfew/services/auth/internal/account"
+	"github.com/curfew-platform/curfew/services/auth/internal/attempt"
+	"github.com/curfew-platform/curfew/services/auth/internal/issuer"
+	"github.com/curfew-platform/curfew/services/auth/internal/password"
+	"github.com/curfew-platform/curfew/services/auth/internal/postgres"
+	"github.com/curfew-platform/curfew/services/auth/internal/refresh"
+	"github.com/curfew-platform/curfew/services/auth/internal/servicetoken"
+	"github.com/curfew-platform/curfew/services/auth/internal/signingkey"
+)
+
+// core is the service without its transport.
+type core struct {
+	store    *postgres.Store
+	ring     *signingkey.Ring
+	verifier *token.Verifier
+	accounts *account.Service
+	services *servicetoken.Exchange
+}
+
+// newCore loads the signing keys, makes the first one if there is none, and
+// builds the use cases.
+func newCore(ctx context.Context, log *slog.Logger, cfg *Config, pool *pgxpool.Pool, keys *keyset.Set, barrier account.Barrier) (*core, error) {
+	store := postgres.New(pool, cfg.ruleLife())
+	ring, err := signingkey.Open(ctx, store, keys)
+	if err != nil {
+		return nil, err
+	}
+	kid, private := ring.Primary()
+	tokens, err := issuer.New(issuer.Config{
+		Issuer:   cfg.Issuer,
+		Audience: token.CurfewAudience,
+		Life:     cfg.AccessLife,
+		Roles:    append(account.Roles(), servicetoken.Role),
+	}, issuer.Key{ID: kid, Private: private})
+	if err != nil {
+		return nil, err
+	}
+	verifier, err := newVerifier(cfg.Issuer, ring)
+	if err != nil {
+		return nil, err
+	}
+	hasher, err := password.New(password.Recommended(), cfg.passwordConcurrency())
+	if err != nil {
+		return nil, err
+	}
+	codec := refresh.NewCodec(keys)
+	accounts, err := account.New(account.Parts{
+		Store:   store,
+		Hasher:  hasher,
+		Minter:  account.NewMinter(tokens, codec),
+		Refresh: codec,
+		Limiter: attempt.New(attempt.Defaults(), time.Now),
+		Barrier: barrier,
+		Limits:  cfg.limits(),
+		Log:     log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	known, err := registry(cfg)
+	if err != nil {
+		return nil, err
+	}
+	assertions := servicetoken.NewVerifier(known, cfg.Issuer, time.Now)
+	return &core{
+		store: store, ring: ring, verifier: verifier, accounts: accounts,
+		services: servicetoken.NewExchange(assertions, store, tokens, time.Now),
+	}, nil
+}
+
+// newVerifier verifies the service's own tokens with its own keys.
+func newVerifier(iss string, ring *signingkey.Ring) (*token.Verifier, error) {
+	public := make([]token.Key, 0, len(ring.All()))
+	for _, k := range ring.All() {
+		public = append(public, token.Key{ID: k.ID, Algorithm: signingkey.Algorithm, Public: k.Key})
+	}
+	static, err := token.NewStatic(public...)
+	if err != nil {
+		return nil, err
+	}
+	return token.NewVerifier(token.Curfew(iss, static))
+}

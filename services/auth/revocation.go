@@ -1,0 +1,116 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"sync"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/feed"
+	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/leaseclock"
+	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/watcher"
+	"github.com/curfew-platform/curfew/pkg/lifecycle"
+	revocationv1 "github.com/curfew-platform/curfew/proto/gen/curfew/revocation/v1"
+	"github.com/curfew-platform/curfew/services/auth/internal/account"
+	"github.com/curfew-platform/curfew/services/auth/internal/postgres"
+	"github.com/curfew-platform/curfew/services/auth/internal/rpc"
+)
+
+// principal of this service's own watcher.
+const principal = "services/auth"
+
+// revocation is the feed: its engine, and the watcher by which this process
+// itself refuses what was revoked.
+type revocation struct {
+	engine  *feed.Engine
+	watcher *watcher.Watcher
+	streams *rpc.RevocationServer
+}
+
+func newRevocation(log *slog.Logger, pool *pgxpool.Pool, issuer string) (*revocation, error) {
+	name, err := os.Hostname()
+	if err != nil {
+		name = "auth"
+	}
+	clock := leaseclock.System()
+	engine, err := feed.New(feed.Config{
+		Store: postgres.NewFeed(pool, issuer), Replica: name, Clock: clock, Logger: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	own, err := watcher.New(watcher.Config{
+		Dial: engine.Dial(principal), Replica: name, Clock: clock, Logger: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &revocation{engine: engine, watcher: own, streams: rpc.NewRevocationServer(engine)}, nil
+}
+
+// addTo lets the group run the feed. Watchers are asked to move when the stop
+// is announced; those that could not, because there is nowhere else, lose their
+// streams when draining begins, and keep what is left of their leases. The
+// engine goes on until its last lease is over: revoking calls are being drained.
+func (r *revocation) addTo(g *lifecycle.Group) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	return errors.Join(
+		g.Add(lifecycle.Part{
+			Name: "revocation move", Phase: lifecycle.Announce,
+			Stop: func(context.Context) error { r.engine.Move(); return nil },
+		}),
+		g.Add(lifecycle.Part{
+			Name: "revocation streams", Phase: lifecycle.Drain,
+			Stop: func(context.Context) error { r.streams.End(); return nil },
+		}),
+		g.Add(lifecycle.Part{
+			Name: "revocation feed", Phase: lifecycle.Leave,
+			Start: func(context.Context) error {
+				running.Go(func() { _ = r.engine.Run(ctx) })  // only ever nil
+				running.Go(func() { _ = r.watcher.Run(ctx) }) // likewise; it is run once
+				return nil
+			},
+			Stop: func(stop context.Context) error {
+				err := errors.Join(r.watcher.Leave(stop), r.engine.Stop(stop))
+				cancel()
+				running.Wait()
+				return err
+			},
+			Kill: cancel,
+		}),
+	)
+}
+
+// ready: the first snapshot is in and the first lease is held.
+func (r *revocation) ready() bool {
+	select {
+	case <-r.watcher.Ready():
+		return true
+	default:
+		return false
+	}
+}
+
+func (r *revocation) service() revocationv1.RevocationServiceServer { return r.streams }
+
+func (r *revocation) barrier() account.Barrier { return barrier{r.engine} }
+
+// barrier is the engine as the use cases see it.
+type barrier struct{ engine *feed.Engine }
+
+// Await implements account.Barrier.
+func (b barrier) Await(ctx context.Context, seq int64) (account.Receipt, error) {
+	r, err := b.engine.Await(ctx, seq)
+	var pending *feed.PendingError
+	if errors.As(err, &pending) {
+		return account.Receipt{}, &account.PendingError{Seq: pending.Seq, InForceBy: pending.InForceBy, Cause: pending.Cause}
+	}
+	if err != nil {
+		return account.Receipt{}, err
+	}
+	return account.Receipt{Seq: r.Seq, Acked: int(r.Acked), Expired: int(r.Expired), Waited: r.Waited}, nil
+}

@@ -1,0 +1,117 @@
+package auth
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"google.golang.org/grpc"
+
+	poolpart "github.com/curfew-platform/curfew/pkg/lifecycle/postgres"
+	"github.com/curfew-platform/curfew/pkg/server"
+	"github.com/curfew-platform/curfew/pkg/server/database"
+	"github.com/curfew-platform/curfew/pkg/server/keyset"
+	"github.com/curfew-platform/curfew/pkg/server/pagetoken"
+	authv1 "github.com/curfew-platform/curfew/proto/gen/curfew/auth/v1"
+	revocationv1 "github.com/curfew-platform/curfew/proto/gen/curfew/revocation/v1"
+	"github.com/curfew-platform/curfew/services/auth/internal/introspect"
+	"github.com/curfew-platform/curfew/services/auth/internal/postgres"
+	"github.com/curfew-platform/curfew/services/auth/internal/rpc"
+	"github.com/curfew-platform/curfew/services/auth/internal/servicetoken"
+)
+
+// serve composes the service onto the group of rt.
+func serve(ctx context.Context, rt *server.Runtime, cfg *Config) error {
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	pool, keys, err := open(ctx, rt, cfg)
+	if err != nil {
+		return err
+	}
+	if err := poolpart.Add(rt.Group, "database", pool); err != nil {
+		return err
+	}
+	feed, err := newRevocation(rt.Log, pool, cfg.Issuer)
+	if err != nil {
+		return err
+	}
+	if err := feed.addTo(rt.Group); err != nil {
+		return err
+	}
+	core, err := newCore(ctx, rt.Log, cfg, pool, keys, feed.barrier())
+	if err != nil {
+		return err
+	}
+	inspector := introspect.New(core.verifier, core.store)
+	chain, err := newChain(rt.Log, cfg, core.verifier, feed.watcher, inspector)
+	if err != nil {
+		return err
+	}
+	rt.Group.Go("clean-up", func(ctx context.Context) error { return cleanUp(ctx, rt, core.store) })
+	return server.Add(rt, server.API{
+		Settings: &cfg.Settings,
+		Chain:    chain,
+		Register: func(s grpc.ServiceRegistrar) {
+			authv1.RegisterAuthServiceServer(s, &rpc.AuthServer{Accounts: core.accounts, Services: core.services})
+			authv1.RegisterAccountServiceServer(s, &rpc.AccountServer{Accounts: core.accounts, Pages: pagetoken.New(keys)})
+			authv1.RegisterUserAdminServiceServer(s, &rpc.UserAdminServer{Accounts: core.accounts})
+			authv1.RegisterTokenServiceServer(s, &rpc.TokenServer{Ring: core.ring, Introspector: inspector})
+			revocationv1.RegisterRevocationServiceServer(s, feed.service())
+		},
+		Gateways: []server.Gateway{
+			authv1.RegisterAuthServiceHandler,
+			authv1.RegisterAccountServiceHandler,
+			authv1.RegisterUserAdminServiceHandler,
+			authv1.RegisterTokenServiceHandler,
+		},
+		Ready: feed.ready,
+	})
+}
+
+// open opens the database, whose schema must be new enough, and the keyset.
+func open(ctx context.Context, rt *server.Runtime, cfg *Config) (*pgxpool.Pool, *keyset.Set, error) {
+	keys, err := keyset.Load(cfg.KeysetFile)
+	if err != nil {
+		return nil, nil, err
+	}
+	pool, err := database.Open(ctx, cfg.DatabaseURL, rt.Name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := database.CheckSchema(ctx, pool, postgres.Migrations()); err != nil {
+		pool.Close()
+		return nil, nil, err
+	}
+	return pool, keys, nil
+}
+
+// cleanUp removes expired rows until ctx ends. A failure is logged and tried
+// again: nothing depends on when it happens.
+func cleanUp(ctx context.Context, rt *server.Runtime, store *postgres.Store) error {
+	ticker := time.NewTicker(postgres.CleanUpEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		removed, err := store.CleanUp(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			rt.Log.WarnContext(ctx, "clean-up failed", "error", err)
+		case removed > 0:
+			rt.Log.DebugContext(ctx, "clean-up done", "rows", removed)
+		}
+	}
+}
+
+// registry reads the keys of services; without a file there are none.
+func registry(cfg *Config) (servicetoken.Registry, error) {
+	if cfg.ServiceKeysFile == "" {
+		return servicetoken.Registry{}, nil
+	}
+	return servicetoken.LoadRegistry(cfg.ServiceKeysFile)
+}
