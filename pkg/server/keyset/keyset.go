@@ -123,7 +123,9 @@ func Parse(content []byte) (*Set, error) {
 
 // Seal encrypts with the primary key. Open needs the same associated data,
 // which is authenticated and not part of the result.
-func (s *Set) Seal(plain, associated []byte) ([]byte, error) { return s.aead.Encrypt(plain, associated) }
+func (s *Set) Seal(plain, associated []byte) ([]byte, error) {
+	return s.aead.Encrypt(plain, associated)
+}
 
 // Open decrypts what Seal made with any key of the set.
 func (s *Set) Open(sealed, associated []byte) ([]byte, error) {

@@ -1,0 +1,56 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/curfew-platform/curfew/pkg/lifecycle"
+)
+
+// addresses are what the listeners were bound to, with free ports filled in.
+type addresses struct {
+	GRPC string `json:"grpc"`
+	HTTP string `json:"http,omitempty"`
+}
+
+// announce writes the addresses to a file when the service has started, whole
+// or not at all, and removes it when the service begins to stop.
+func announce(path string, bound addresses) lifecycle.Part {
+	return lifecycle.Part{
+		Name:  "address file",
+		Phase: lifecycle.Announce,
+		Start: func(context.Context) error { return writeAddresses(path, bound) },
+		Stop: func(context.Context) error {
+			if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
+				return fmt.Errorf("address file: %w", err)
+			}
+			return nil
+		},
+	}
+}
+
+func writeAddresses(path string, bound addresses) error {
+	content, err := json.Marshal(bound)
+	if err != nil {
+		return fmt.Errorf("address file: %w", err)
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".addr-*")
+	if err != nil {
+		return fmt.Errorf("address file: %w", err)
+	}
+	defer os.Remove(tmp.Name())
+	if _, err := tmp.Write(content); err != nil {
+		tmp.Close()
+		return fmt.Errorf("address file: %w", err)
+	}
+	if err := tmp.Close(); err != nil {
+		return fmt.Errorf("address file: %w", err)
+	}
+	if err := os.Rename(tmp.Name(), path); err != nil {
+		return fmt.Errorf("address file: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,110 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+
+	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/test/bufconn"
+
+	"github.com/curfew-platform/curfew/pkg/lifecycle"
+)
+
+const (
+	edgeBuffer  = 1 << 20 // bytes between the HTTP edge and the gRPC server
+	maxHTTPBody = 4 << 20
+)
+
+// Gateway is a generated Register...Handler function of grpc-gateway.
+type Gateway func(context.Context, *runtime.ServeMux, *grpc.ClientConn) error
+
+// newEdge returns the HTTP/JSON edge. It calls the gRPC server through an
+// in-memory connection and so through the whole chain; grpc-gateway's
+// in-process registration would skip the interceptors and with them
+// authentication.
+func newEdge(rt *Runtime, api API, srv *grpc.Server) (http.Handler, error) {
+	memory := bufconn.Listen(edgeBuffer)
+	conn, err := grpc.NewClient("passthrough:///edge",
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return memory.DialContext(ctx) }),
+		grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return nil, fmt.Errorf("http edge: %w", err)
+	}
+	gateway := runtime.NewServeMux()
+	for _, register := range api.Gateways {
+		if err := register(context.Background(), gateway, conn); err != nil {
+			return nil, fmt.Errorf("http edge: %w", err)
+		}
+	}
+	if err := addMemoryServing(rt.Group, srv, memory, conn); err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", limitBody(gateway))
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { writeState(w, true) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { writeState(w, ready(rt.Group, api)) })
+	if api.Routes != nil {
+		api.Routes(mux)
+	}
+	return mux, nil
+}
+
+// addMemoryServing lets the gRPC server serve the in-memory listener as well;
+// the server's own parts stop it.
+func addMemoryServing(g *lifecycle.Group, srv *grpc.Server, memory *bufconn.Listener, conn *grpc.ClientConn) error {
+	served := make(chan struct{})
+	return g.Add(lifecycle.Part{
+		Name:  "http edge connection",
+		Phase: lifecycle.Close,
+		Start: func(context.Context) error {
+			go func() {
+				defer close(served)
+				_ = srv.Serve(memoryListener{memory}) // returns when the server stops or the listener closes
+			}()
+			return nil
+		},
+		Stop: func(ctx context.Context) error {
+			_ = conn.Close()
+			_ = memory.Close()
+			select {
+			case <-served:
+				return nil
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		},
+	})
+}
+
+func ready(g *lifecycle.Group, api API) bool {
+	select {
+	case <-g.Stopping():
+		return false
+	default:
+	}
+	select {
+	case <-g.Started():
+		return api.Ready == nil || api.Ready()
+	default:
+		return false
+	}
+}
+
+func writeState(w http.ResponseWriter, ok bool) {
+	if !ok {
+		http.Error(w, "not ready", http.StatusServiceUnavailable)
+		return
+	}
+	_, _ = w.Write([]byte("ok\n"))
+}
+
+func limitBody(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, maxHTTPBody)
+		next.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,151 @@
+// Package guard puts a service behind services/auth: it verifies access tokens
+// with the issuer's keys, follows the feed of revocations, and proves the
+// service itself with a key file. Its result is the chain that every call of
+// the service passes.
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"github.com/curfew-platform/curfew/pkg/interceptors"
+	"github.com/curfew-platform/curfew/pkg/interceptors/authz"
+	"github.com/curfew-platform/curfew/pkg/interceptors/creds"
+	"github.com/curfew-platform/curfew/pkg/interceptors/identity"
+	"github.com/curfew-platform/curfew/pkg/interceptors/revocation"
+	"github.com/curfew-platform/curfew/pkg/interceptors/token"
+	"github.com/curfew-platform/curfew/pkg/lifecycle"
+	"github.com/curfew-platform/curfew/pkg/server"
+	authv1 "github.com/curfew-platform/curfew/proto/gen/curfew/auth/v1"
+)
+
+// Guard is the tie of one process to services/auth.
+type Guard struct {
+	// Chain is for the server of the service.
+	Chain *interceptors.Chain
+	// Conn is a connection to services/auth with the token of this service.
+	Conn *grpc.ClientConn
+
+	ready func() bool
+}
+
+// Ready tells whether the revocations are known: before that the service
+// should get no traffic. It stays true when a lease is lost later; calls are
+// then refused one by one, as their methods say.
+func (g *Guard) Ready() bool { return g.ready() }
+
+// Add connects to services/auth and adds what follows it to the group of the
+// runtime. It does not wait for services/auth: the service starts without it
+// and is not ready.
+func Add(rt *server.Runtime, settings *Settings, common *server.Settings, policy *authz.Policy) (*Guard, error) {
+	if err := settings.Validate(); err != nil {
+		return nil, &lifecycle.UsageError{Err: err}
+	}
+	conn, err := dial(rt, settings)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := token.NewRemote(fetchKeys(authv1.NewTokenServiceClient(conn)), rt.Log, token.RemoteOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("guard: %w", err)
+	}
+	if err := rt.Group.Add(lifecycle.Part{
+		Name: "auth keys", Phase: lifecycle.Leave,
+		Stop: func(context.Context) error { keys.Close(); return nil },
+	}); err != nil {
+		return nil, err
+	}
+	verifier, err := token.NewVerifier(token.Curfew(settings.Issuer, keys))
+	if err != nil {
+		return nil, fmt.Errorf("guard: %w", err)
+	}
+	source, ready, err := addSource(rt, settings, conn)
+	if err != nil {
+		return nil, err
+	}
+	chain, err := interceptors.New(interceptors.Config{
+		Verifier:     verifier,
+		Revocation:   source,
+		Policy:       policy,
+		Logger:       rt.Log,
+		Introspector: introspector{authv1.NewTokenServiceClient(conn)},
+		Audit:        interceptors.AuditLog(rt.Log),
+		Reflection:   common.Reflection,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("guard: %w", err)
+	}
+	return &Guard{Chain: chain, Conn: conn, ready: ready}, nil
+}
+
+// dial returns a connection that carries the token of this service. Getting
+// that token is itself a call, on a connection without one.
+func dial(rt *server.Runtime, settings *Settings) (*grpc.ClientConn, error) {
+	tlsConfig, err := settings.tlsConfig()
+	if err != nil {
+		return nil, &lifecycle.UsageError{Err: err}
+	}
+	target := creds.Target{Address: settings.AuthAddr, TLS: tlsConfig, Plaintext: settings.AuthPlaintext}
+	bare, err := creds.Dial(target, nil)
+	if err != nil {
+		return nil, &lifecycle.UsageError{Err: err}
+	}
+	var options []creds.Option
+	if tlsConfig == nil {
+		options = append(options, creds.WithPlaintext())
+	}
+	refreshing := creds.NewRefreshing(creds.ServiceAssertion(creds.Assertion{
+		Service: rt.Name, Audience: settings.Issuer, KeyFile: settings.ServiceKeyFile,
+	}, issue(authv1.NewAuthServiceClient(bare))), options...)
+	conn, err := creds.Dial(target, refreshing)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("guard: %w", err), bare.Close())
+	}
+	return conn, rt.Group.Add(lifecycle.Part{
+		Name: "auth connections", Phase: lifecycle.Close,
+		Stop: func(context.Context) error {
+			refreshing.Close()
+			return errors.Join(conn.Close(), bare.Close())
+		},
+	})
+}
+
+func issue(client authv1.AuthServiceClient) creds.IssueFunc {
+	return func(ctx context.Context, assertion token.Raw) (creds.Token, error) {
+		r, err := client.IssueServiceToken(ctx, &authv1.IssueServiceTokenRequest{Assertion: string(assertion)})
+		if err != nil {
+			return creds.Token{}, err
+		}
+		return creds.Token{Value: token.Raw(r.GetAccessToken()), ExpiresAt: r.GetAccessExpiresAt().AsTime()}, nil
+	}
+}
+
+// fetchKeys reads the key set: the fields of the message are those of RFC 7517.
+func fetchKeys(client authv1.TokenServiceClient) token.Fetch {
+	return func(ctx context.Context) ([]byte, error) {
+		set, err := client.GetJwks(ctx, &authv1.GetJwksRequest{})
+		if err != nil {
+			return nil, fmt.Errorf("get signing keys: %w", err)
+		}
+		return protojson.Marshal(set)
+	}
+}
+
+// introspector asks services/auth about one token.
+type introspector struct{ client authv1.TokenServiceClient }
+
+func (i introspector) Introspect(ctx context.Context, _ *identity.Identity, raw token.Raw) error {
+	r, err := i.client.IntrospectToken(ctx, &authv1.IntrospectTokenRequest{Token: string(raw)})
+	switch {
+	case err != nil:
+		return fmt.Errorf("introspect: %w", err)
+	case !r.GetActive():
+		return revocation.ErrRevoked
+	default:
+		return nil
+	}
+}

@@ -1,0 +1,72 @@
+package guard
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+)
+
+// The sources of revocations that a service may be run with.
+const (
+	// Feed is the leased feed of services/auth: a revoked token is refused
+	// before the revoking call returns.
+	Feed = "feed"
+	// None lets a token live until it expires. For comparison, not for a shop.
+	None = "none"
+)
+
+// Settings are the flags of a service that is guarded by services/auth. Embed
+// them in its configuration.
+type Settings struct {
+	AuthAddr       string `help:"gRPC target of services/auth." placeholder:"HOST:PORT"`
+	AuthTLSCA      string `name:"auth-tls-ca" help:"Certificates that services/auth must chain to (PEM); empty is plaintext, on loopback only." type:"path"`
+	AuthPlaintext  bool   `help:"Allow plaintext to services/auth on other hosts than this."`
+	ServiceKeyFile string `help:"Ed25519 key (PKCS #8 PEM) that this service proves itself with." type:"path"`
+	Issuer         string `help:"Issuer of the access tokens." default:"https://auth.curfew.dev"`
+	Revocation     string `help:"Source of revocations: feed or none." enum:"feed,none" default:"feed"`
+	ReplicaID      string `help:"Name of this replica, for people; the host name if empty." placeholder:"NAME"`
+}
+
+// Validate returns everything that is wrong with the settings.
+func (s *Settings) Validate() error {
+	var errs []error
+	if s.AuthAddr == "" {
+		errs = append(errs, errors.New("--auth-addr is required"))
+	}
+	if s.ServiceKeyFile == "" {
+		errs = append(errs, errors.New("--service-key-file is required"))
+	}
+	if s.Issuer == "" {
+		errs = append(errs, errors.New("--issuer is required"))
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Settings) replica() string {
+	if s.ReplicaID != "" {
+		return s.ReplicaID
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%s/%d", host, os.Getpid())
+}
+
+// tlsConfig returns nil for plaintext.
+func (s *Settings) tlsConfig() (*tls.Config, error) {
+	if s.AuthTLSCA == "" {
+		return nil, nil //nolint:nilnil // No TLS is a value here; creds.Dial decides whether it is allowed.
+	}
+	pem, err := os.ReadFile(s.AuthTLSCA)
+	if err != nil {
+		return nil, fmt.Errorf("--auth-tls-ca: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("--auth-tls-ca %s: no certificate", s.AuthTLSCA)
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}, nil
+}

@@ -1,0 +1,79 @@
+package guard
+
+import (
+	"context"
+	"fmt"
+
+	"google.golang.org/grpc"
+
+	"github.com/curfew-platform/curfew/pkg/interceptors/revocation"
+	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/leaseclock"
+	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/none"
+	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/watcher"
+	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/watcher/watchergrpc"
+	"github.com/curfew-platform/curfew/pkg/lifecycle"
+	"github.com/curfew-platform/curfew/pkg/server"
+	revocationv1 "github.com/curfew-platform/curfew/proto/gen/curfew/revocation/v1"
+)
+
+// addSource returns the source of revocations and whether it knows them yet.
+func addSource(rt *server.Runtime, settings *Settings, conn *grpc.ClientConn) (revocation.Source, func() bool, error) {
+	if settings.Revocation == None {
+		rt.Log.Warn("no revocations: a stolen token works until it expires")
+		return none.Source{}, func() bool { return true }, nil
+	}
+	dial, err := watchergrpc.Dial(revocationv1.NewRevocationServiceClient(conn))
+	if err != nil {
+		return nil, nil, fmt.Errorf("guard: %w", err)
+	}
+	w, err := watcher.New(watcher.Config{
+		Dial:    dial,
+		Replica: rt.Name + "@" + settings.replica(),
+		Clock:   leaseclock.System(),
+		Logger:  rt.Log,
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("guard: %w", err)
+	}
+	if err := follow(rt.Group, w); err != nil {
+		return nil, nil, err
+	}
+	return w, func() bool {
+		select {
+		case <-w.Ready():
+			return true
+		default:
+			return false
+		}
+	}, nil
+}
+
+// follow runs the watcher from the start until the last call is over: it
+// leaves the feed in the phase of that name, so that calls that drain are still
+// under a lease and revocations do not wait for one that runs out.
+func follow(g *lifecycle.Group, w *watcher.Watcher) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	return g.Add(lifecycle.Part{
+		Name:  "revocation feed",
+		Phase: lifecycle.Leave,
+		Start: func(context.Context) error {
+			go func() { done <- w.Run(ctx) }()
+			return nil
+		},
+		Stop: func(stopping context.Context) error {
+			err := w.Leave(stopping)
+			cancel()
+			select {
+			case <-done:
+			case <-stopping.Done():
+				return context.Cause(stopping)
+			}
+			if err != nil {
+				return fmt.Errorf("leave the feed: %w", err)
+			}
+			return nil
+		},
+		Kill: cancel,
+	})
+}

@@ -1,0 +1,89 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+)
+
+// config is what a small service is configured with.
+type config struct {
+	Settings
+	DatabaseURL string `name:"database-url"`
+	KeysetFile  string
+	Parallel    int `default:"4"`
+}
+
+func (c *config) Common() *Settings { return &c.Settings }
+
+func (c *config) Validate() error {
+	var err error
+	if c.KeysetFile == "" {
+		err = errors.New("--keyset-file is required")
+	}
+	return errors.Join(c.Settings.Validate(), err)
+}
+
+func command(c *config) Command {
+	return Command{
+		Name: "shop", Description: "A shop.", Config: c,
+		Serve: func(context.Context, *Runtime) error { return errors.New("cannot serve here") },
+		Check: func(w io.Writer) error { _, err := fmt.Fprintln(w, "chain: everything"); return err },
+		Migrate: func(_ context.Context, rt *Runtime) error {
+			_, err := fmt.Fprintln(rt.Stdout, "migrated", c.DatabaseURL)
+			return err
+		},
+		Subcommands: []Subcommand{
+			{Name: "worker", Help: "A worker.", Hidden: true, Run: func(context.Context, *Runtime) error { return nil }},
+		},
+	}
+}
+
+func TestTheCommandLineOfAService(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		args []string
+		env  map[string]string
+		code int
+		want string // somewhere in the output
+		not  string // nowhere in it
+	}{
+		{"help names commands and flags", []string{"--help"}, nil, 0, "migrate", "worker"},
+		{"help names the environment", []string{"--help"}, nil, 0, "CURFEW_SHOP_KEYSET_FILE", ""},
+		{"version", []string{"--version"}, nil, 0, "shop ", ""},
+		{"an unknown flag is usage", []string{"--nonsense"}, nil, 2, "unknown flag --nonsense", ""},
+		{"an unparsable grace is usage", []string{"--grace", "soon"}, nil, 2, "--grace", ""},
+		{"all that is missing is said before serving", []string{"--grace", "0s"}, nil, 2, "--keyset-file is required", ""},
+		{"a grace of nothing is refused", []string{"--grace", "0s"}, nil, 2, "--grace must be positive", ""},
+		{"plaintext stays on loopback", []string{"--listen", "0.0.0.0:80", "--keyset-file", "x"}, nil, 2, "is not loopback", ""},
+		{"a budget that cannot be kept is refused with its table", []string{"--grace", "1s", "--keyset-file", "x"}, nil, 2, "grace", ""},
+		{"check prints the chain", []string{"--check", "--keyset-file", "x"}, nil, 0, "chain: everything", ""},
+		{"check hides passwords", []string{"--check", "--keyset-file", "x", "--database-url", "postgres://u:s3cret@h/d"}, nil, 0, "postgres://u:xxxxx@h/d", "s3cret"},
+		{"check fails as serving would", []string{"--check"}, nil, 2, "--keyset-file is required", ""},
+		{"the environment counts", []string{"--check"}, map[string]string{"CURFEW_SHOP_KEYSET_FILE": "k"}, 0, "--keyset-file=k", ""},
+		{"the command line beats it", []string{"--check", "--keyset-file", "mine"}, map[string]string{"CURFEW_SHOP_KEYSET_FILE": "k"}, 0, "--keyset-file=mine", ""},
+		{"a command that ends by itself", []string{"migrate", "--database-url", "x"}, nil, 0, "migrated x", ""},
+		{"a service that cannot be composed ends with 1", []string{"--keyset-file", "x"}, nil, 1, "cannot serve here", ""},
+		{"the same when it is named", []string{"serve", "--keyset-file", "x"}, nil, 1, "cannot serve here", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			for k, v := range test.env {
+				t.Setenv(k, v)
+			}
+			var out bytes.Buffer
+			if code := run(command(&config{}), test.args, nil, &out, &out); code != test.code {
+				t.Errorf("exit status %d, want %d", code, test.code)
+			}
+			if !strings.Contains(out.String(), test.want) {
+				t.Errorf("%q is not in:\n%s", test.want, out.String())
+			}
+			if test.not != "" && strings.Contains(out.String(), test.not) {
+				t.Errorf("%q is in:\n%s", test.not, out.String())
+			}
+		})
+	}
+}

@@ -1,0 +1,144 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/health"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/reflection"
+
+	"github.com/curfew-platform/curfew/pkg/interceptors"
+	"github.com/curfew-platform/curfew/pkg/lifecycle"
+	"github.com/curfew-platform/curfew/pkg/lifecycle/grpcserver"
+	"github.com/curfew-platform/curfew/pkg/lifecycle/httpserver"
+)
+
+// Limits of a listener.
+const (
+	maxHeaders      = 16 << 10 // bytes, of the HTTP edge
+	minClientPing   = 20 * time.Second
+	readHeaderLimit = 5 * time.Second
+	idleLimit       = 2 * time.Minute
+)
+
+// API is what a service serves.
+type API struct {
+	// Settings of the listeners.
+	Settings *Settings
+	// Chain that every call passes, on the network and at the HTTP edge.
+	Chain *interceptors.Chain
+	// Register adds the gRPC services.
+	Register func(grpc.ServiceRegistrar)
+	// Gateways are generated Register...Handler functions of the HTTP/JSON edge.
+	Gateways []Gateway
+	// Routes adds further HTTP routes to the edge; nil for none.
+	Routes func(mux *http.ServeMux)
+	// Ready tells whether the service may get traffic, beside having started;
+	// nil means yes.
+	Ready func() bool
+}
+
+// Add opens the listeners, builds the server and adds both to the group of the
+// runtime. A method without a rule, a chain that is wrong, plaintext where it
+// is not allowed: an error, and nothing serves.
+func Add(rt *Runtime, api API) error {
+	if api.Chain == nil || api.Register == nil {
+		return errors.New("server: an API needs a chain and services")
+	}
+	tlsConfig, closeTLS, err := listenerTLS(api.Settings)
+	if err != nil {
+		return err
+	}
+	if err := rt.Group.Add(lifecycle.Part{
+		Name: "tls files", Phase: lifecycle.Close,
+		Stop: func(context.Context) error { closeTLS(); return nil },
+	}); err != nil {
+		return err
+	}
+	tracker := grpcserver.NewTracker()
+	srv := newGRPCServer(api, tlsConfig, tracker)
+	if err := api.Chain.Check(srv); err != nil {
+		return err
+	}
+	listener, err := listen(api.Settings.Listen)
+	if err != nil {
+		return err
+	}
+	status := health.NewServer()
+	healthv1.RegisterHealthServer(srv, status)
+	if api.Settings.Reflection {
+		reflection.Register(srv)
+	}
+	if err := grpcserver.Add(rt.Group, "grpc", srv, listener, status, grpcserver.WithTracker(tracker)); err != nil {
+		return err
+	}
+	bound := addresses{GRPC: listener.Addr().String()}
+	if api.Settings.HTTPListen != "" {
+		httpListener, err := listen(api.Settings.HTTPListen)
+		if err != nil {
+			return err
+		}
+		bound.HTTP = httpListener.Addr().String()
+		if err := addEdge(rt, api, srv, httpListener, tlsConfig); err != nil {
+			return err
+		}
+	}
+	rt.Log.Info("listening", "grpc", bound.GRPC, "http", bound.HTTP)
+	if api.Settings.AddrFile == "" {
+		return nil
+	}
+	return rt.Group.Add(announce(api.Settings.AddrFile, bound))
+}
+
+func newGRPCServer(api API, tlsConfig *tls.Config, tracker *grpcserver.Tracker) *grpc.Server {
+	creds := insecure.NewCredentials()
+	if tlsConfig != nil {
+		creds = credentials.NewTLS(tlsConfig)
+	}
+	options := []grpc.ServerOption{
+		grpc.Creds(edgeCredentials{creds}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minClientPing, PermitWithoutStream: true}),
+	}
+	options = append(options, tracker.ServerOptions()...)
+	options = append(options, api.Chain.ServerOptions()...)
+	srv := grpc.NewServer(options...)
+	api.Register(srv)
+	return srv
+}
+
+func listen(addr string) (net.Listener, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(context.Background(), "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
+	}
+	return l, nil
+}
+
+func addEdge(rt *Runtime, api API, srv *grpc.Server, l net.Listener, tlsConfig *tls.Config) error {
+	handler, err := newEdge(rt, api, srv)
+	if err != nil {
+		return err
+	}
+	httpServer := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: readHeaderLimit,
+		IdleTimeout:       idleLimit,
+		MaxHeaderBytes:    maxHeaders,
+		TLSConfig:         tlsConfig,
+	}
+	if tlsConfig != nil {
+		l = tls.NewListener(l, tlsConfig)
+	}
+	return httpserver.Add(rt.Group, "http", httpServer, l)
+}

@@ -1,0 +1,83 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+)
+
+// Settings are the flags that every service has. Kong reads them from the
+// command line and from the environment (CURFEW_<SERVICE>_<FLAG>); secrets are
+// paths of files. Embed the struct in a service's configuration.
+type Settings struct {
+	Listen     string `help:"Address of the gRPC listener; port 0 takes a free port." default:"127.0.0.1:0" placeholder:"HOST:PORT"`
+	HTTPListen string `name:"http-listen" help:"Address of the HTTP/JSON edge; empty turns it off." placeholder:"HOST:PORT"`
+	AddrFile   string `help:"File to write the bound addresses to, as JSON, once the service is ready." type:"path"`
+
+	TLSCert     string `name:"tls-cert" help:"Certificate chain of the listeners (PEM), read again when it changes." type:"path"`
+	TLSKey      string `name:"tls-key" help:"Private key of the certificate (PEM)." type:"path"`
+	TLSClientCA string `name:"tls-client-ca" help:"Certificates that client certificates must chain to (PEM); turns on mutual TLS." type:"path"`
+	Insecure    bool   `help:"Allow plaintext on addresses other than loopback."`
+	Reflection  bool   `help:"Serve gRPC reflection." negatable:""`
+
+	Grace       time.Duration `help:"Time from SIGTERM to SIGKILL; the same value as terminationGracePeriodSeconds." default:"30s"`
+	PreStop     time.Duration `help:"Part of the grace that the pod's preStop sleep uses up." default:"0s"`
+	Propagation time.Duration `help:"How long clients may still be sent here after readiness turned false." default:"0s"`
+
+	TerminationMessage string `help:"File for the stop report, for kubectl describe pod." type:"path"`
+
+	LogLevel        slog.Level `help:"Lowest level that is logged: debug, info, warn or error." default:"info"`
+	LogKafkaBrokers []string   `help:"Brokers to ship log lines to; empty ships nothing." placeholder:"HOST:PORT"`
+	LogKafkaTopic   string     `help:"Topic of the shipped log lines." default:"logs"`
+}
+
+// Validate returns everything that is wrong with the settings.
+func (s *Settings) Validate() error {
+	var errs []error
+	if err := checkAddress("--listen", s.Listen); err != nil {
+		errs = append(errs, err)
+	}
+	if s.HTTPListen != "" {
+		if err := checkAddress("--http-listen", s.HTTPListen); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if (s.TLSCert == "") != (s.TLSKey == "") {
+		errs = append(errs, errors.New("--tls-cert and --tls-key go together"))
+	}
+	if s.TLSClientCA != "" && s.TLSCert == "" {
+		errs = append(errs, errors.New("--tls-client-ca needs --tls-cert"))
+	}
+	if s.TLSCert == "" && !s.Insecure {
+		for flag, addr := range map[string]string{"--listen": s.Listen, "--http-listen": s.HTTPListen} {
+			if addr != "" && !loopback(addr) {
+				errs = append(errs, fmt.Errorf("%s %s is not loopback: set --tls-cert and --tls-key, or --insecure", flag, addr))
+			}
+		}
+	}
+	if s.Grace <= 0 {
+		errs = append(errs, fmt.Errorf("--grace must be positive, got %v", s.Grace))
+	}
+	return errors.Join(errs...)
+}
+
+func checkAddress(flag, addr string) error {
+	if _, _, err := net.SplitHostPort(addr); err != nil {
+		return fmt.Errorf("%s %q: expected host:port", flag, addr)
+	}
+	return nil
+}
+
+func loopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	if host == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
