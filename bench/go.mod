@@ -7,6 +7,7 @@ replace github.com/curfew-platform/curfew/e2e => ../e2e
 replace github.com/curfew-platform/curfew/proto => ../proto
 
 require (
+	github.com/alecthomas/kong v1.17.0
 	github.com/alicebob/miniredis/v2 v2.40.0
 	github.com/curfew-platform/curfew/e2e v0.0.0
 	github.com/curfew-platform/curfew/pkg/interceptors v0.0.0-00010101000000-000000000000
@@ -17,6 +18,7 @@ require (
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/redis/go-redis/v9 v9.23.0
 	golang.org/x/sync v0.24.0
+	google.golang.org/genproto v0.0.0-20261019180522-ce908d29299b
 	google.golang.org/grpc v1.85.0
 	google.golang.org/protobuf v1.36.12
 )
