@@ -42,6 +42,7 @@ require (
 	github.com/curfew-platform/curfew/pkg/lifecycle/grpcserver v0.0.0-00010101000000-000000000000 // indirect
 	github.com/curfew-platform/curfew/pkg/lifecycle/supervisor v0.0.0-00010101000000-000000000000 // indirect
 	github.com/go-jose/go-jose/v4 v4.1.4 // indirect
+	github.com/google/go-cmp v0.7.0 // indirect
 	github.com/grpc-ecosystem/go-grpc-middleware/v2 v2.3.4 // indirect
 	github.com/grpc-ecosystem/grpc-gateway/v2 v2.32.0 // indirect
 	github.com/jackc/pgpassfile v1.0.0 // indirect

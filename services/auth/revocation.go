@@ -30,14 +30,14 @@ type revocation struct {
 	streams *rpc.RevocationServer
 }
 
-func newRevocation(log *slog.Logger, pool *pgxpool.Pool, issuer string) (*revocation, error) {
+func newRevocation(log *slog.Logger, pool *pgxpool.Pool) (*revocation, error) {
 	name, err := os.Hostname()
 	if err != nil {
 		name = "auth"
 	}
 	clock := leaseclock.System()
 	engine, err := feed.New(feed.Config{
-		Store: postgres.NewFeed(pool, issuer), Replica: name, Clock: clock, Logger: log,
+		Store: postgres.NewFeed(pool), Replica: name, Clock: clock, Logger: log,
 	})
 	if err != nil {
 		return nil, err

@@ -31,7 +31,7 @@ func serve(ctx context.Context, rt *server.Runtime, cfg *Config) error {
 	if err := poolpart.Add(rt.Group, "database", pool); err != nil {
 		return err
 	}
-	feed, err := newRevocation(rt.Log, pool, cfg.Issuer)
+	feed, err := newRevocation(rt.Log, pool)
 	if err != nil {
 		return err
 	}

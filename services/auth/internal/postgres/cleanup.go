@@ -20,8 +20,8 @@ DELETE FROM sessions s USING (
 ) d WHERE s.id = d.id AND s.expires_at < now() - interval '1 hour'`},
 	{"revocation_rules", `
 DELETE FROM revocation_rules r USING (
-  SELECT seq FROM revocation_rules WHERE keep_until < now() ORDER BY keep_until LIMIT $1 FOR UPDATE SKIP LOCKED
-) d WHERE r.seq = d.seq AND r.keep_until < now()`},
+  SELECT seq, part FROM revocation_rules WHERE keep_until < now() ORDER BY keep_until LIMIT $1 FOR UPDATE SKIP LOCKED
+) d WHERE r.seq = d.seq AND r.part = d.part AND r.keep_until < now()`},
 	{"used_assertions", `
 DELETE FROM used_assertions a USING (
   SELECT service, jti FROM used_assertions WHERE expires_at < now() ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED

@@ -50,7 +50,7 @@ func (s *Store) OpenSession(ctx context.Context, n account.NewSession) (account.
 		if g, err = insertSession(ctx, tx, n, n.Epoch, roles); err != nil {
 			return err
 		}
-		_, err = s.revokeSessions(ctx, tx, evicted)
+		_, err = s.revokeSessions(ctx, tx, evicted...)
 		return err
 	})
 	return g, err

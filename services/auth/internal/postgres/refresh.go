@@ -32,7 +32,7 @@ type refreshRow struct {
 // Refresh implements account.Store.
 func (s *Store) Refresh(ctx context.Context, p account.Presented) (account.Refreshed, error) {
 	r, err := one[refreshRow](s.pool.Query(ctx, refreshSQL,
-		p.SessionID, p.Generation, p.RetryHash, p.FreshID, int64(p.MACKey), p.Window, p.Idle, s.keep, p.Window))
+		p.SessionID, p.Generation, p.RetryHash, p.FreshID, int64(p.MACKey), p.Window, p.Idle, s.keep, p.Window, s.issuer))
 	if err != nil {
 		return account.Refreshed{}, wrap("refresh", err)
 	}

@@ -2,7 +2,7 @@
 -- caller has verified the token's HMAC before.
 -- $1 sid  $2 presented generation  $3 keyed hash of retry_key or NULL
 -- $4 fresh jti  $5 primary refresh key id  $6 window  $7 idle limit
--- $8 life of a rule  $9 minimum age of a generation (= window)
+-- $8 life of a rule  $9 minimum age of a generation (= window)  $10 issuer
 -- The verdict stands in SET (not in FROM, not in a CTE), so that READ COMMITTED
 -- computes it again from the newest row version.
 WITH r AS (
@@ -27,8 +27,8 @@ WITH r AS (
 ), h AS ( -- theft only: rule and head in the same statement, the lock of the head last
   UPDATE revocation_head SET seq = seq + 1 WHERE EXISTS (SELECT 1 FROM r WHERE r.revoked_at IS NOT NULL) RETURNING seq
 ), i AS (
-  INSERT INTO revocation_rules (seq, kind, subject, keep_until)
-  SELECT h.seq, 'session', r.id::text, now() + $8::interval FROM h, r
+  INSERT INTO revocation_rules (seq, part, kind, issuer, subject, keep_until)
+  SELECT h.seq, 1, 'session', $10::text, r.id::text, now() + $8::interval FROM h, r
 )
 SELECT r.id, r.user_id, r.gen, r.token_kid, r.jti, r.rotated_at, r.auth_time, r.epoch, r.roles,
        coalesce($2::int > x.gen, false) AS ahead,

@@ -2,61 +2,73 @@ package postgres
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/curfew-platform/curfew/pkg/interceptors/revocation"
 )
 
-// Kinds of rules, as revocation_rules.kind.
-const (
-	kindToken   = "token"
-	kindSession = "session"
-	kindEpoch   = "epoch"
-	kindKey     = "key"
-)
-
-// appendSessionRulesSQL takes the positions and writes the rules in one
-// statement. It must be the last of its transaction.
-const appendSessionRulesSQL = `
+// appendRulesSQL takes the next position and writes the rules in one statement,
+// which must be the last of its transaction: everything that revokes waits for
+// the row of the head from here to the commit.
+const appendRulesSQL = `
 WITH h AS (
-  UPDATE revocation_head SET seq = seq + cardinality(@sessions::text[]) RETURNING seq
+  UPDATE revocation_head SET seq = seq + 1 RETURNING seq
 ), r AS (
-  INSERT INTO revocation_rules (seq, kind, subject, keep_until)
-  SELECT h.seq - cardinality(@sessions::text[]) + o.n, @kind, o.id, now() + @keep::interval
-  FROM h, unnest(@sessions::text[]) WITH ORDINALITY AS o(id, n)
+  INSERT INTO revocation_rules (seq, part, kind, issuer, subject, epoch, until, keep_until)
+  SELECT h.seq, o.part, o.kind, o.issuer, o.subject, o.epoch, o.until, coalesce(o.keep_until, now() + @keep::interval)
+  FROM h, unnest(@kinds::text[], @issuers::text[], @subjects::text[], @epochs::bigint[], @untils::timestamptz[], @keeps::timestamptz[])
+    WITH ORDINALITY AS o(kind, issuer, subject, epoch, until, keep_until, part)
 )
 SELECT seq FROM h`
 
-// revokeSessions adds a rule for each session and returns the position of the
-// last; 0 for none.
-func (s *Store) revokeSessions(ctx context.Context, tx pgx.Tx, sessions []uuid.UUID) (seq int64, err error) {
-	if len(sessions) == 0 {
-		return 0, nil
+// Append writes rules of one transaction and returns their position. A rule
+// without KeepUntil is kept until no token that it is about can be valid.
+func (s *Store) Append(ctx context.Context, tx pgx.Tx, rules ...revocation.Rule) (seq int64, err error) {
+	var kinds, issuers, subjects []string
+	var epochs []*int64
+	var untils, keeps []*time.Time
+	for _, r := range rules {
+		kinds = append(kinds, r.Kind.String())
+		issuers = append(issuers, r.Issuer)
+		subjects = append(subjects, r.ID)
+		epochs = append(epochs, nullable(r.Epoch, r.Kind == revocation.KindSubjectEpoch))
+		untils = append(untils, nullable(r.Until, r.Kind == revocation.KindSubjectBlock))
+		keeps = append(keeps, nullable(r.KeepUntil, !r.KeepUntil.IsZero()))
 	}
-	ids := make([]string, len(sessions))
-	for i, id := range sessions {
-		ids[i] = id.String()
-	}
-	err = tx.QueryRow(ctx, appendSessionRulesSQL, pgx.NamedArgs{
-		"sessions": ids, "kind": kindSession, "keep": s.keep,
+	err = tx.QueryRow(ctx, appendRulesSQL, pgx.NamedArgs{
+		"kinds": kinds, "issuers": issuers, "subjects": subjects, "epochs": epochs,
+		"untils": untils, "keeps": keeps, "keep": s.keep,
 	}).Scan(&seq)
 	return seq, err
 }
 
-const appendEpochRuleSQL = `
-WITH h AS (
-  UPDATE revocation_head SET seq = seq + 1 RETURNING seq
-), r AS (
-  INSERT INTO revocation_rules (seq, kind, subject, epoch, keep_until)
-  SELECT h.seq, @kind, @user, @epoch, now() + @keep::interval FROM h
-)
-SELECT seq FROM h`
+// nullable is v, or NULL if there is none.
+func nullable[T any](v T, is bool) *T {
+	if !is {
+		return nil
+	}
+	return &v
+}
 
-// revokeEpochs revokes every token of the user below epoch. It must be the last
-// statement of its transaction.
+// revokeSessions revokes every token of the sessions, and nothing if there are
+// none: then it returns 0 and leaves the head alone.
+func (s *Store) revokeSessions(ctx context.Context, tx pgx.Tx, sessions ...uuid.UUID) (seq int64, err error) {
+	if len(sessions) == 0 {
+		return 0, nil
+	}
+	rules := make([]revocation.Rule, len(sessions))
+	for i, id := range sessions {
+		rules[i] = revocation.Rule{Kind: revocation.KindSession, Issuer: s.issuer, ID: id.String()}
+	}
+	return s.Append(ctx, tx, rules...)
+}
+
+// revokeEpochs revokes every token of the user below epoch.
 func (s *Store) revokeEpochs(ctx context.Context, tx pgx.Tx, user uuid.UUID, epoch int64) (seq int64, err error) {
-	err = tx.QueryRow(ctx, appendEpochRuleSQL, pgx.NamedArgs{
-		"user": user.String(), "epoch": epoch, "kind": kindEpoch, "keep": s.keep,
-	}).Scan(&seq)
-	return seq, err
+	return s.Append(ctx, tx, revocation.Rule{
+		Kind: revocation.KindSubjectEpoch, Issuer: s.issuer, ID: user.String(), Epoch: epoch,
+	})
 }

@@ -61,7 +61,7 @@ func (s *Store) RevokeSession(ctx context.Context, user, session uuid.UUID) (acc
 			return instead(err, account.ErrSessionNotFound)
 		}
 		ended = row.session()
-		seq, err = s.revokeSessions(ctx, tx, []uuid.UUID{session})
+		seq, err = s.revokeSessions(ctx, tx, session)
 		return err
 	})
 	return ended, seq, err
@@ -77,7 +77,7 @@ func (s *Store) EndSession(ctx context.Context, session uuid.UUID) (int64, error
 		if err != nil {
 			return err
 		}
-		seq, err = s.revokeSessions(ctx, tx, []uuid.UUID{session})
+		seq, err = s.revokeSessions(ctx, tx, session)
 		return err
 	})
 	return seq, err

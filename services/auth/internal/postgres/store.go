@@ -40,15 +40,16 @@ const (
 
 // Store is the database. It is safe for concurrent use.
 type Store struct {
-	pool *pgxpool.Pool
+	pool   *pgxpool.Pool
+	issuer string
 	// keep is how long a rule lives: until no token that it is about is valid.
 	keep time.Duration
 }
 
-// New returns a Store over the primary. ruleLife is the life of a token plus
-// leeway plus the largest clock error.
-func New(pool *pgxpool.Pool, ruleLife time.Duration) *Store {
-	return &Store{pool: pool, keep: ruleLife}
+// New returns a Store over the primary, of the tokens of issuer. ruleLife is the
+// life of a token plus leeway plus the largest clock error.
+func New(pool *pgxpool.Pool, issuer string, ruleLife time.Duration) *Store {
+	return &Store{pool: pool, issuer: issuer, keep: ruleLife}
 }
 
 // transact runs do in one READ COMMITTED transaction.

@@ -10,15 +10,20 @@ CREATE TABLE revocation_head (
 INSERT INTO revocation_head DEFAULT VALUES;
 
 CREATE TABLE revocation_rules (
-  seq        bigint PRIMARY KEY,
-  -- 'token', 'session', 'epoch' or 'key'
-  kind       text NOT NULL CHECK (kind IN ('token', 'session', 'epoch', 'key')),
-  -- jti, sid, sub or kid
+  -- Rules of one transaction share a position.
+  seq        bigint NOT NULL,
+  part       integer NOT NULL,
+  kind       text NOT NULL CHECK (kind IN ('token', 'session', 'subject_epoch', 'subject_block', 'key', 'issuer')),
+  issuer     text NOT NULL,
+  -- jti, sid, sub or kid; empty for a whole issuer
   subject    text NOT NULL,
   epoch      bigint,
+  until      timestamptz,
   made_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
   keep_until timestamptz NOT NULL,
-  CHECK ((kind = 'epoch') = (epoch IS NOT NULL))
+  PRIMARY KEY (seq, part),
+  CHECK ((kind = 'subject_epoch') = (epoch IS NOT NULL)),
+  CHECK ((kind = 'subject_block') = (until IS NOT NULL))
 );
 CREATE INDEX revocation_rules_subject ON revocation_rules (kind, subject);
 CREATE INDEX revocation_rules_expiry ON revocation_rules (keep_until);
@@ -28,6 +33,8 @@ CREATE INDEX revocation_rules_expiry ON revocation_rules (keep_until);
 CREATE TABLE revocation_engines (
   replica     text NOT NULL,
   incarnation text NOT NULL,
+  -- Of the feed, as the engine knows it: a watermark says nothing about another.
+  generation  text NOT NULL,
   watermark   bigint NOT NULL,
   watchers    integer NOT NULL,
   lapsed      bigint NOT NULL,
