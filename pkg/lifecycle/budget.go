@@ -13,6 +13,9 @@ const (
 
 	// killTime is what a part gets between its Kill and being abandoned. It is paid from the reserve.
 	killTime = 250 * time.Millisecond
+	// leastKillTime lets the Stop of every part at least be called, whatever the budget. A reserve below
+	// 50 ms can't pay for it; such a stop may take that much too long.
+	leastKillTime = 5 * time.Millisecond
 
 	// maxGrace keeps sums of budgets far from the range of time.Duration.
 	maxGrace = 7 * 24 * time.Hour
@@ -107,11 +110,11 @@ func (p Plan) deadline(ph Phase, now, d time.Time) time.Time {
 
 // killTime is how long killed parts of a phase that ends at deadline may still take. Kills are paid from the reserve:
 // each remaining phase, and the report, keeps a share of it, so that with the default reserve everybody gets the full
-// 250 ms, and with a small one the stop still ends before end = T0 + G - P.
+// 250 ms, and with a small one, of at least 50 ms, the stop still ends before end = T0 + G - P.
 func (p Plan) killTime(ph Phase, deadline, end time.Time) time.Duration {
 	slack := end.Sub(deadline) - p.floorsAfter(ph)
 	shares := time.Duration(phaseCount - int(ph) + 2)
-	return max(0, min(killTime, slack/shares))
+	return max(leastKillTime, min(killTime, slack/shares))
 }
 
 // check returns a *BudgetError if the plan can't hold.

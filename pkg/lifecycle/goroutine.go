@@ -45,9 +45,9 @@ type worker struct {
 	err    error                   // for the report; readable once done is closed
 }
 
-func (w *worker) start(ctx context.Context) error {
-	// The context of a Start ends when the stop begins; that of a goroutine lasts until Drain.
-	own, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+func (w *worker) start(context.Context) error {
+	// Not the context of this Start, which ends when the stop begins: a goroutine works on until Drain.
+	own, cancel := context.WithCancelCause(w.g.work)
 	w.cancel = cancel
 	go guard(func() error { return w.f(own) }, func(err error) {
 		w.err = w.ended(own, err)

@@ -28,6 +28,7 @@ type Group struct {
 	base    context.Context         // the values of the context of Run, without its end
 	startUp context.Context         // the context of every Start, ends when the stop begins
 	endUp   context.CancelCauseFunc // ends startUp
+	work    context.Context         // parent of the contexts of goroutines, ends when Run does
 	signals []SignalReport
 	cause   cause
 	begun   time.Time // T0

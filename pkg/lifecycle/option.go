@@ -65,7 +65,8 @@ func WithPropagation(d time.Duration) Option {
 }
 
 // WithReserve keeps time for the latency of the signal, for killing parts and for writing the report. The default of 2 s
-// lets a part overrun in every phase; a smaller one shortens the 250 ms between Kill and abandonment.
+// lets a part overrun in every phase; a smaller one shortens the 250 ms between Kill and abandonment, and one below 50 ms is
+// no reserve at all: the stop may then end that much too late.
 func WithReserve(d time.Duration) Option { return optionFunc(func(c *config) { c.plan.Reserve = d }) }
 
 // WithBudget sets the floor and the maximum of a phase; a maximum of 0 means no limit but the floors of the others.
@@ -90,7 +91,7 @@ func WithLogger(log *slog.Logger) Option {
 }
 
 // WithReportWriter sets where the stop report is written: one JSON line. The default is [os.Stderr]; nil writes none.
-// A writer that blocks is given up after 500 ms.
+// A writer that blocks is given up after 300 ms.
 func WithReportWriter(w io.Writer) Option { return optionFunc(func(c *config) { c.report = w }) }
 
 // WithTable writes the readable table above the JSON line even if the report writer is no terminal.

@@ -9,8 +9,12 @@ import (
 	"time"
 )
 
-// writeTime bounds the writing of the report: whoever reads stderr may be frozen.
-const writeTime = 500 * time.Millisecond
+// Whoever reads stderr may be frozen, so writing is bounded: by writeTime, and by what is left until the end of the
+// grace, but not below leastWriteTime, without which a late stop would have no report at all.
+const (
+	writeTime      = 300 * time.Millisecond
+	leastWriteTime = 20 * time.Millisecond
+)
 
 // line is the report as a line of structured logs, with the keys of slog.JSONHandler.
 type line struct {
@@ -32,8 +36,8 @@ func (r Report) JSON() ([]byte, error) {
 	return json.Marshal(l)
 }
 
-// write writes the report to the report writer and the termination-message file, in bounded time.
-func (g *Group) write(r Report) {
+// write writes the report to the report writer and the termination-message file, in bounded time. The grace ends at end.
+func (g *Group) write(r Report, end time.Time) {
 	done := make(chan struct{})
 	go guard(func() error {
 		if err := writeTermination(g.conf.termination, r); err != nil {
@@ -44,7 +48,7 @@ func (g *Group) write(r Report) {
 		}
 		return nil
 	}, func(error) { close(done) })
-	wait := time.NewTimer(writeTime)
+	wait := time.NewTimer(max(leastWriteTime, min(writeTime, time.Until(end)-notesTime)))
 	defer wait.Stop()
 	select {
 	case <-done:

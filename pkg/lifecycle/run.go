@@ -25,7 +25,10 @@ func (g *Group) Run(ctx context.Context) error {
 		g.state = running
 		g.startUp, g.endUp = context.WithCancelCause(g.base)
 	}
+	work, endWork := context.WithCancelCause(g.base)
+	g.work = work
 	g.mu.Unlock()
+	defer endWork(ErrThirdSignal) // who still works then was not told to stop in phase Drain
 
 	g.notes.open()
 	unwatch := g.watch(ctx)

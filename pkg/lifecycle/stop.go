@@ -50,7 +50,7 @@ func (g *Group) stopAll() error {
 	g.mu.Lock()
 	g.report = r
 	g.mu.Unlock()
-	g.write(r)
+	g.write(r, end)
 	return err
 }
 
@@ -76,7 +76,6 @@ func (g *Group) stopPhase(values context.Context, ph Phase, d, end time.Time) Ph
 		st.cut, st.cutTo, st.cutCause = g.second, shorten, ErrSecondSignal
 	}
 	st.kill = plan.killTime(ph, st.deadline, end)
-	report := PhaseReport{Phase: ph, Budget: Duration(st.deadline.Sub(now))}
 
 	g.runParts(values, &st, parts)
 	if ph == Announce && happened(g.started) {
@@ -84,8 +83,12 @@ func (g *Group) stopPhase(values context.Context, ph Phase, d, end time.Time) Ph
 	}
 
 	finished := time.Now()
-	report.Used = Duration(finished.Sub(now))
-	report.Carried = Duration(max(0, st.deadline.Sub(finished)))
+	report := PhaseReport{
+		Phase:   ph,
+		Budget:  Duration(st.deadline.Sub(now)),
+		Used:    Duration(finished.Sub(now)),
+		Carried: Duration(max(0, st.deadline.Sub(finished))),
+	}
 	for _, in := range parts {
 		part := in.result(&st)
 		report.Parts = append(report.Parts, part)

@@ -1,0 +1,186 @@
+package lifecycle_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/curfew-platform/curfew/pkg/lifecycle"
+)
+
+// stops is the number of random stops of a run.
+func stops() int {
+	switch {
+	case os.Getenv("CURFEW_TEST_SIZE") == "soak":
+		return 1_000_000
+	case raceEnabled:
+		return 10_000
+	default:
+		return 100_000
+	}
+}
+
+// seed is random, or CURFEW_TEST_SEED to run a failure again.
+func seed(t *testing.T) uint64 {
+	s := rand.Uint64()
+	if text := os.Getenv("CURFEW_TEST_SEED"); text != "" {
+		var err error
+		if s, err = strconv.ParseUint(text, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("CURFEW_TEST_SEED=%d", s)
+	return s
+}
+
+func TestEveryRandomStopEndsInTimeAndCommitKeepsItsFloor(t *testing.T) {
+	const lanes = 8
+	seed, total := seed(t), stops()
+	var refused, hurried, exited, abandoned atomic.Int64
+	t.Cleanup(func() {
+		t.Logf("%d stops: %d refused budgets, %d with a second signal, %d with a third, %d with an abandoned part",
+			total, refused.Load(), hurried.Load(), exited.Load(), abandoned.Load())
+	})
+	for lane := range lanes {
+		t.Run(fmt.Sprint(lane), func(t *testing.T) {
+			t.Parallel()
+			for i := lane; i < total && !t.Failed(); i += lanes {
+				synctest.Test(t, func(t *testing.T) {
+					defer func() {
+						if t.Failed() {
+							t.Logf("stop %d of seed %d", i, seed)
+						}
+					}()
+					o := runScenario(t, rand.New(rand.NewPCG(seed, uint64(i))))
+					if o == nil {
+						refused.Add(1)
+						return
+					}
+					if len(o.signals) > 1 {
+						hurried.Add(1)
+					}
+					if len(o.signals) > 2 {
+						exited.Add(1)
+					}
+					if o.report.Outcome == lifecycle.Abandoned {
+						abandoned.Add(1)
+					}
+					o.check(t)
+				})
+			}
+		})
+	}
+}
+
+// observed is what happened in a scenario, seen from outside.
+type observed struct {
+	*scenario
+	began, ended time.Time
+	running      bool // all had started when the stop began
+	signals      []time.Time
+	report       lifecycle.Report
+	err          error
+}
+
+// runScenario returns nil if the budgets were refused, rightly.
+func runScenario(t *testing.T, r *rand.Rand) *observed {
+	release := make(chan struct{})
+	defer close(release)
+	s := newScenario(r, release)
+	opts := []lifecycle.Option{
+		lifecycle.WithoutSignals(), lifecycle.WithLogger(slog.New(slog.DiscardHandler)), lifecycle.WithReportWriter(io.Discard),
+		lifecycle.WithGrace(s.plan.grace), lifecycle.WithPreStop(s.plan.preStop),
+		lifecycle.WithPropagation(s.plan.propagation), lifecycle.WithReserve(s.plan.reserve),
+	}
+	if s.frozen {
+		opts = append(opts, lifecycle.WithReportWriter(frozenWriter{release}))
+	}
+	for ph := lifecycle.Announce; ph <= lifecycle.Close; ph++ {
+		opts = append(opts, lifecycle.WithBudget(ph, s.plan.floor[ph], s.plan.limit[ph]))
+	}
+	g, err := lifecycle.New(opts...)
+	if need := s.plan.need(); need > s.plan.grace {
+		if budget := (*lifecycle.BudgetError)(nil); !errors.As(err, &budget) {
+			t.Errorf("a plan that needs %v of %v: %v", need, s.plan.grace, err)
+		}
+		return nil
+	}
+	if err != nil {
+		t.Error(err)
+		return nil
+	}
+	for _, a := range s.parts {
+		if err := g.Add(a.part()); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, a := range s.workers {
+		g.Go(a.name, func(ctx context.Context) error { return a.act(ctx, a.start, a.startD) })
+	}
+
+	o := &observed{scenario: s}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	over, watched, caused := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(watched)
+		<-g.Stopping()
+		o.began = time.Now()
+		select {
+		case <-g.Started():
+			o.running = true
+		default:
+		}
+	}()
+	go func() {
+		defer close(caused)
+		o.cause(g, cancel, over)
+	}()
+	o.err = g.Run(ctx)
+	o.ended = time.Now()
+	o.report = g.Report()
+	close(over)
+	<-watched
+	<-caused
+	return o
+}
+
+// cause makes the events happen, one of which begins the stop, until the stop is over.
+func (o *observed) cause(g *lifecycle.Group, cancel func(), over <-chan struct{}) {
+	begin := time.Now()
+	for _, e := range o.events {
+		select {
+		case <-time.After(time.Until(begin.Add(e.at))):
+		case <-over:
+			return
+		}
+		switch e.kind {
+		case "signal":
+			o.signals = append(o.signals, time.Now())
+			g.Signal(syscall.SIGTERM)
+		case "shutdown":
+			g.Shutdown(nil)
+		case "failure":
+			g.Shutdown(errActor)
+		case "cancel":
+			cancel()
+		}
+	}
+}
+
+type frozenWriter struct{ release <-chan struct{} }
+
+func (w frozenWriter) Write(p []byte) (int, error) {
+	<-w.release
+	return len(p), nil
+}
