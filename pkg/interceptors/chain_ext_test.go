@@ -1,0 +1,265 @@
+package interceptors_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/reflection"
+	grpcstatus "google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/dynamicpb"
+
+	"github.com/curfew-platform/curfew/pkg/interceptors"
+	"github.com/curfew-platform/curfew/pkg/interceptors/identity"
+	"github.com/curfew-platform/curfew/pkg/interceptors/internal/shop"
+	"github.com/curfew-platform/curfew/pkg/interceptors/status"
+	"github.com/curfew-platform/curfew/pkg/interceptors/token/tokentest"
+)
+
+func TestTheChainNamesItsLinksInTheDeclaredOrder(t *testing.T) {
+	h := newHarness(t, &shop.Server{})
+	var names []string
+	for _, l := range h.chain.Links() {
+		names = append(names, l.Name)
+		if l.Does == "" {
+			t.Errorf("%s does not say what it does", l.Name)
+		}
+	}
+	want := []string{"recovery", "request-id", "logging", "audit", "errors", "limits", "authentication", "revocation", "authorization", "validation"}
+	if diff := cmp.Diff(want, names); diff != "" {
+		t.Error(diff)
+	}
+	if d := h.chain.Describe(); !strings.Contains(d, "curfew issuer=https://auth.curfew.dev") {
+		t.Errorf("description lacks the issuer:\n%s", d)
+	}
+}
+
+func TestAChainWithAMissingPartIsRefused(t *testing.T) {
+	h := newHarness(t, &shop.Server{})
+	complete := interceptors.Config{
+		Verifier: h.issuer.Verifier(t), Revocation: h.source, Policy: policy(t), Logger: discard,
+		Audit: h.audit, Introspector: introspector(func() error { return nil }),
+	}
+	if _, err := interceptors.New(complete); err != nil {
+		t.Fatalf("complete configuration: %v", err)
+	}
+	for name, remove := range map[string]func(*interceptors.Config){
+		"verifier":          func(c *interceptors.Config) { c.Verifier = nil },
+		"revocation source": func(c *interceptors.Config) { c.Revocation = nil },
+		"policy":            func(c *interceptors.Config) { c.Policy = nil },
+		"logger":            func(c *interceptors.Config) { c.Logger = nil },
+		"auditor":           func(c *interceptors.Config) { c.Audit = nil },
+		"introspector":      func(c *interceptors.Config) { c.Introspector = nil },
+		"limits":            func(c *interceptors.Config) { c.Limits.MetadataBytes = -1 },
+	} {
+		t.Run("without "+name, func(t *testing.T) {
+			cfg := complete
+			remove(&cfg)
+			if _, err := interceptors.New(cfg); err == nil || !strings.Contains(err.Error(), name) {
+				t.Errorf("got %v, want an error about the %s", err, name)
+			}
+		})
+	}
+}
+
+func TestAServerWithAMethodWithoutARuleIsRefused(t *testing.T) {
+	h := newHarness(t, &shop.Server{})
+	server := grpc.NewServer()
+	server.RegisterService(&grpc.ServiceDesc{
+		ServiceName: "stray.Service", HandlerType: (*any)(nil),
+		Methods: []grpc.MethodDesc{{MethodName: "Do"}},
+	}, struct{}{})
+	if err := h.chain.Check(server); err == nil || !strings.Contains(err.Error(), "/stray.Service/Do has no authorization rule") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestReflectionIsRefusedUnlessConfigured(t *testing.T) {
+	server := grpc.NewServer()
+	reflection.Register(server)
+	closed := newHarness(t, &shop.Server{})
+	if err := closed.chain.Check(server); err == nil {
+		t.Error("reflection passed the check")
+	}
+	open := newHarness(t, &shop.Server{}, func(c *interceptors.Config) { c.Reflection = true })
+	if err := open.chain.Check(server); err != nil {
+		t.Errorf("reflection was admitted by the configuration: %v", err)
+	}
+}
+
+func TestAHandlerSeesWhoCalls(t *testing.T) {
+	var got identity.Identity
+	h := newHarness(t, &shop.Server{Unary: func(ctx context.Context, _ string, _ *dynamicpb.Message) error {
+		id, ok := identity.FromContext(ctx)
+		if !ok {
+			return errors.New("no identity")
+		}
+		got = *id
+		return nil
+	}})
+	if err := shop.Call(with(t, h.issuer.User(t, "u1", []string{"customer"})), h.conn, "Get", shop.Message{Name: "users/u1/things/1"}); err != nil {
+		t.Fatal(err)
+	}
+	if got.Principal() != "users/u1" || got.Epoch != 1 || got.SessionID == "" || got.IsService() {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestCallsWithoutAGoodTokenAreRefused(t *testing.T) {
+	h := newHarness(t, &shop.Server{})
+	good := h.issuer.User(t, "u1", []string{"customer"})
+	own := shop.Message{Name: "users/u1/things/1"}
+	two := metadata.AppendToOutgoingContext(with(t, good), "authorization", "Bearer "+good)
+	for name, tc := range map[string]struct {
+		ctx    context.Context
+		reason string
+	}{
+		"no token":           {with(t, ""), "TOKEN_MISSING"},
+		"two tokens":         {two, "TOKEN_MALFORMED"},
+		"another scheme":     {metadata.AppendToOutgoingContext(with(t, ""), "authorization", "Basic abc"), "TOKEN_MALFORMED"},
+		"an empty token":     {metadata.AppendToOutgoingContext(with(t, ""), "authorization", "Bearer "), "TOKEN_MALFORMED"},
+		"a changed token":    {with(t, good[:len(good)-6]+"AAAAAA"), "TOKEN_MALFORMED"},
+		"an expired token":   {with(t, h.issuer.User(t, "u1", nil, tokentest.Claims{"iat": 1000, "nbf": 1000, "auth_time": 1000, "exp": 1300})), "TOKEN_EXPIRED"},
+		"another audience":   {with(t, h.issuer.User(t, "u1", nil, tokentest.Claims{"aud": "other"})), "TOKEN_WRONG_AUDIENCE"},
+		"a megabyte instead": {with(t, strings.Repeat("a", 7<<10)), "TOKEN_MALFORMED"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			want(t, shop.Call(tc.ctx, h.conn, "Get", own), codes.Unauthenticated, tc.reason)
+			stream, err := shop.Open(tc.ctx, h.conn, "Watch")
+			if err != nil {
+				t.Fatal(err)
+			}
+			want(t, stream.RecvMsg(shop.Message{}.Proto()), codes.Unauthenticated, tc.reason)
+		})
+	}
+	if err := shop.Call(with(t, good), h.conn, "Get", own); err != nil {
+		t.Errorf("the good token: %v", err)
+	}
+}
+
+func TestAPublicMethodDoesNotLookAtTheToken(t *testing.T) {
+	h := newHarness(t, &shop.Server{})
+	for _, raw := range []string{"", "rubbish", h.issuer.User(t, "u1", nil, tokentest.Claims{"exp": 5})} {
+		if err := shop.Call(with(t, raw), h.conn, "Login", shop.Message{}); err != nil {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+func TestHealthNeedsNoTokenAndIsNotLogged(t *testing.T) {
+	h := newHarness(t, &shop.Server{})
+	if _, err := healthpb.NewHealthClient(h.conn).Check(with(t, ""), &healthpb.HealthCheckRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := healthpb.NewHealthClient(h.conn).Check(with(t, ""), &healthpb.HealthCheckRequest{Service: "nope"})
+	want(t, err, codes.NotFound, "")
+	if h.log.String() != "" {
+		t.Errorf("logged: %s", h.log)
+	}
+}
+
+func TestErrorsOfHandlersAreMappedAtOneEdge(t *testing.T) {
+	ours := status.New(codes.AlreadyExists, "shop.curfew.dev", reasonForTest, "taken")
+	downstream := grpcstatus.Error(codes.Unauthenticated, "what a downstream says")
+	for name, tc := range map[string]struct {
+		err    error
+		code   codes.Code
+		text   string
+		logged int
+	}{
+		"one of ours":                  {ours, codes.AlreadyExists, "taken", 0},
+		"one of ours, wrapped":         {fmt.Errorf("use case: %w", ours), codes.AlreadyExists, "taken", 0},
+		"any other error":              {errors.New("relation users does not exist"), codes.Internal, "internal error", 1},
+		"a status of a downstream":     {downstream, codes.Internal, "internal error", 1},
+		"... wrapped":                  {fmt.Errorf("auth: %w", downstream), codes.Internal, "internal error", 1},
+		"a time-out inside":            {context.DeadlineExceeded, codes.Internal, "internal error", 1},
+		"generated code, no method":    {grpcstatus.Error(codes.Unimplemented, "method X"), codes.Unimplemented, "the method is not implemented", 0},
+		"an internal one with a cause": {status.WithCause(status.Plain(codes.Internal, "internal error"), errors.New("disk")), codes.Internal, "internal error", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t, &shop.Server{
+				Unary:  func(context.Context, string, *dynamicpb.Message) error { return tc.err },
+				Stream: func(string, grpc.ServerStream) error { return tc.err },
+			})
+			check := func(err error) {
+				t.Helper()
+				if st := grpcstatus.Convert(err); st.Code() != tc.code || st.Message() != tc.text {
+					t.Errorf("got %v", err)
+				}
+			}
+			check(shop.Call(with(t, ""), h.conn, "Login", shop.Message{}))
+			stream, err := shop.Open(with(t, h.issuer.User(t, "u1", []string{"customer"})), h.conn, "Watch")
+			if err != nil {
+				t.Fatal(err)
+			}
+			check(stream.RecvMsg(shop.Message{}.Proto()))
+			if n := h.log.count(`"call failed"`); n != 2*tc.logged {
+				t.Errorf("cause logged %d times, want %d", n, 2*tc.logged)
+			}
+		})
+	}
+}
+
+func TestAPanicBecomesAFixedTextAndIsLoggedOnceWithoutItsValue(t *testing.T) {
+	h := newHarness(t, &shop.Server{
+		Unary:  func(context.Context, string, *dynamicpb.Message) error { panic("s3cr3t") },
+		Stream: func(string, grpc.ServerStream) error { panic(fmt.Errorf("s3cr3t")) },
+	})
+	raw := h.issuer.User(t, "u1", []string{"customer"})
+	err := shop.Call(with(t, raw), h.conn, "Get", shop.Message{Name: "users/u1"})
+	want(t, err, codes.Internal, "")
+	if grpcstatus.Convert(err).Message() != "internal error" {
+		t.Errorf("got %v", err)
+	}
+	stream, err := shop.Open(with(t, raw), h.conn, "Watch")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, stream.RecvMsg(shop.Message{}.Proto()), codes.Internal, "")
+	if n := h.log.count(`"call failed"`); n != 2 {
+		t.Errorf("logged %d times:\n%s", n, h.log)
+	}
+	if h.log.count(`"call finished"`) != 2 || h.log.count("chain_ext_test.go") == 0 {
+		t.Errorf("no line per call, or no stack:\n%s", h.log)
+	}
+}
+
+func TestTheRequestIDIsKeptIfHarmlessAndMadeOtherwise(t *testing.T) {
+	h := newHarness(t, &shop.Server{})
+	for name, tc := range map[string]struct {
+		sent []string
+		kept bool
+	}{
+		"harmless": {[]string{"abc-123"}, true},
+		"none":     {nil, false},
+		"hostile":  {[]string{`x" y`}, false},
+		"too long": {[]string{strings.Repeat("a", 65)}, false},
+		"two":      {[]string{"a", "b"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx := with(t, "")
+			for _, v := range tc.sent {
+				ctx = metadata.AppendToOutgoingContext(ctx, interceptors.RequestIDKey, v)
+			}
+			var header metadata.MD
+			if err := shop.Call(ctx, h.conn, "Login", shop.Message{}, grpc.Header(&header)); err != nil {
+				t.Fatal(err)
+			}
+			got := header.Get(interceptors.RequestIDKey)
+			if len(got) != 1 {
+				t.Fatalf("got %v", got)
+			}
+			if _, err := uuid.Parse(got[0]); tc.kept != (got[0] == "abc-123") || (!tc.kept && err != nil) {
+				t.Errorf("got %v", got)
+			}
+		})
+	}
+}

@@ -1,0 +1,81 @@
+package creds
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
+)
+
+// errPlaintext refuses a connection whose tokens anybody on the way can read.
+var errPlaintext = errors.New("plaintext is for loopback only: set TLS, or Plaintext on purpose")
+
+// Target is where to connect.
+type Target struct {
+	// Address is host:port or any other gRPC target.
+	Address string
+	// TLS is required unless the address is loopback or Plaintext is set.
+	TLS *tls.Config
+	// Plaintext admits a connection without TLS to a host that is not loopback.
+	Plaintext bool
+}
+
+// Dial returns a lazy client connection with keepalive, backoff and retries of
+// UNAVAILABLE for methods whose .proto declares them safe to repeat. The token of r, which may be nil, is on every call.
+// Without TLS, r must have been made WithPlaintext.
+func Dial(t Target, r *Refreshing, more ...grpc.DialOption) (*grpc.ClientConn, error) {
+	transport := insecure.NewCredentials()
+	switch {
+	case t.TLS != nil:
+		transport = credentials.NewTLS(t.TLS.Clone())
+	case !t.Plaintext && !loopback(t.Address):
+		return nil, fmt.Errorf("dial %s: %w", t.Address, errPlaintext)
+	}
+	options := []grpc.DialOption{
+		grpc.WithTransportCredentials(transport),
+		grpc.WithDefaultServiceConfig(serviceConfig()),
+		// Servers tolerate a ping each 10 s only with a call open; a dead peer
+		// is noticed within 30 s.
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 20 * time.Second, Timeout: 10 * time.Second}),
+		grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 5 * time.Second},
+			MinConnectTimeout: 5 * time.Second,
+		}),
+	}
+	if r != nil {
+		options = append(options, r.DialOptions()...)
+	}
+	conn, err := grpc.NewClient(t.Address, append(options, more...)...)
+	if err != nil {
+		return nil, fmt.Errorf("dial %s: %w", t.Address, err)
+	}
+	return conn, nil
+}
+
+// loopback tells whether a target stays on this machine. Schemes other than
+// passthrough and dns are taken as remote, except unix sockets.
+func loopback(target string) bool {
+	if strings.HasPrefix(target, "unix:") {
+		return true
+	}
+	for _, scheme := range []string{"passthrough:///", "dns:///"} {
+		target = strings.TrimPrefix(target, scheme)
+	}
+	host, _, err := net.SplitHostPort(target)
+	if err != nil {
+		return false
+	}
+	if host == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}

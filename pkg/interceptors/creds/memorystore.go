@@ -1,0 +1,38 @@
+package creds
+
+import (
+	"context"
+	"sync"
+
+	"github.com/curfew-platform/curfew/pkg/interceptors/token"
+)
+
+// MemoryStore is a Store of one process.
+type MemoryStore struct {
+	mu   sync.Mutex
+	pair Pair
+}
+
+// NewMemoryStore returns a store that holds pair.
+func NewMemoryStore(pair Pair) *MemoryStore { return &MemoryStore{pair: pair} }
+
+// Load implements Store.
+func (m *MemoryStore) Load(context.Context) (Pair, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.pair.Refresh == "" {
+		return Pair{}, ErrSignedOut
+	}
+	return m.pair, nil
+}
+
+// Replace implements Store.
+func (m *MemoryStore) Replace(_ context.Context, sent token.Raw, next Pair) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.pair.Refresh != sent {
+		return false, nil
+	}
+	m.pair = next
+	return true, nil
+}
