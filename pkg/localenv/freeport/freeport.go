@@ -3,30 +3,43 @@ package freeport
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"strconv"
 )
 
+// The ports lie below the ranges from which Linux (32768) and macOS (49152)
+// take those of outgoing connections: one of them can only be taken meanwhile
+// by somebody who asks for it.
+const lowest, highest = 20000, 32767
+
 // Find returns n different ports that were free a moment ago. Whoever is given
 // one has to cope with it being taken meanwhile.
-func Find(ctx context.Context, n int) (ports []int, err error) {
-	var open []net.Listener
-	defer func() {
-		for _, lis := range open {
-			err = errors.Join(err, lis.Close())
+func Find(ctx context.Context, n int) ([]int, error) {
+	var ports []int
+	for i, port := range rand.Perm(highest - lowest + 1) {
+		if len(ports) == n || i == attempts {
+			break
 		}
-	}()
-	for range n {
-		lis, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
+		if lis, err := listen(ctx, lowest+port); err == nil {
+			ports = append(ports, lowest+port)
+			if err := lis.Close(); err != nil {
+				return nil, fmt.Errorf("find a free port: %w", err)
+			}
 		}
-		open = append(open, lis)
-		ports = append(ports, lis.Addr().(*net.TCPAddr).Port) //nolint:forcetypeassert // A TCP listener has a TCP address.
+	}
+	if len(ports) < n {
+		return nil, fmt.Errorf("found %d free ports from %d to %d, needed %d", len(ports), lowest, highest, n)
 	}
 	return ports, nil
+}
+
+// attempts bounds the search on a machine where nothing can listen.
+const attempts = 2000
+
+func listen(ctx context.Context, port int) (net.Listener, error) {
+	return new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 }
 
 // Or returns port unless it is 0, else a free one.
@@ -41,14 +54,14 @@ func Or(ctx context.Context, port int) (int, error) {
 	return ports[0], nil
 }
 
-// Between returns a free port from lowest to highest.
-func Between(ctx context.Context, lowest, highest int) (int, error) {
-	for port := lowest; port <= highest; port++ {
-		lis, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+// Between returns the lowest free port from first to last.
+func Between(ctx context.Context, first, last int) (int, error) {
+	for port := first; port <= last; port++ {
+		lis, err := listen(ctx, port)
 		if err != nil {
 			continue
 		}
 		return port, lis.Close()
 	}
-	return 0, fmt.Errorf("all ports from %d to %d are taken", lowest, highest)
+	return 0, fmt.Errorf("all ports from %d to %d are taken", first, last)
 }

@@ -6,10 +6,10 @@ import (
 	"crypto/rand"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
+
+	"github.com/curfew-platform/curfew/pkg/localenv/daemon"
 )
 
 // initialise makes the data folder. A half-made one, of a run that was killed
@@ -30,16 +30,35 @@ func (c *Cluster) initialise(ctx context.Context) error {
 	if err := c.account.Own(c.home); err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, filepath.Join(c.binaries.Dir, "initdb"),
-		"--pgdata="+part, "--username="+Superuser, "--pwfile="+c.passwordFile(),
-		"--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions")
-	cmd.Dir, cmd.Env = c.home, environment()
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: c.account.Credential(), Setpgid: true}
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("initdb: %w\n%s", err, bytes.TrimSpace(out))
+	if err := c.initdb(ctx, part); err != nil {
+		return err
 	}
 	if err := os.Rename(part, c.data()); err != nil {
 		return fmt.Errorf("finish the data folder: %w", err)
+	}
+	return nil
+}
+
+func (c *Cluster) initdb(ctx context.Context, dir string) error {
+	var out bytes.Buffer
+	process, err := daemon.Start(daemon.Spec{
+		Name: "initdb", Path: filepath.Join(c.binaries.Dir, "initdb"), Dir: c.home, Env: environment(),
+		Args: []string{
+			"--pgdata=" + dir, "--username=" + Superuser, "--pwfile=" + c.passwordFile(),
+			"--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions",
+		},
+		Credential: c.account.Credential(), Output: &out,
+	})
+	if err != nil {
+		return err
+	}
+	select {
+	case <-process.Exited():
+	case <-ctx.Done():
+		return process.Stop(ctx)
+	}
+	if err := process.Err(); err != nil {
+		return fmt.Errorf("initdb: %w\n%s", err, bytes.TrimSpace(out.Bytes()))
 	}
 	return nil
 }

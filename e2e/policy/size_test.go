@@ -1,0 +1,30 @@
+package policy
+
+import (
+	"os"
+	"path"
+	"path/filepath"
+	"testing"
+)
+
+func TestNoFileByHandIsLargerThan20KiB(t *testing.T) {
+	const most = 20 << 10
+	kinds := map[string]bool{".go": true, ".sql": true, ".proto": true, ".md": true, ".yml": true, ".yaml": true}
+	sources := map[string]bool{}
+	for _, s := range allSources(t) {
+		sources[s.path] = true
+	}
+	for _, name := range allFiles(t) {
+		ext := path.Ext(name)
+		if !kinds[ext] || ext == ".go" && !sources[name] {
+			continue
+		}
+		info, err := os.Stat(filepath.Join(root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Size() > most {
+			t.Errorf("%s has %d bytes: one file says one thing", name, info.Size())
+		}
+	}
+}
