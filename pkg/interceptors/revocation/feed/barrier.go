@@ -145,6 +145,7 @@ func (e *Engine) finish(w *waiter, over bool) Receipt {
 	e.barrier.mu.Lock()
 	defer e.barrier.mu.Unlock()
 	delete(e.barrier.waiting, w)
+	signal(e.barrier.look) // the goroutine ends if this was the last
 	for _, r := range w.rows {
 		w.lapsed += r.Watchers
 	}

@@ -16,6 +16,7 @@ type rowLease struct {
 	deadline leaseclock.Instant
 
 	mu      sync.Mutex // serializes renewals with the removal
+	number  int64      // of the last renewal
 	removed bool
 }
 
@@ -62,9 +63,10 @@ func (e *Engine) renewRow(ctx context.Context) error {
 	if e.row.removed {
 		return nil
 	}
+	e.row.number++
 	progress := e.progress()
 	started := e.clock.Now()
-	granted, err := e.store.Renew(ctx, Renewal{RowKey: e.rowKey(), Progress: progress, Length: e.cfg.RowLease})
+	granted, err := e.store.Renew(ctx, Renewal{RowKey: e.rowKey(), Progress: progress, Number: e.row.number, Length: e.cfg.RowLease})
 	if err != nil {
 		return err
 	}

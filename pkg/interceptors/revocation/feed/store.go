@@ -30,7 +30,7 @@ type Store interface {
 	//	generation  = r.Generation
 	//	lease_until = greatest(its lease_until,
 	//	              least(now + r.Length, T + r.Length))
-	//	renewals    = its renewals + 1
+	//	renewals    = r.Number
 	//	length      = greatest(its length, r.Length)
 	//
 	// T is the time of the oldest rule above that watermark, or of the oldest
@@ -74,6 +74,10 @@ type RowKey struct {
 type Renewal struct {
 	RowKey
 	Progress
+	// Number counts the renewals of this incarnation, from 1. It is the
+	// engine's and not the row's: a row that was removed and inserted again
+	// must not look as it once did.
+	Number int64
 	// Length is the row lease asked for.
 	Length time.Duration
 }
@@ -97,7 +101,7 @@ type Progress struct {
 type Row struct {
 	RowKey
 	Progress
-	// Renewals is the number of renewals, by which an observer sees that the
+	// Renewals is the number of the last renewal, by which an observer sees that the
 	// row is alive without trusting the clock of the store.
 	Renewals int64
 	// Length is the longest row lease that the row ever asked for: processes

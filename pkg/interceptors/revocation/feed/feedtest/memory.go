@@ -116,7 +116,7 @@ func (m *Memory) Renew(ctx context.Context, r feed.Renewal) (time.Duration, erro
 		m.rows[r.RowKey] = row
 	}
 	note(row, r.Progress)
-	row.Renewals++
+	row.Renewals = r.Number
 	row.Length = max(row.Length, r.Length)
 	now := m.now()
 	until := now.Add(r.Length)

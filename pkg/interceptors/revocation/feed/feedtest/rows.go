@@ -17,7 +17,7 @@ const (
 func (b Backend) renewal(t *testing.T, n int, watermark int64) feed.Renewal {
 	t.Helper()
 	return feed.Renewal{
-		RowKey: key(n), Length: length,
+		RowKey: key(n), Length: length, Number: b.numbers.Add(1),
 		Progress: feed.Progress{Generation: b.read(t, 0, 1).Generation, Watermark: watermark, Watchers: 2, Lapsed: 1},
 	}
 }
@@ -58,14 +58,14 @@ func renewCapped(t *testing.T, b Backend) {
 }
 
 func renewCommitted(t *testing.T, b Backend) {
+	b.renew(t, b.renewal(t, 1, 0))
 	want := b.renewal(t, 1, 0)
-	b.renew(t, want)
 	b.renew(t, want)
 	got, ok := b.row(t, key(1))
 	if !ok {
 		t.Fatal("the row of a renewal that returned is not there")
 	}
-	if got.Renewals != 2 || got.Progress != want.Progress || got.Length != length {
+	if got.Renewals != want.Number || got.Progress != want.Progress || got.Length != length {
 		t.Errorf("row is %+v after two of %+v", got, want)
 	}
 	if left := time.Until(got.LeaseUntil); left > length+slack || left < length-slack {
@@ -153,17 +153,23 @@ func removeSeen(t *testing.T, b Backend) {
 			t.Fatal(err)
 		}
 	}
-	b.renew(t, b.renewal(t, 1, 0))
-	b.renew(t, b.renewal(t, 1, 0))
-	remove(1, 1)
+	first, second := b.renewal(t, 1, 0), b.renewal(t, 1, 0)
+	b.renew(t, first)
+	b.renew(t, second)
+	remove(1, first.Number)
 	if _, ok := b.row(t, key(1)); !ok {
 		t.Error("a row that was renewed since is gone")
 	}
-	remove(1, 2)
+	remove(1, second.Number)
 	if _, ok := b.row(t, key(1)); ok {
 		t.Error("a row that is as it was seen is still there")
 	}
-	remove(1, 2)
+	remove(1, second.Number)
+	third := b.renewal(t, 1, 0)
+	b.renew(t, third)
+	if row, _ := b.row(t, key(1)); row.Renewals != third.Number {
+		t.Errorf("a row that was inserted again has number %d, want that of its renewal %d", row.Renewals, third.Number)
+	}
 	b.renew(t, b.renewal(t, 2, 0))
 	remove(2, feed.AnyRenewals)
 	if _, ok := b.row(t, key(2)); ok {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,6 +23,8 @@ type Backend struct {
 	// as the service does it, and returns its position. It blocks while another
 	// one has begun and not committed.
 	Begin func(ctx context.Context, rules ...revocation.Rule) (seq int64, commit func() error, err error)
+
+	numbers *atomic.Int64 // of the renewals
 }
 
 func (b Backend) revoke(t *testing.T, rules ...revocation.Rule) int64 {
@@ -54,7 +57,11 @@ func RunStore(t *testing.T, open func(t *testing.T) Backend) {
 		"a row is removed only as it was seen":                                               removeSeen,
 		"every method obeys its context":                                                     contexts,
 	} {
-		t.Run(name, func(t *testing.T) { test(t, open(t)) })
+		t.Run(name, func(t *testing.T) {
+			b := open(t)
+			b.numbers = &atomic.Int64{}
+			test(t, b)
+		})
 	}
 }
 

@@ -1,6 +1,6 @@
-// Package leaseclocktest is a lease clock for tests: it may drift, its wall
-// clock can be set, and its process can be paused. In a synctest bubble it
-// runs on the bubble's time.
+// Package leaseclocktest is a lease clock for tests: it may drift, stand still
+// and have its wall clock set. In a synctest bubble it runs on the bubble's
+// time.
 package leaseclocktest
 
 import (
@@ -15,9 +15,9 @@ type Clock struct {
 	start time.Time
 	rate  float64
 
-	mu     sync.Mutex
-	wall   time.Duration // what the wall clock was set forward by
-	paused chan struct{} // closed by Resume; nil if running
+	mu   sync.Mutex
+	wall time.Duration // what the wall clock was set forward by
+	lost time.Duration // what the boot clock stood still for
 }
 
 var _ leaseclock.Clock = (*Clock)(nil)
@@ -25,20 +25,15 @@ var _ leaseclock.Clock = (*Clock)(nil)
 // New returns a clock that gains or loses drift (0.01 is one percent fast).
 func New(drift float64) *Clock { return &Clock{start: time.Now(), rate: 1 + drift} }
 
-// Now implements leaseclock.Clock. It blocks while the process is paused, and
-// answers the time after the pause then, as for a process that was stopped
-// right before it read the clock.
+// Now implements leaseclock.Clock.
 func (c *Clock) Now() leaseclock.Instant {
-	for {
-		c.mu.Lock()
-		paused, wall := c.paused, c.wall
-		c.mu.Unlock()
-		if paused == nil {
-			// The boot clock of a machine that has been up for a while.
-			boot := time.Hour + time.Duration(float64(time.Since(c.start))*c.rate)
-			return leaseclock.Instant{Boot: boot, Wall: time.Duration(c.start.UnixNano()) + boot - time.Hour + wall}
-		}
-		<-paused
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	// The boot clock of a machine that has been up for a while.
+	elapsed := time.Duration(float64(time.Since(c.start)) * c.rate)
+	return leaseclock.Instant{
+		Boot: time.Hour + elapsed - c.lost,
+		Wall: time.Duration(c.start.UnixNano()) + elapsed + c.wall,
 	}
 }
 
@@ -49,21 +44,10 @@ func (c *Clock) SetWall(d time.Duration) {
 	c.wall += d
 }
 
-// Pause stops whoever reads the clock from now on.
-func (c *Clock) Pause() {
+// LoseBoot sets the boot clock back by d, as a restored snapshot of the whole
+// machine does.
+func (c *Clock) LoseBoot(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.paused == nil {
-		c.paused = make(chan struct{})
-	}
-}
-
-// Resume ends a pause.
-func (c *Clock) Resume() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.paused != nil {
-		close(c.paused)
-		c.paused = nil
-	}
+	c.lost += d
 }
