@@ -131,7 +131,11 @@ func (in *instance) stop(ctx context.Context) error {
 	case p.Remaining != nil:
 		err = waitEmpty(ctx, p.Remaining)
 	}
-	if left := in.count(&in.after); left != 0 && err == nil {
+	left := in.count(&in.after)
+	if left != 0 || ctx.Err() != nil {
+		in.name()
+	}
+	if left != 0 && err == nil {
 		return fmt.Errorf("%w: %d", ErrRemaining, left)
 	}
 	return err
@@ -147,16 +151,22 @@ func (in *instance) kill() {
 			return nil
 		}, func(error) {})
 		go guard(func() error {
-			if in.part.Stuck != nil {
-				stuck := in.part.Stuck()
-				in.mu.Lock()
-				in.stuck = stuck[:min(len(stuck), maxStuck)]
-				in.mu.Unlock()
-			}
+			in.name()
 			in.count(&in.after)
 			return nil
 		}, func(error) {})
 	})
+}
+
+// name stores what Stuck says.
+func (in *instance) name() {
+	if in.part.Stuck == nil {
+		return
+	}
+	stuck := in.part.Stuck()
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.stuck = stuck[:min(len(stuck), maxStuck)]
 }
 
 // count stores what Remaining says and returns it.

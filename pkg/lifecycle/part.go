@@ -44,7 +44,7 @@ type Part struct {
 	EstimateDrain func() time.Duration
 
 	// Stuck names what is still running, one line each, at most 16 of which go into the report when the part
-	// is forced or abandoned: for a server the methods and peers of its calls.
+	// did not finish in its time or left something: for a server the methods and peers of its calls.
 	Stuck func() []string
 }
 

@@ -221,11 +221,12 @@ func (in *instance) result(st *stretch) PartReport {
 	r := PartReport{
 		Name: in.part.Name, Outcome: Clean, Budget: Duration(st.deadline.Sub(st.begin)),
 		Estimate: in.estimate, RemainingBefore: in.before, RemainingAfter: in.after,
+		Stuck: in.stuck,
 	}
 	switch {
 	case in.given:
 		r.Used = Duration(time.Since(st.begin))
-		r.Outcome, r.Stack, r.Stuck = Abandoned, in.stack, in.stuck
+		r.Outcome, r.Stack = Abandoned, in.stack
 		r.err = fmt.Errorf("abandoned: %w", st.cause)
 	case in.skipped:
 		r.Outcome = Skipped
@@ -233,7 +234,7 @@ func (in *instance) result(st *stretch) PartReport {
 		r.Used = Duration(max(0, in.finished.Sub(st.begin)))
 		r.err = in.stopErr
 		if !in.finished.Before(st.deadline) {
-			r.Outcome, r.Stuck = Forced, in.stuck
+			r.Outcome = Forced
 			r.err = forcedError(st.cause, in.stopErr)
 		} else if r.err != nil {
 			r.Outcome = Failed

@@ -22,7 +22,7 @@ const (
 	idleTime = time.Second
 	// handshakeTime is what connections get to finish their handshake after the listener closed.
 	handshakeTime = 100 * time.Millisecond
-	pollInterval  = 10 * time.Millisecond
+	pollInterval  = 25 * time.Millisecond
 )
 
 // Option configures [Add].
