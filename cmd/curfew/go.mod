@@ -1,3 +1,65 @@
 module github.com/curfew-platform/curfew/cmd/curfew
 
 go 1.26.0
+
+require (
+	github.com/alecthomas/kong v1.17.0
+	github.com/jackc/pgx/v5 v5.12.0
+	github.com/twmb/franz-go v1.22.2
+	github.com/twmb/franz-go/pkg/kadm v1.19.0
+	golang.org/x/sys v0.49.0
+	google.golang.org/grpc v1.85.0
+	google.golang.org/protobuf v1.36.12
+)
+
+require github.com/curfew-platform/curfew/proto v0.0.0
+
+replace github.com/curfew-platform/curfew/proto => ../../proto
+
+require github.com/curfew-platform/curfew/pkg/lifecycle v0.0.0
+
+replace github.com/curfew-platform/curfew/pkg/lifecycle => ../../pkg/lifecycle
+
+replace github.com/curfew-platform/curfew/pkg/lifecycle/grpcserver => ../../pkg/lifecycle/grpcserver
+
+replace github.com/curfew-platform/curfew/pkg/lifecycle/kafka => ../../pkg/lifecycle/kafka
+
+replace github.com/curfew-platform/curfew/pkg/lifecycle/postgres => ../../pkg/lifecycle/postgres
+
+require github.com/curfew-platform/curfew/pkg/lifecycle/supervisor v0.0.0
+
+replace github.com/curfew-platform/curfew/pkg/lifecycle/supervisor => ../../pkg/lifecycle/supervisor
+
+replace github.com/curfew-platform/curfew/pkg/interceptors => ../../pkg/interceptors
+
+require github.com/curfew-platform/curfew/pkg/server v0.0.0
+
+replace github.com/curfew-platform/curfew/pkg/server => ../../pkg/server
+
+require github.com/curfew-platform/curfew/pkg/localenv v0.0.0
+
+replace github.com/curfew-platform/curfew/pkg/localenv => ../../pkg/localenv
+
+replace github.com/curfew-platform/curfew/services/auth => ../../services/auth
+
+replace github.com/curfew-platform/curfew/services/orders => ../../services/orders
+
+require (
+	buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go v1.36.12-20260825204119-511051f7f437.2 // indirect
+	github.com/grpc-ecosystem/grpc-gateway/v2 v2.32.0 // indirect
+	github.com/jackc/pgpassfile v1.0.0 // indirect
+	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
+	github.com/klauspost/compress v1.20.3 // indirect
+	github.com/pierrec/lz4/v4 v4.1.33 // indirect
+	github.com/tink-crypto/tink-go/v2 v2.9.0 // indirect
+	github.com/twmb/franz-go/pkg/kfake v0.0.0-20260918054303-01f206a7e32c // indirect
+	github.com/twmb/franz-go/pkg/kmsg v1.15.0 // indirect
+	github.com/ulikunitz/xz v0.5.17 // indirect
+	golang.org/x/crypto v0.58.0 // indirect
+	golang.org/x/net v0.61.0 // indirect
+	golang.org/x/text v0.43.0 // indirect
+	google.golang.org/genproto/googleapis/api v0.0.0-20261012220534-4341edf3f941 // indirect
+	google.golang.org/genproto/googleapis/rpc v0.0.0-20261012220534-4341edf3f941 // indirect
+)
+
+replace github.com/curfew-platform/curfew/services/logproc => ../../services/logproc
