@@ -1,0 +1,104 @@
+package orders
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	poolpart "github.com/curfew-platform/curfew/pkg/lifecycle/postgres"
+	"github.com/curfew-platform/curfew/pkg/server"
+	"github.com/curfew-platform/curfew/pkg/server/database"
+	"github.com/curfew-platform/curfew/services/orders/internal/events"
+	"github.com/curfew-platform/curfew/services/orders/internal/payment"
+	"github.com/curfew-platform/curfew/services/orders/internal/payment/simulated"
+	"github.com/curfew-platform/curfew/services/orders/internal/postgres"
+)
+
+const (
+	// applyLimit bounds the transaction that applies an answer of the provider.
+	applyLimit = 5 * time.Second
+	// How often the background looks for work. Commands wake payments and
+	// relay at once; these are for what others left behind.
+	paymentPoll = 500 * time.Millisecond
+	relayPoll   = 200 * time.Millisecond
+	expirePoll  = time.Second
+	foldPoll    = 2 * time.Second
+	cleanUpPoll = time.Minute
+	// batch is how many rows one round of the background takes.
+	batch = 500
+	// paymentWorkers is how many attempts are worked on at a time.
+	paymentWorkers = 2
+)
+
+// addCommands adds what commands need and what works for them in the background.
+func (s *services) addCommands(ctx context.Context, rt *server.Runtime, cfg *Config) error {
+	db, err := database.Open(ctx, cfg.DatabaseURL, "simulated-provider")
+	if err != nil {
+		return err
+	}
+	if err := poolpart.Add(rt.Group, "simulated provider", db); err != nil {
+		return err
+	}
+	s.payments = payment.NewDriver(s.store, simulated.New(db), payment.Timeouts{Call: cfg.ProviderTimeout, Apply: applyLimit}, rt.Log)
+	worker := payment.NewWorker(s.payments, paymentPoll)
+	for i := range paymentWorkers {
+		rt.Group.Go(fmt.Sprintf("payments %d", i+1), worker.Run)
+	}
+	relay, err := events.NewRelay(events.Config{
+		Outbox:      s.store,
+		Topic:       cfg.EventsTopic,
+		NewProducer: events.Producers(cfg.KafkaBrokers, cfg.EventsTopic, cfg.EventsPartitions),
+		Poll:        relayPoll,
+		Log:         rt.Log,
+	})
+	if err != nil {
+		return err
+	}
+	rt.Group.Go("outbox relay", relay.Run)
+	s.changed = func() {
+		worker.Wake()
+		relay.Wake()
+	}
+	for name, job := range jobs(s.store) {
+		rt.Group.Go(name, func(ctx context.Context) error { return repeat(ctx, rt, name, job) })
+	}
+	return nil
+}
+
+// job does one bounded round and says how many rows it took.
+type job struct {
+	every time.Duration
+	round func(ctx context.Context, limit int) (int, error)
+}
+
+func jobs(store *postgres.Store) map[string]job {
+	return map[string]job{
+		"expire orders":     {expirePoll, store.ExpireOrders},
+		"fold statistics":   {foldPoll, store.FoldStats},
+		"clean up requests": {cleanUpPoll, store.CleanUpRequests},
+	}
+}
+
+// repeat runs a job until ctx ends. A failure is logged and tried again: every
+// round begins with what is in the database.
+func repeat(ctx context.Context, rt *server.Runtime, name string, j job) error {
+	ticker := time.NewTicker(j.every)
+	defer ticker.Stop()
+	for {
+		n, err := j.round(ctx, batch)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			rt.Log.WarnContext(ctx, "background job failed", "job", name, "error", err)
+		}
+		if err == nil && n == batch {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}

@@ -1,0 +1,92 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/curfew-platform/curfew/services/orders/internal/order"
+)
+
+// SQLSTATEs that the transactions meet.
+const (
+	sqlDeadlock      = "40P01"
+	sqlSerialization = "40001"
+	sqlUnique        = "23505"
+)
+
+// retries is how often a transaction that lost against another one runs again.
+const retries = 3
+
+// retryPause is the longest pause before the first repetition; it doubles.
+const retryPause = 10 * time.Millisecond
+
+// transact runs work in a READ COMMITTED transaction and commits. Deadlocks and
+// serialization failures roll everything back, so the work simply runs again.
+func (s *Store) transact(ctx context.Context, work func(pgx.Tx) error) error {
+	for try := 0; ; try++ {
+		err := pgx.BeginTxFunc(ctx, s.write, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, work)
+		if !lost(err) {
+			return unavailable(err)
+		}
+		if try == retries {
+			return fmt.Errorf("%w: %w", order.ErrContention, err)
+		}
+		if err := pause(ctx, rand.N(retryPause<<try)); err != nil { //nolint:gosec // Jitter.
+			return err
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func lost(err error) bool {
+	code := sqlState(err)
+	return code == sqlDeadlock || code == sqlSerialization
+}
+
+func sqlState(err error) string {
+	if pe, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return pe.Code
+	}
+	return ""
+}
+
+// violated says whether err is the violation of the named constraint.
+func violated(err error, constraint string) bool {
+	pe, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && pe.ConstraintName == constraint
+}
+
+// unavailable marks errors that say nothing about the request: the server is
+// gone, is going, or has no room. An outcome may then be unknown.
+func unavailable(err error) error {
+	if err == nil {
+		return nil
+	}
+	if pe, ok := errors.AsType[*pgconn.PgError](err); ok {
+		switch pe.Code[:2] {
+		case "08", "53", "57": // connection, resources, operator intervention
+			return fmt.Errorf("%w: %w", order.ErrUnavailable, err)
+		}
+		return err
+	}
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok || pgconn.SafeToRetry(err) || brokenConnection(err) {
+		return fmt.Errorf("%w: %w", order.ErrUnavailable, err)
+	}
+	return err
+}
