@@ -39,10 +39,10 @@ WITH w AS (
   FROM w, revocation_head h
 ), u AS (
   INSERT INTO revocation_engines AS e (replica, incarnation, generation, watermark, watchers, lapsed, renewals, length, lease_until)
-  SELECT @replica, @incarnation, @generation, g.watermark, @watchers, @lapsed, 1, @length::interval, g.until FROM g
+  SELECT @replica, @incarnation, @generation, g.watermark, @watchers, @lapsed, @number::bigint, @length::interval, g.until FROM g
   ON CONFLICT (replica, incarnation) DO UPDATE SET
     ` + progressSQL + `,
-    renewals    = e.renewals + 1,
+    renewals    = excluded.renewals,
     length      = greatest(e.length, excluded.length),
     lease_until = greatest(e.lease_until, excluded.lease_until)
 )
@@ -61,7 +61,7 @@ func (f *Feed) Renew(ctx context.Context, r feed.Renewal) (granted time.Duration
 	err = f.pool.QueryRow(ctx, renewSQL, pgx.NamedArgs{
 		"replica": r.Replica, "incarnation": r.Incarnation,
 		"generation": r.Generation, "watermark": r.Watermark,
-		"watchers": r.Watchers, "lapsed": r.Lapsed, "length": r.Length,
+		"watchers": r.Watchers, "lapsed": r.Lapsed, "number": r.Number, "length": r.Length,
 	}).Scan(&granted)
 	if err != nil {
 		return 0, wrap("renew row lease", err)
