@@ -49,9 +49,9 @@ type Agent struct {
 	server *grpc.Server
 
 	// Each is closed once, when that has happened.
-	ready, drained, leaving, orphaned chan struct{}
-	readyOnce                         sync.Once
-	work                              sync.WaitGroup
+	ready, drained, leaving, left, orphaned chan struct{}
+	readyOnce                               sync.Once
+	work                                    sync.WaitGroup
 
 	mu                 sync.Mutex
 	inFlight, progress func() int64
@@ -93,7 +93,7 @@ func attach(g *lifecycle.Group, wire *wire, id identity, opts ...AgentOption) (*
 	a := &Agent{
 		group: g, id: id, wire: wire, grace: defaultOrphanGrace,
 		ready: make(chan struct{}), drained: make(chan struct{}),
-		leaving: make(chan struct{}), orphaned: make(chan struct{}),
+		leaving: make(chan struct{}), left: make(chan struct{}), orphaned: make(chan struct{}),
 		server: grpc.NewServer(grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage)),
 	}
 	for _, o := range opts {
@@ -158,9 +158,10 @@ func (a *Agent) SetOldest(oldest func() time.Duration) {
 func (a *Agent) serve(context.Context) error {
 	// The group listens to SIGINT by default; this takes it back.
 	signal.Ignore(syscall.SIGINT)
-	// Go ends a program that writes to a closed stderr, unless somebody listens
-	// to SIGPIPE; an orphan still has work to finish.
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	// An orphan still has work to finish and a group to end. Go ends a program
+	// that writes to a closed stderr, unless somebody listens to SIGPIPE; SIGHUP
+	// is the death signal, and what the kernel wakes stopped orphans with.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE, syscall.SIGHUP)
 	a.work.Go(func() {
 		// The error says that the listener was closed, which is how it ends.
 		_ = a.server.Serve(&onceListener{conn: a.wire, closed: make(chan struct{})})
@@ -169,16 +170,13 @@ func (a *Agent) serve(context.Context) error {
 	return nil
 }
 
-// watchParent ends the process group if the parent dies before the agent
-// leaves.
+// watchParent ends the process group if the parent dies before the agent has
+// left.
 func (a *Agent) watchParent() {
 	select {
-	case <-a.leaving:
+	case <-a.left:
 		return
 	case <-a.wire.gone:
-	}
-	if isClosed(a.leaving) {
-		return
 	}
 	close(a.orphaned)
 	a.group.Shutdown(ErrOrphaned)
@@ -227,15 +225,12 @@ func (a *Agent) reportDrained(context.Context) error {
 	return nil
 }
 
-// leave says Bye and ends the server. In an orphan it waits for the end of the
-// process group instead, so that no process of the group is left behind.
+// leave says Bye, waits until the parent has heard it, and ends the server. The
+// wait matters: the death signal comes from the thread that started this
+// process and may arrive before the rest of the parent is dead. In an orphan
+// leave waits for the end of the process group instead, so that no process of
+// the group is left behind.
 func (a *Agent) leave(ctx context.Context) error {
-	if isClosed(a.orphaned) {
-		<-ctx.Done()
-		killOwnGroup()
-	}
-	ctx, cancel := context.WithTimeout(ctx, byeTime)
-	defer cancel()
 	close(a.leaving)
 	a.mu.Lock()
 	if a.hurry != nil {
@@ -243,13 +238,20 @@ func (a *Agent) leave(ctx context.Context) error {
 	}
 	talking := a.talking
 	a.mu.Unlock()
+	bye, cancel := context.WithTimeout(ctx, byeTime)
+	defer cancel()
 	if talking != nil {
 		select {
 		case <-talking:
-		case <-ctx.Done():
+		case <-bye.Done():
 		}
 	}
-	a.end(ctx)
+	if a.wire.ended() {
+		<-ctx.Done()
+		killOwnGroup()
+	}
+	close(a.left)
+	a.end(bye)
 	return nil
 }
 

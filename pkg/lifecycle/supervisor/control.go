@@ -55,7 +55,7 @@ func (p *process) converse() error {
 	if err != nil {
 		return err
 	}
-	p.work.Go(func() { p.mail.deliver(ctx, stream.Send) })
+	p.work.Go(func() { p.mail.deliver(ctx, stream) })
 	for {
 		message, err := stream.Recv()
 		if err != nil {
@@ -90,6 +90,7 @@ func (p *process) hear(e event) {
 	case eventReady:
 		p.work.Go(p.admit)
 	case eventBye:
+		p.mail.hangUp()
 		p.log.Info("child says bye", "reason", p.session.reason)
 	case eventHeartbeat, eventDrained:
 	}

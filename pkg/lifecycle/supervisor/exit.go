@@ -121,12 +121,12 @@ func (e *StopError) Error() string {
 }
 
 // Unwrap makes the error a [lifecycle.ErrDeadlineExceeded], and the exit code 3,
-// if work may be lost: a child was forced, still lives, or said so itself by
-// that exit code.
+// if work may be lost: a child that had been ready was forced, still lives, or
+// said so itself by that exit code.
 func (e *StopError) Unwrap() error {
 	lost := len(e.Alive) > 0
 	for _, x := range e.Exits {
-		lost = lost || x.Forced() || x.Code == lifecycle.ExitDeadline
+		lost = lost || x.Ready && (x.Forced() || x.Code == lifecycle.ExitDeadline)
 	}
 	if lost {
 		return lifecycle.ErrDeadlineExceeded

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -30,18 +32,18 @@ func launch(s *spawner, spec *Spec, id identity) (_ *launched, err error) {
 	stderr, errW := files.pipe()
 	attr := &os.ProcAttr{
 		Dir:   spec.Dir,
-		Env:   spec.Env,
 		Files: []*os.File{null, outW, errW},
 		Sys:   processAttr(spec.Credential, spec.DeathSignal),
 	}
-	attr.Env = append(attr.Env[:len(attr.Env):len(attr.Env)], limits(spec)...)
+	own := limits(spec)
 	var channel *os.File
 	if !spec.Plain {
 		var end *os.File
 		channel, end = files.socketpair()
 		attr.Files = append(attr.Files, end)
-		attr.Env = append(attr.Env, identityVar+"="+id.String())
+		own = append(own, identityVar+"="+id.String())
 	}
+	attr.Env = environment(spec.Env, own)
 	if files.err != nil {
 		return nil, files.err
 	}
@@ -66,6 +68,24 @@ func argv0(spec *Spec) string {
 		return os.Args[0]
 	}
 	return spec.Path
+}
+
+// environment joins two lists of variables; a later one replaces an earlier one
+// of the same name. The kernel would pass on both, and a Go program see the
+// earlier.
+func environment(lists ...[]string) []string {
+	var env []string
+	seen := map[string]int{}
+	for _, variable := range slices.Concat(lists...) {
+		name, _, _ := strings.Cut(variable, "=")
+		if i, ok := seen[name]; ok {
+			env[i] = variable
+			continue
+		}
+		seen[name] = len(env)
+		env = append(env, variable)
+	}
+	return env
 }
 
 // limits are the variables by which the Go runtime of the child limits itself.

@@ -12,8 +12,8 @@ import (
 const maxLine = 64 << 10
 
 // splitLines reads r to its end and calls emit for every line, without its end
-// of line. more is set on all pieces but the last of a line that is longer than
-// maxLine. The bytes are valid during the call only. It returns the error that
+// of line. more is set on a piece that fills maxLine: the line may go on in the
+// next piece. The bytes are valid during the call only. It returns the error that
 // ended the reading, nil for io.EOF; a line that was cut by the end is emitted.
 func splitLines(r io.Reader, emit func(line []byte, more bool)) error {
 	br := bufio.NewReaderSize(r, maxLine)

@@ -30,9 +30,12 @@ func (m *mailbox) put(message *supervisorv1.SuperviseRequest) {
 	}
 }
 
-// deliver sends what is put until ctx ends or send fails; the reader of the
-// same stream learns of a failure.
-func (m *mailbox) deliver(ctx context.Context, send func(*supervisorv1.SuperviseRequest) error) {
+// hangUp ends the sending.
+func (m *mailbox) hangUp() { m.put(nil) }
+
+// deliver sends what is put until it is to hang up, ctx ends or send fails; the
+// reader of the same stream learns of a failure.
+func (m *mailbox) deliver(ctx context.Context, stream supervisorv1.SupervisorService_SuperviseClient) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -42,7 +45,11 @@ func (m *mailbox) deliver(ctx context.Context, send func(*supervisorv1.Supervise
 		m.mu.Lock()
 		message := m.message
 		m.mu.Unlock()
-		if err := send(message); err != nil {
+		if message == nil {
+			_ = stream.CloseSend()
+			return
+		}
+		if err := stream.Send(message); err != nil {
 			return
 		}
 	}

@@ -171,7 +171,7 @@ func (p *process) order(step Step, until time.Time) order {
 // act is one step of the ladder. Signals to a process that has ended fail, and
 // need no other answer.
 func (p *process) act(step Step, until time.Time) {
-	p.log.Info("stopping child", "step", step, "remaining", max(0, time.Until(until)))
+	p.log.Info("stopping child", "step", step.String(), "remaining", max(0, time.Until(until)))
 	switch step {
 	case StepDrain:
 		if p.spec.Plain {

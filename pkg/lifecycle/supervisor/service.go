@@ -34,8 +34,20 @@ func (s *service) Supervise(stream supervisorv1.SupervisorService_SuperviseServe
 	}
 	defer close(done)
 	// Recv fails when the handler returns, and that ends the goroutine.
-	a.work.Go(func() { a.listen(stream) })
-	return a.talk(stream)
+	heard := make(chan struct{})
+	a.work.Go(func() {
+		defer close(heard)
+		a.listen(stream)
+	})
+	if err := a.talk(stream); err != nil {
+		return err
+	}
+	// The parent hangs up when it has heard the Bye.
+	select {
+	case <-heard:
+	case <-stream.Context().Done():
+	}
+	return nil
 }
 
 // listen does what the parent says.

@@ -26,7 +26,8 @@ type Spec struct {
 	Path string
 	// Args are the arguments after the name of the program.
 	Args []string
-	// Env is the environment; nil is that of the parent.
+	// Env is the environment; nil is that of the parent. Of two variables of
+	// one name the later counts.
 	Env []string
 	// Dir is the working directory; "" is that of the parent.
 	Dir string
@@ -51,9 +52,12 @@ type Spec struct {
 	// StopSignal asks a plain child to stop; default SIGTERM.
 	StopSignal syscall.Signal
 	// DeathSignal is what the kernel sends to a child when the parent dies;
-	// default SIGKILL for plain children and SIGTERM for those with a channel,
-	// which also see the end of the channel. PostgreSQL wants SIGQUIT. It
-	// reaches the child alone, not its descendants. Linux only.
+	// default SIGKILL for plain children. PostgreSQL wants SIGQUIT. It reaches
+	// the child alone, not its descendants. Children with a channel see the end
+	// of that; their default is SIGHUP, which ends them before they attach and
+	// not after. It can't be SIGTERM: the kernel repeats the signal as the
+	// threads of the parent die one by one, and a group takes the third for the
+	// order to skip Commit. Linux only.
 	DeathSignal syscall.Signal
 
 	// OnReady is called once for each generation of a child with a channel,
@@ -163,7 +167,7 @@ func (s *Spec) completeSignals() {
 		s.StopSignal = syscall.SIGTERM
 	}
 	if s.DeathSignal == 0 {
-		s.DeathSignal = syscall.SIGTERM
+		s.DeathSignal = syscall.SIGHUP
 		if s.Plain {
 			s.DeathSignal = syscall.SIGKILL
 		}

@@ -158,7 +158,7 @@ func (s *Supervisor) fail(err error) { s.group.Shutdown(s.spec.refuse(err)) }
 // belongs to the stop and was not clean.
 func (s *Supervisor) record(exit Exit) {
 	log := s.spec.Log.With("supervisor", exit.Name, "slot", exit.Slot, "generation", exit.Generation,
-		"pid", exit.Pid, "reason", exit.Reason, "step", exit.Step, "code", exit.Code, "ran", exit.Ran)
+		"pid", exit.Pid, "reason", exit.Reason, "step", exit.Step.String(), "code", exit.Code, "ran", exit.Ran)
 	if exit.Signal != 0 {
 		log = log.With("signal", exit.Signal.String())
 	}

@@ -1,0 +1,270 @@
+package supervisor
+
+import (
+	"bufio"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// orphanLimit is how long a descendant may outlive a killed parent.
+const orphanLimit = time.Second
+
+// kills is the size of the suite.
+func kills(t *testing.T) int {
+	switch size := os.Getenv("CURFEW_TEST_SIZE"); size {
+	case "", "ci":
+		return 60
+	case "soak":
+		return 1000
+	default:
+		t.Fatalf("unknown CURFEW_TEST_SIZE %q", size)
+		return 0
+	}
+}
+
+// seeded prints the seed, so that a failure can be repeated.
+func seeded(t *testing.T) *rand.Rand {
+	seed := uint64(time.Now().UnixNano())
+	if text := os.Getenv("CURFEW_TEST_SEED"); text != "" {
+		if _, err := fmt.Sscan(text, &seed); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("CURFEW_TEST_SEED=%d", seed)
+	return rand.New(rand.NewPCG(seed, 0))
+}
+
+// family is a parent in a process of its own, with its children.
+type family struct {
+	t      *testing.T
+	tag    string
+	cmd    *exec.Cmd
+	stdout *lockedBuffer
+	stderr *lockedBuffer
+	ended  chan struct{}
+}
+
+// start starts a parent of children that play a role, and waits until all are
+// ready.
+func start(t *testing.T, parent, child string, children int, env ...string) *family {
+	t.Helper()
+	f := &family{
+		t: t, tag: fmt.Sprintf("%s-%d", t.Name(), time.Now().UnixNano()),
+		stdout: &lockedBuffer{}, stderr: &lockedBuffer{}, ended: make(chan struct{}),
+	}
+	f.cmd = exec.Command("/proc/self/exe")
+	f.cmd.Env = append(os.Environ(), roleVar+"="+parent, lineageVar+"="+child, tagVar+"="+f.tag, fmt.Sprintf("%s=%d", childrenVar, children))
+	f.cmd.Env = append(f.cmd.Env, env...)
+	f.cmd.Stdout, f.cmd.Stderr = f.stdout, f.stderr
+	// A grandchild that outlives all must not keep the test from seeing the end.
+	f.cmd.WaitDelay = orphanLimit
+	// As under an init system: the parent is the first of a session.
+	f.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := f.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(f.ended)
+		_ = f.cmd.Wait()
+	}()
+	t.Cleanup(f.clean)
+	eventually(t, "the parent has started", func() bool {
+		return isClosed(f.ended) || strings.Contains(f.stdout.String(), "started\n")
+	})
+	if isClosed(f.ended) {
+		t.Fatalf("the parent ended: %v\n%s%s", f.cmd.ProcessState, f.stdout, f.stderr)
+	}
+	return f
+}
+
+// clean leaves nothing behind after a test that failed.
+func (f *family) clean() {
+	for _, p := range processes(f.t, f.tag) {
+		if p.alive() {
+			_ = syscall.Kill(p.pid, syscall.SIGKILL)
+		}
+	}
+	<-f.ended
+}
+
+// living lists the members of the family that are alive.
+func (f *family) living() []procInfo {
+	var list []procInfo
+	for _, p := range processes(f.t, f.tag) {
+		if p.alive() {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// children lists the living children of the parent.
+func (f *family) children() []procInfo {
+	var list []procInfo
+	for _, p := range f.living() {
+		if p.ppid == f.cmd.Process.Pid {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// extinct waits until nobody of the family lives.
+func (f *family) extinct(limit time.Duration) {
+	f.t.Helper()
+	within(f.t, limit, "all descendants are gone", func() bool { return len(f.living()) == 0 })
+}
+
+// exits parses the ends that the parent has reported, each at most once.
+func (f *family) exits() map[string]int {
+	seen := map[string]int{}
+	scanner := bufio.NewScanner(strings.NewReader(f.stdout.String()))
+	for scanner.Scan() {
+		var slot, generation, pid int
+		if n, _ := fmt.Sscanf(scanner.Text(), "exit %d %d %d", &slot, &generation, &pid); n == 3 {
+			seen[fmt.Sprintf("%d %d", slot, generation)]++
+		}
+	}
+	return seen
+}
+
+func TestNothingOutlivesAKilledParentByMoreThanASecond(t *testing.T) {
+	for _, c := range []struct {
+		name, parent, child string
+		children            int
+		env                 []string
+	}{
+		{name: "workers", parent: "parent", child: "worker", children: 4},
+		{name: "workers that drain long", parent: "parent", child: "worker", children: 2, env: []string{drainVar + "=1h"}},
+		{name: "workers with grandchildren", parent: "parent", child: "forker", children: 2},
+		{name: "plain programs", parent: "parent", child: "plain", children: 2},
+		{name: "parents of workers", parent: "parent", child: "parent worker", children: 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := start(t, c.parent, c.child, c.children, c.env...)
+			if n := len(f.children()); n != c.children {
+				t.Fatalf("%d children, want %d", n, c.children)
+			}
+			signalPid(t, f.cmd.Process.Pid, syscall.SIGKILL)
+			f.extinct(orphanLimit)
+		})
+	}
+}
+
+func TestChildrenOfAKilledParentStillCommit(t *testing.T) {
+	for range 5 {
+		dir := t.TempDir()
+		f := start(t, "parent", "worker", 4, commitVar+"="+dir, drainVar+"=20ms")
+		signalPid(t, f.cmd.Process.Pid, syscall.SIGKILL)
+		f.extinct(orphanLimit)
+		if files, err := os.ReadDir(dir); err != nil || len(files) != 4 {
+			t.Errorf("%d of 4 children committed, error %v", len(files), err)
+		}
+	}
+}
+
+func TestChildrenThatAreFrozenDieWithTheirParentToo(t *testing.T) {
+	f := start(t, "parent", "forker", 2)
+	for _, p := range f.children() {
+		signalPid(t, p.pid, syscall.SIGSTOP)
+	}
+	signalPid(t, f.cmd.Process.Pid, syscall.SIGKILL)
+	f.extinct(orphanLimit)
+}
+
+func TestRandomKillsOfParentAndChildrenLeaveNothingBehind(t *testing.T) {
+	random := seeded(t)
+	left := kills(t)
+	for round := 0; left > 0; round++ {
+		left -= turmoil(t, random, round)
+	}
+}
+
+// turmoil is one family: some random signals to its children, each followed by
+// a check, and one to its parent at the end. It returns how many signals it sent.
+func turmoil(t *testing.T, random *rand.Rand, round int) int {
+	t.Helper()
+	const slots = 3
+	f := start(t, "parent", []string{"worker", "forker"}[random.IntN(2)], slots, drainVar+"=20ms")
+	sent := 0
+	var frozen []int
+	for range random.IntN(6) {
+		children := f.children()
+		if len(children) == 0 {
+			continue
+		}
+		victim := children[random.IntN(len(children))]
+		sig := []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL, syscall.SIGSTOP}[random.IntN(3)]
+		signalPid(t, victim.pid, sig)
+		sent++
+		if sig == syscall.SIGSTOP {
+			frozen = append(frozen, victim.pid)
+			continue
+		}
+		if random.IntN(2) == 0 {
+			continue // the next signal comes at once
+		}
+		eventually(t, "the slot is filled again", func() bool {
+			now := f.children()
+			for _, p := range now {
+				if p.pid == victim.pid {
+					return contains(frozen, victim.pid)
+				}
+			}
+			return len(now) == slots
+		})
+	}
+	sig := []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL, syscall.SIGSTOP}[random.IntN(3)]
+	t.Logf("round %d: %d signals to children, then %v to the parent", round, sent, sig)
+	f.endBy(sig)
+	for end, n := range f.exits() {
+		if n != 1 {
+			t.Errorf("the end of slot and generation %s was seen %d times", end, n)
+		}
+	}
+	return sent + 1
+}
+
+// endBy ends the parent with a signal and checks what it leaves.
+func (f *family) endBy(sig syscall.Signal) {
+	f.t.Helper()
+	pid := f.cmd.Process.Pid
+	signalPid(f.t, pid, sig)
+	switch sig {
+	case syscall.SIGKILL:
+		f.extinct(orphanLimit)
+		return
+	case syscall.SIGSTOP:
+		// A stopped parent must not cost its children their lives, nor itself
+		// its judgement afterwards.
+		signalPid(f.t, pid, syscall.SIGCONT)
+		signalPid(f.t, pid, syscall.SIGTERM)
+	}
+	eventually(f.t, "the parent ends", func() bool { return isClosed(f.ended) })
+	// What had to be killed is not only signalled but reaped.
+	f.extinct(orphanLimit)
+	if code := f.cmd.ProcessState.ExitCode(); code != 0 && code != 3 {
+		f.t.Errorf("exit code %d\n%s", code, f.stderr)
+	}
+	if n := strings.Count(f.stderr.String(), `"msg":"stop report"`); n != 1 {
+		f.t.Errorf("%d stop reports\n%s", n, f.stderr)
+	}
+	if f.cmd.ProcessState.ExitCode() == 3 && !strings.Contains(f.stderr.String(), "test/") {
+		f.t.Errorf("the report names no child\n%s", f.stderr)
+	}
+}
+
+func contains(list []int, n int) bool {
+	for _, v := range list {
+		if v == n {
+			return true
+		}
+	}
+	return false
+}
