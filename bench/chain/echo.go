@@ -30,19 +30,19 @@ func descriptor() (protoreflect.ServiceDescriptor, error) {
 		options := &descriptorpb.MethodOptions{}
 		proto.SetExtension(options, authzv1.E_Rule, rule)
 		return &descriptorpb.MethodDescriptorProto{
-			Name:       proto.String(name),
-			InputType:  proto.String(".google.protobuf.StringValue"),
-			OutputType: proto.String(".google.protobuf.StringValue"),
+			Name:       new(name),
+			InputType:  new(".google.protobuf.StringValue"),
+			OutputType: new(".google.protobuf.StringValue"),
 			Options:    options,
 		}
 	}
 	file, err := protodesc.NewFile(&descriptorpb.FileDescriptorProto{
-		Name:       proto.String("curfew/bench/v1/echo_service.proto"),
-		Package:    proto.String("curfew.bench.v1"),
-		Syntax:     proto.String("proto3"),
+		Name:       new("curfew/bench/v1/echo_service.proto"),
+		Package:    new("curfew.bench.v1"),
+		Syntax:     new("proto3"),
 		Dependency: []string{"google/protobuf/wrappers.proto", "curfew/authz/v1/options.proto"},
 		Service: []*descriptorpb.ServiceDescriptorProto{{
-			Name: proto.String("EchoService"),
+			Name: new("EchoService"),
 			Method: []*descriptorpb.MethodDescriptorProto{
 				method("Guarded", &authzv1.MethodRule{Permission: permission}),
 				method("Public", &authzv1.MethodRule{Public: true}),

@@ -5,12 +5,13 @@ import (
 	"crypto/ed25519"
 	"strings"
 
-	"github.com/curfew-platform/curfew/pkg/interceptors/status"
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/redis/go-redis/v9"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+
+	"github.com/curfew-platform/curfew/pkg/interceptors/status"
 )
 
 // lookup is what a user would write instead: parse the token with golang-jwt

@@ -31,19 +31,19 @@ const (
 // Tell runs the story.
 func Tell(ctx context.Context, out io.Writer, s *stand.Stand) error {
 	t := story.Begin(out, "Story 2: the lost logs")
-	t.Say("a log processor with four workers is told to stop while it reads at full speed; a successor reads the rest; who is missing?")
+	t.Sayf("a log processor with four workers is told to stop while it reads at full speed; a successor reads the rest; who is missing?")
 	id := strings.ToLower(rand.Text()[:8])
 
 	each, err := naiveLeg{name: "commit per record", mode: consumer.PerRecord, records: eachRecords, grace: shortGrace}.run(ctx, s, id+"-each")
 	if err != nil {
 		return err
 	}
-	t.Say("commit per record: %.0f rows/s", each.RowsPerSecond)
+	t.Sayf("commit per record: %.0f rows/s", each.RowsPerSecond)
 	killed, err := naiveLeg{name: "naive batch, SIGKILL", mode: consumer.Batch, records: fastRecords}.run(ctx, s, id+"-kill")
 	if err != nil {
 		return err
 	}
-	t.Old(killed.Count.Lost > 0, "naive batch and SIGKILL at %.0f rows/s: %d of %d lost, %d duplicated",
+	t.Oldf(killed.Count.Lost > 0, "naive batch and SIGKILL at %.0f rows/s: %d of %d lost, %d duplicated",
 		killed.RowsPerSecond, killed.Count.Lost, killed.Count.InKafka, killed.Count.Duplicated)
 	short, err := naiveLeg{
 		name: "naive batch, grace 30 s", mode: consumer.Batch, records: slowRecords,
@@ -52,7 +52,7 @@ func Tell(ctx context.Context, out io.Writer, s *stand.Stand) error {
 	if err != nil {
 		return err
 	}
-	t.Old(short.Killed && short.Count.Lost > 0, "a batch takes 3 s on average, grace 30 s (both 1:%d): SIGKILL came, %d of %d lost", scale, short.Count.Lost, short.Count.InKafka)
+	t.Oldf(short.Killed && short.Count.Lost > 0, "a batch takes 3 s on average, grace 30 s (both 1:%d): SIGKILL came, %d of %d lost", scale, short.Count.Lost, short.Count.InKafka)
 	long, err := naiveLeg{
 		name: "naive batch, grace 300 s", mode: consumer.Batch, records: slowRecords,
 		delay: storeTime / scale, grace: longGrace / scale,
@@ -60,19 +60,19 @@ func Tell(ctx context.Context, out io.Writer, s *stand.Stand) error {
 	if err != nil {
 		return err
 	}
-	t.Say("the same with 300 s of grace (1:%d): drained in %.1f s, %d lost", scale, long.Drain.Seconds(), long.Count.Lost)
+	t.Sayf("the same with 300 s of grace (1:%d): drained in %.1f s, %d lost", scale, long.Drain.Seconds(), long.Count.Lost)
 	mine, line, err := ours(ctx, s, id+"-ours", ourRecords, shortGrace)
 	if err != nil {
 		return err
 	}
-	t.Ours(mine.Count.Holds() && !mine.Killed, "SIGTERM at %.0f rows/s: %d of %d stored, %d lost, %d duplicated, ended after %.2f s",
+	t.Oursf(mine.Count.Holds() && !mine.Killed, "SIGTERM at %.0f rows/s: %d of %d stored, %d lost, %d duplicated, ended after %.2f s",
 		mine.RowsPerSecond, mine.Count.Stored, mine.Count.InKafka, mine.Count.Lost, mine.Count.Duplicated, mine.Drain.Seconds())
-	t.Say("its own words: %s", line)
+	t.Sayf("its own words: %s", line)
 
 	t.Table(
 		[]string{"way", "rows/s", "drain", "lost", "duplicated", fmt.Sprintf("rolling %d pods", pods)},
 		row(each, 1), row(mine, 1), row(short, scale), row(long, scale), row(killed, 1))
-	t.Say("drains of the two slow rows are measured at 1:%d and printed in full; rolling = pods x drain, computed from the measured drains", scale)
+	t.Sayf("drains of the two slow rows are measured at 1:%d and printed in full; rolling = pods x drain, computed from the measured drains", scale)
 	return t.End()
 }
 

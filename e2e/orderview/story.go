@@ -26,7 +26,7 @@ const (
 // Tell runs the story.
 func Tell(ctx context.Context, out io.Writer, s *stand.Stand) error {
 	t := story.Begin(out, "Story 3: the 1,000-line order view")
-	t.Say("a customer with %d orders opens the list; how many SQL statements does the page cost?", pageSize)
+	t.Sayf("a customer with %d orders opens the list; how many SQL statements does the page cost?", pageSize)
 	conn, err := stand.Dial(s.Orders[0])
 	if err != nil {
 		return err
@@ -46,7 +46,7 @@ func Tell(ctx context.Context, out io.Writer, s *stand.Stand) error {
 	if err != nil {
 		return err
 	}
-	t.Ours(sold == lastPiece, "%d clients at once on the last %d pieces: %d orders", clients, lastPiece, sold)
+	t.Oursf(sold == lastPiece, "%d clients at once on the last %d pieces: %d orders", clients, lastPiece, sold)
 	return t.End()
 }
 
@@ -82,7 +82,7 @@ func compare(ctx context.Context, s *stand.Stand, t *story.Story, sh *shop) erro
 	if len(shown) != pageSize {
 		return fmt.Errorf("the old view shows %d orders", len(shown))
 	}
-	t.Old(old >= 10*pageSize/2, "one query an order and a line: %d orders, %d statements", len(shown), old)
+	t.Oldf(old >= 10*pageSize/2, "one query an order and a line: %d orders, %d statements", len(shown), old)
 
 	rows := [][]string{{"view", "orders", "statements"}, {"N+1", fmt.Sprint(pageSize), fmt.Sprint(old)}}
 	for _, view := range []struct {
@@ -100,7 +100,7 @@ func compare(ctx context.Context, s *stand.Stand, t *story.Story, sh *shop) erro
 			}
 			name := strings.TrimPrefix(view.view.String(), "ORDER_VIEW_")
 			rows = append(rows, []string{name, fmt.Sprint(n), fmt.Sprint(got)})
-			t.Ours(n == size && got > 0 && got <= view.limit, "%s: %d orders, %d statements (limit %d)", name, n, got, view.limit)
+			t.Oursf(n == size && got > 0 && got <= view.limit, "%s: %d orders, %d statements (limit %d)", name, n, got, view.limit)
 		}
 	}
 	t.Table(rows...)

@@ -84,12 +84,17 @@ func resign(t *testing.T, token string, header map[string]any, change func(map[s
 // publicKey is the bytes of the first key of the published set.
 func publicKey(t *testing.T) (kid string, key []byte) {
 	t.Helper()
-	res, err := http.Get(platform.HTTP + "/.well-known/jwks.json") //nolint:noctx // A test with a deadline of its own.
+	res, err := http.Get(platform.HTTP + "/.well-known/jwks.json")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer res.Body.Close()
-	var set struct{ Keys []struct{ Kid, X string } }
+	var set struct {
+		Keys []struct {
+			KeyID string `json:"kid"`
+			X     string `json:"x"`
+		} `json:"keys"`
+	}
 	if err := json.NewDecoder(res.Body).Decode(&set); err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +102,7 @@ func publicKey(t *testing.T) (kid string, key []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return set.Keys[0].Kid, key
+	return set.Keys[0].KeyID, key
 }
 
 func TestAHostileTokenIsRefusedWithItsReason(t *testing.T) {

@@ -70,7 +70,8 @@ func (s *Stand) StartService(ctx context.Context, name string, env []string, arg
 
 // Start starts a program in a process group of its own.
 func Start(path string, env []string, args ...string) (*Process, error) {
-	p := &Process{cmd: exec.Command(path, args...), done: make(chan struct{}), stderr: &tail{}}
+	cmd := exec.Command(path, args...) //nolint:noctx // Its owner decides between SIGTERM and SIGKILL.
+	p := &Process{cmd: cmd, done: make(chan struct{}), stderr: &tail{}}
 	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Stderr = p.stderr
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -16,8 +16,8 @@ const leaseBound = 7 * time.Second
 // Tell runs the story; rounds is how many tokens are stolen.
 func Tell(ctx context.Context, out io.Writer, s *stand.Stand, rounds int) error {
 	t := story.Begin(out, "Story 1: the stolen token")
-	t.Say("a thief holds a valid access token; then its owner changes the password, an administrator deactivates")
-	t.Say("the account, the owner ends the session, or logs out. May the thief go on?")
+	t.Sayf("a thief holds a valid access token; then its owner changes the password, an administrator deactivates")
+	t.Sayf("the account, the owner ends the session, or logs out. May the thief go on?")
 	naive, err := s.StartService(ctx, "orders", nil, "--revocation", "none")
 	if err != nil {
 		return err
@@ -27,7 +27,7 @@ func Tell(ctx context.Context, out io.Writer, s *stand.Stand, rounds int) error 
 	if err != nil {
 		return err
 	}
-	t.Old(old.Admitted > 0, "stateless JWT (revocation source none): %d of %d calls admitted after the revoking call returned", old.Admitted, old.Calls)
+	t.Oldf(old.Admitted > 0, "stateless JWT (revocation source none): %d of %d calls admitted after the revoking call returned", old.Admitted, old.Calls)
 	if _, _, err := naive.Stop(10 * time.Second); err != nil {
 		return err
 	}
@@ -35,26 +35,26 @@ func Tell(ctx context.Context, out io.Writer, s *stand.Stand, rounds int) error 
 	if err != nil {
 		return err
 	}
-	t.Ours(ours.Admitted == 0, "leased feed, %d replicas of orders: %d rounds, %d of %d calls admitted after the revoking call returned",
+	t.Oursf(ours.Admitted == 0, "leased feed, %d replicas of orders: %d rounds, %d of %d calls admitted after the revoking call returned",
 		len(s.Orders), ours.Rounds, ours.Admitted, ours.Calls)
 	paused, err := PausedReplica(ctx, s)
 	if err != nil {
 		return err
 	}
-	t.Ours(!paused.Admitted && paused.Waited < leaseBound,
+	t.Oursf(!paused.Admitted && paused.Waited < leaseBound,
 		"a replica under SIGSTOP delayed Logout by %.1f s (bound %v) and after SIGCONT admitted the token: %v", paused.Waited.Seconds(), leaseBound, paused.Admitted)
 
 	oldRace, err := NaiveRefreshRace(ctx, s)
 	if err != nil {
 		return err
 	}
-	t.Old(oldRace.LoggedOut || oldRace.Pairs > 1, "%d tabs refresh at once, rotation as in tutorials: %d answered with %d different pairs, user logged out: %v",
+	t.Oldf(oldRace.LoggedOut || oldRace.Pairs > 1, "%d tabs refresh at once, rotation as in tutorials: %d answered with %d different pairs, user logged out: %v",
 		oldRace.Refreshes, oldRace.Answered, oldRace.Pairs, oldRace.LoggedOut)
 	race, err := RefreshRace(ctx, s)
 	if err != nil {
 		return err
 	}
-	t.Ours(race.Answered == race.Refreshes && race.Pairs == 1 && !race.LoggedOut,
+	t.Oursf(race.Answered == race.Refreshes && race.Pairs == 1 && !race.LoggedOut,
 		"%d tabs refresh at once: %d answered with %d pair, user logged out: %v", race.Refreshes, race.Answered, race.Pairs, race.LoggedOut)
 	return t.End()
 }

@@ -25,24 +25,24 @@ func Begin(out io.Writer, title string) *Story {
 	return &Story{out: out, started: time.Now()}
 }
 
-// Say writes a line of progress, with the seconds since the story began.
-func (s *Story) Say(format string, args ...any) {
+// Sayf writes a line of progress, with the seconds since the story began.
+func (s *Story) Sayf(format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	fmt.Fprintf(s.out, "%6.1fs  %s\n", time.Since(s.started).Seconds(), fmt.Sprintf(format, args...))
 }
 
-// Old notes what the old way did; it has to be wrong, or the oracle proves nothing.
-func (s *Story) Old(wrong bool, format string, args ...any) {
-	s.judge("old way", wrong, format, args...)
+// Oldf notes what the old way did; it has to be wrong, or the oracle proves nothing.
+func (s *Story) Oldf(wrong bool, format string, args ...any) {
+	s.judgef("old way", wrong, format, args...)
 }
 
-// Ours notes what Curfew did; it has to be right.
-func (s *Story) Ours(right bool, format string, args ...any) {
-	s.judge("curfew ", right, format, args...)
+// Oursf notes what Curfew did; it has to be right.
+func (s *Story) Oursf(right bool, format string, args ...any) {
+	s.judgef("curfew ", right, format, args...)
 }
 
-func (s *Story) judge(who string, ok bool, format string, args ...any) {
+func (s *Story) judgef(who string, ok bool, format string, args ...any) {
 	what := fmt.Sprintf(format, args...)
 	verdict := "as told"
 	if who == "curfew " {
@@ -54,7 +54,7 @@ func (s *Story) judge(who string, ok bool, format string, args ...any) {
 		s.failed = append(s.failed, what)
 	}
 	s.mu.Unlock()
-	s.Say("%s: %s [%s]", who, what, verdict)
+	s.Sayf("%s: %s [%s]", who, what, verdict)
 }
 
 // Table writes rows in columns; the first row is the head.
@@ -69,7 +69,7 @@ func (s *Story) Table(rows ...[]string) {
 		}
 		fmt.Fprintln(w)
 	}
-	w.Flush()
+	_ = w.Flush() // the writer below reports nothing either
 	fmt.Fprintln(s.out)
 }
 

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -41,10 +42,9 @@ func writeAddresses(path string, bound addresses) error {
 	if err != nil {
 		return fmt.Errorf("address file: %w", err)
 	}
-	defer os.Remove(tmp.Name())
+	defer func() { _ = os.Remove(tmp.Name()) }() // gone already if it was renamed
 	if _, err := tmp.Write(content); err != nil {
-		tmp.Close()
-		return fmt.Errorf("address file: %w", err)
+		return errors.Join(fmt.Errorf("address file: %w", err), tmp.Close())
 	}
 	if err := tmp.Close(); err != nil {
 		return fmt.Errorf("address file: %w", err)

@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
 	"github.com/curfew-platform/curfew/pkg/lifecycle"
 	"github.com/curfew-platform/curfew/pkg/lifecycle/supervisor"
 	"github.com/curfew-platform/curfew/pkg/server/logship"
@@ -140,7 +141,7 @@ func check(cmd Command, parsed *kong.Context, stdout, stderr io.Writer) int {
 }
 
 func usage(stderr io.Writer, name string, err error) int {
-	for _, line := range strings.Split(err.Error(), "\n") {
+	for line := range strings.SplitSeq(err.Error(), "\n") {
 		fmt.Fprintf(stderr, "%s: %s\n", name, line)
 	}
 	return exitUsage

@@ -13,6 +13,7 @@ import (
 // config is what a small service is configured with.
 type config struct {
 	Settings
+
 	DatabaseURL string `name:"database-url"`
 	KeysetFile  string
 	Parallel    int `default:"4"`

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
 	"github.com/curfew-platform/curfew/pkg/server/database"
 )
 

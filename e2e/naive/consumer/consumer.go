@@ -69,7 +69,7 @@ func Parent(ctx context.Context, workers int, args []string) error {
 	}
 	children := make([]*exec.Cmd, workers)
 	for i := range children {
-		c := exec.Command(self, args...)
+		c := exec.Command(self, args...) //nolint:noctx // It is sent SIGTERM, as the old parent did.
 		c.Stderr = os.Stderr
 		c.Env = append(os.Environ(), "NAIVE_WORKER="+strconv.Itoa(i))
 		// The group dies with a SIGKILL of the parent, as a container does.
@@ -203,7 +203,7 @@ func newSink(cfg Config) (*sink, error) {
 		return nil, fmt.Errorf("connect to the database: %w", err)
 	}
 	worker, _ := strconv.ParseUint(os.Getenv("NAIVE_WORKER"), 10, 64)
-	return &sink{conn: conn, table: cfg.Table, delay: cfg.StoreDelay, rand: rand.New(rand.NewPCG(cfg.Seed, worker))}, nil
+	return &sink{conn: conn, table: cfg.Table, delay: cfg.StoreDelay, rand: rand.New(rand.NewPCG(cfg.Seed, worker))}, nil //nolint:gosec // Delays that can be repeated.
 }
 
 func (s *sink) close() { _ = s.conn.Close(context.Background()) }

@@ -3,7 +3,6 @@ package database_test
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"strings"
 	"sync"
@@ -23,7 +22,7 @@ var (
 	second = &fstest.MapFile{Data: []byte("-- +goose Up\nALTER TABLE things ADD COLUMN name text;\n")}
 	old    = fstest.MapFS{"00001_things.sql": first}
 	newer  = fstest.MapFS{"00001_things.sql": first, "00002_names.sql": second}
-	quiet  = slog.New(slog.NewTextHandler(io.Discard, nil))
+	quiet  = slog.New(slog.DiscardHandler)
 )
 
 func TestSeveralMigrationsAtOnceApplyEachFileOnce(t *testing.T) {

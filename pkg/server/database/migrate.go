@@ -34,7 +34,7 @@ func Migrate(ctx context.Context, databaseURL, servingRole string, migrations fs
 	// A migration may rightly take longer than any statement of a service.
 	cfg.ConnConfig.RuntimeParams["statement_timeout"] = "0"
 	db := stdlib.OpenDB(*cfg.ConnConfig)
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300))
 	if err != nil {
 		return fmt.Errorf("migration lock: %w", err)

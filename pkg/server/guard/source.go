@@ -53,12 +53,15 @@ func addSource(rt *server.Runtime, settings *Settings, conn *grpc.ClientConn) (r
 // under a lease and revocations do not wait for one that runs out.
 func follow(g *lifecycle.Group, w *watcher.Watcher) error {
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
+	done := make(chan struct{})
 	return g.Add(lifecycle.Part{
 		Name:  "revocation feed",
 		Phase: lifecycle.Leave,
 		Start: func(context.Context) error {
-			go func() { done <- w.Run(ctx) }()
+			go func() {
+				defer close(done)
+				_ = w.Run(ctx) // fails only if it is run twice
+			}()
 			return nil
 		},
 		Stop: func(stopping context.Context) error {

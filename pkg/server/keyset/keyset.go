@@ -60,8 +60,8 @@ func Generate() ([]byte, error) {
 	return append(out, '\n'), nil
 }
 
-func newJSON(make func() (*keyset.Handle, error)) (json.RawMessage, error) {
-	h, err := make()
+func newJSON(generate func() (*keyset.Handle, error)) (json.RawMessage, error) {
+	h, err := generate()
 	if err != nil {
 		return nil, fmt.Errorf("generate key: %w", err)
 	}
