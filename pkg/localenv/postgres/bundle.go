@@ -33,18 +33,14 @@ var bundles = map[string]struct{ name, sha256 string }{
 }
 
 func download(ctx context.Context, progress func(string)) (Binaries, error) {
-	cache, err := maven.CacheDir()
-	if err != nil {
-		return Binaries{}, err
-	}
-	return downloadTo(ctx, cache, progress)
-}
-
-func downloadTo(ctx context.Context, cache string, progress func(string)) (Binaries, error) {
 	platform := runtime.GOOS + "/" + runtime.GOARCH
 	bundle, ok := bundles[platform]
 	if !ok {
 		return Binaries{}, fmt.Errorf("no PostgreSQL >= %d is installed and none can be downloaded for %s: install it", Oldest, platform)
+	}
+	cache, err := maven.CacheDir()
+	if err != nil {
+		return Binaries{}, err
 	}
 	dir := filepath.Join(cache, "postgres-"+bundleVersion+"-"+bundle.name)
 	found := Binaries{Dir: filepath.Join(dir, "bin"), Major: bundleMajor}

@@ -60,6 +60,10 @@ type Cluster struct {
 // recovers one whose server was killed. It does not start the server. Whoever
 // calls it must be the only user of the state folder.
 func Prepare(ctx context.Context, config Config) (*Cluster, error) {
+	return prepareWith(ctx, config, func(major int) (Binaries, error) { return Find(ctx, major, config.Progress) })
+}
+
+func prepareWith(ctx context.Context, config Config, find func(major int) (Binaries, error)) (*Cluster, error) {
 	who, err := account.Unprivileged()
 	if err != nil {
 		return nil, err
@@ -75,7 +79,7 @@ func Prepare(ctx context.Context, config Config) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.binaries, err = Find(ctx, major, config.Progress); err != nil {
+	if c.binaries, err = find(major); err != nil {
 		return nil, err
 	}
 	if major == 0 {
