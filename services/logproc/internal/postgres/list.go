@@ -1,0 +1,87 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/curfew-platform/curfew/services/logproc/internal/ledger"
+)
+
+const partitionsSQL = `
+SELECT topic, partition, next_off, epoch, tries, isolate_to, evidence, topic_id, leader_epoch, updated_at
+FROM ledger
+WHERE group_id = $1 AND (topic, partition) > ($2, $3)
+ORDER BY topic, partition
+LIMIT $4`
+
+// Entry is a row of the ledger.
+type Entry struct {
+	Topic       string
+	Partition   int32
+	NextOff     int64
+	Epoch       int64
+	Tries       int32
+	IsolateTo   int64
+	Evidence    int32
+	TopicID     *uuid.UUID
+	LeaderEpoch int32
+	UpdatedAt   time.Time
+}
+
+// Key returns the partition.
+func (e *Entry) Key() ledger.Key { return ledger.Key{Topic: e.Topic, Partition: e.Partition} }
+
+// Partitions lists the ledger after a key, in the order of keys.
+func (r *Reader) Partitions(ctx context.Context, after ledger.Key, limit int) ([]Entry, error) {
+	rows, err := r.Pool.Query(ctx, partitionsSQL, r.Group, after.Topic, after.Partition, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list partitions: %w", err)
+	}
+	entries, err := pgx.CollectRows(rows, pgx.RowToStructByName[Entry])
+	if err != nil {
+		return nil, fmt.Errorf("list partitions: %w", err)
+	}
+	return entries, nil
+}
+
+const deadLettersSQL = `
+SELECT id, kafka_topic, kafka_partition, kafka_offset, kafka_leader_epoch, topic_id, reason, detail,
+    raw, size, sha256, created_at, published_at
+FROM dead_letters
+WHERE id < $1 AND ($2 = '' OR kafka_topic = $2)
+ORDER BY id DESC
+LIMIT $3`
+
+// DeadLetter is a row of table dead_letters.
+type DeadLetter struct {
+	ID               int64
+	KafkaTopic       string
+	KafkaPartition   int32
+	KafkaOffset      int64
+	KafkaLeaderEpoch int32
+	TopicID          uuid.UUID
+	Reason           string
+	Detail           string
+	Raw              []byte
+	Size             int64
+	SHA256           []byte `db:"sha256"`
+	CreatedAt        time.Time
+	PublishedAt      *time.Time
+}
+
+// DeadLetters lists dead letters before an id, newest first.
+func (r *Reader) DeadLetters(ctx context.Context, before int64, topic string, limit int) ([]DeadLetter, error) {
+	rows, err := r.Pool.Query(ctx, deadLettersSQL, before, topic, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list dead letters: %w", err)
+	}
+	letters, err := pgx.CollectRows(rows, pgx.RowToStructByName[DeadLetter])
+	if err != nil {
+		return nil, fmt.Errorf("list dead letters: %w", err)
+	}
+	return letters, nil
+}

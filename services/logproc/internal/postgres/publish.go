@@ -1,0 +1,87 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/curfew-platform/curfew/services/logproc/internal/deadletter"
+)
+
+const (
+	unpublishedSQL = `
+SELECT id, kafka_topic, kafka_partition, kafka_offset, kafka_leader_epoch, topic_id, reason, detail, raw
+FROM dead_letters WHERE published_at IS NULL ORDER BY id LIMIT $1`
+	publishedSQL = "UPDATE dead_letters SET published_at = now() WHERE id = ANY($1) AND published_at IS NULL"
+)
+
+type letterRow struct {
+	ID               int64
+	KafkaTopic       string
+	KafkaPartition   int32
+	KafkaOffset      int64
+	KafkaLeaderEpoch int32
+	TopicID          uuid.UUID
+	Reason           string
+	Detail           string
+	Raw              []byte
+}
+
+// Unpublished returns dead letters that the dead-letter topic has not got,
+// oldest first.
+func (b *Books) Unpublished(ctx context.Context, limit int) ([]deadletter.Letter, error) {
+	rows, err := b.Pool.Query(ctx, unpublishedSQL, limit)
+	if err != nil {
+		return nil, fmt.Errorf("unpublished dead letters: %w", err)
+	}
+	letters, err := pgx.CollectRows(rows, pgx.RowToStructByName[letterRow])
+	if err != nil {
+		return nil, fmt.Errorf("unpublished dead letters: %w", err)
+	}
+	list := make([]deadletter.Letter, len(letters))
+	for i, l := range letters {
+		list[i] = deadletter.Letter{
+			ID: l.ID, Topic: l.KafkaTopic, TopicID: l.TopicID, Partition: l.KafkaPartition, Offset: l.KafkaOffset,
+			LeaderEpoch: l.KafkaLeaderEpoch, Reason: l.Reason, Detail: l.Detail, Raw: l.Raw,
+		}
+	}
+	return list, nil
+}
+
+// Published notes that the dead-letter topic has got them.
+func (b *Books) Published(ctx context.Context, ids []int64) error {
+	if _, err := b.Pool.Exec(ctx, publishedSQL, ids); err != nil {
+		return fmt.Errorf("published dead letters: %w", err)
+	}
+	return nil
+}
+
+const (
+	retainSQL  = "SELECT logs_retain($1)"
+	aheadSQL   = "SELECT logs_prepare(current_date + d, $1) FROM generate_series(0, 2) AS d"
+	pruneSQL   = `DELETE FROM batches WHERE ctid = ANY (ARRAY(SELECT ctid FROM batches WHERE at < now() - make_interval(days => $1) LIMIT 10000))`
+	maxPruning = 100
+)
+
+// Maintain makes the partitions of the days to come, drops those below the
+// horizon, and removes the accounts of batches as old, in bounded pieces.
+func (b *Books) Maintain(ctx context.Context, retentionDays int) error {
+	if _, err := b.Pool.Exec(ctx, aheadSQL, retentionDays); err != nil {
+		return fmt.Errorf("prepare days: %w", err)
+	}
+	if _, err := b.Pool.Exec(ctx, retainSQL, retentionDays); err != nil {
+		return fmt.Errorf("drop old days: %w", err)
+	}
+	for range maxPruning {
+		tag, err := b.Pool.Exec(ctx, pruneSQL, retentionDays)
+		if err != nil {
+			return fmt.Errorf("prune batches: %w", err)
+		}
+		if tag.RowsAffected() == 0 {
+			return nil
+		}
+	}
+	return nil
+}
