@@ -16,6 +16,8 @@ require (
 	google.golang.org/protobuf v1.36.12
 )
 
+require github.com/ulikunitz/xz v0.5.17 // indirect
+
 require (
 	buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go v1.36.12-20260825204119-511051f7f437.2 // indirect
 	buf.build/go/protovalidate v1.4.0 // indirect
@@ -27,7 +29,7 @@ require (
 	github.com/curfew-platform/curfew/pkg/lifecycle v0.0.0 // indirect
 	github.com/curfew-platform/curfew/pkg/lifecycle/grpcserver v0.0.0 // indirect
 	github.com/curfew-platform/curfew/pkg/lifecycle/supervisor v0.0.0 // indirect
-	github.com/curfew-platform/curfew/pkg/localenv v0.0.0 // indirect
+	github.com/curfew-platform/curfew/pkg/localenv v0.0.0
 	github.com/go-jose/go-jose/v4 v4.1.4 // indirect
 	github.com/golang-jwt/jwt/v5 v5.3.1 // indirect
 	github.com/grpc-ecosystem/go-grpc-middleware/v2 v2.3.4 // indirect
@@ -44,6 +46,7 @@ require (
 	github.com/spiffe/go-spiffe/v2 v2.8.1 // indirect
 	github.com/tink-crypto/tink-go/v2 v2.9.0 // indirect
 	github.com/twmb/franz-go/pkg/kmsg v1.15.0 // indirect
+	go.uber.org/goleak v1.3.0
 	go.uber.org/multierr v1.11.0 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/crypto v0.58.0 // indirect
