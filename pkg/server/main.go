@@ -76,6 +76,9 @@ func run(cmd Command, args, reexec []string, stdout, stderr io.Writer) (code int
 	return oneShot(cmd, sub, rt, stderr)
 }
 
+// WriteHelp writes what --help prints, for the reference pages.
+func WriteHelp(cmd Command, w io.Writer) { run(cmd, []string{"--help"}, nil, w, w) }
+
 func newParser(cmd Command, stdout, stderr io.Writer) (*rootFlags, *kong.Kong, error) {
 	flags := &rootFlags{}
 	options := []kong.Option{

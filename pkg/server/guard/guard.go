@@ -8,6 +8,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -17,6 +19,7 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/creds"
 	"github.com/curfew-platform/curfew/pkg/interceptors/identity"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation"
+	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/none"
 	"github.com/curfew-platform/curfew/pkg/interceptors/token"
 	"github.com/curfew-platform/curfew/pkg/lifecycle"
 	"github.com/curfew-platform/curfew/pkg/server"
@@ -67,19 +70,44 @@ func Add(rt *server.Runtime, settings *Settings, common *server.Settings, policy
 	if err != nil {
 		return nil, err
 	}
+	chain, err := newChain(rt.Log, verifier, source, policy, conn, common.Reflection)
+	if err != nil {
+		return nil, err
+	}
+	return &Guard{Chain: chain, Conn: conn, ready: ready}, nil
+}
+
+func newChain(log *slog.Logger, verifier interceptors.Verifier, source revocation.Source, policy *authz.Policy,
+	conn grpc.ClientConnInterface, reflection bool,
+) (*interceptors.Chain, error) {
 	chain, err := interceptors.New(interceptors.Config{
 		Verifier:     verifier,
 		Revocation:   source,
 		Policy:       policy,
-		Logger:       rt.Log,
+		Logger:       log,
 		Introspector: introspector{authv1.NewTokenServiceClient(conn)},
-		Audit:        interceptors.AuditLog(rt.Log),
-		Reflection:   common.Reflection,
+		Audit:        interceptors.AuditLog(log),
+		Reflection:   reflection,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("guard: %w", err)
 	}
-	return &Guard{Chain: chain, Conn: conn, ready: ready}, nil
+	return chain, nil
+}
+
+// Describe writes the chain that Add would build and the authorization matrix,
+// for --check. It connects to nothing.
+func Describe(w io.Writer, settings *Settings, common *server.Settings, policy *authz.Policy) error {
+	verifier, err := token.NewVerifier(token.Curfew(settings.Issuer, &token.Static{}))
+	if err != nil {
+		return fmt.Errorf("guard: %w", err)
+	}
+	chain, err := newChain(slog.New(slog.DiscardHandler), verifier, none.Source{}, policy, nil, common.Reflection)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "\nchain (revocations: %s):\n%s\nauthorization:\n%s", settings.Revocation, chain.Describe(), policy.Matrix())
+	return err
 }
 
 // dial returns a connection that carries the token of this service. Getting
