@@ -8,32 +8,41 @@ import (
 )
 
 const (
-	maxNotes  = 64
-	notesTime = 100 * time.Millisecond
+	maxNotes       = 64
+	notesTime      = 100 * time.Millisecond
+	leastNotesTime = 5 * time.Millisecond
 )
 
 // journal hands log lines to a logger that may block: stderr can be a full pipe whose reader is frozen. Lines go
-// through a bounded queue to a goroutine; what does not fit is dropped, and the stop never waits for a line.
+// through a bounded queue to a goroutine; what does not fit is dropped, and the stop never waits long for a line.
 type journal struct {
 	log   *slog.Logger
-	queue chan slog.Record
-	done  chan struct{}
+	queue chan note
 	once  sync.Once
 	mu    sync.Mutex
 	shut  bool
 }
 
+// note is a line, or a mark to be reached.
+type note struct {
+	line slog.Record
+	mark chan<- struct{}
+}
+
 func newJournal(log *slog.Logger) *journal {
-	return &journal{log: log, queue: make(chan slog.Record, maxNotes), done: make(chan struct{})}
+	return &journal{log: log, queue: make(chan note, maxNotes)}
 }
 
 // open starts the goroutine. Lines that were added before wait in the queue.
 func (j *journal) open() {
 	j.once.Do(func() {
 		go func() {
-			defer close(j.done)
-			for r := range j.queue {
-				guard(func() error { return j.log.Handler().Handle(context.Background(), r) }, func(error) {})
+			for n := range j.queue {
+				if n.mark != nil {
+					close(n.mark)
+					continue
+				}
+				guard(func() error { return j.log.Handler().Handle(context.Background(), n.line) }, func(error) {})
 			}
 		}()
 	})
@@ -52,21 +61,31 @@ func (j *journal) add(level slog.Level, msg string, attrs ...slog.Attr) {
 		return
 	}
 	select {
-	case j.queue <- r:
+	case j.queue <- note{line: r}:
 	default:
 	}
 }
 
-// close waits a moment for the lines in the queue. A handler that is stuck keeps the goroutine; nothing else can.
-func (j *journal) close() {
-	j.mu.Lock()
-	j.shut = true
-	close(j.queue)
-	j.mu.Unlock()
-	wait := time.NewTimer(notesTime)
+// flush waits a moment, until end at most, for the lines in the queue: the stop report comes after them.
+func (j *journal) flush(end time.Time) {
+	wait := time.NewTimer(max(leastNotesTime, min(notesTime, time.Until(end))))
 	defer wait.Stop()
+	mark := make(chan struct{})
 	select {
-	case <-j.done:
+	case j.queue <- note{mark: mark}:
+	case <-wait.C:
+		return
+	}
+	select {
+	case <-mark:
 	case <-wait.C:
 	}
+}
+
+// close ends the goroutine when it has handled the lines in the queue. A handler that is stuck keeps it; nothing else can.
+func (j *journal) close() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.shut = true
+	close(j.queue)
 }

@@ -38,6 +38,8 @@ func (r Report) JSON() ([]byte, error) {
 
 // write writes the report to the report writer and the termination-message file, in bounded time. The grace ends at end.
 func (g *Group) write(r Report, end time.Time) {
+	g.notes.flush(end)
+	defer g.notes.flush(end)
 	done := make(chan struct{})
 	go guard(func() error {
 		if err := writeTermination(g.conf.termination, r); err != nil {

@@ -105,7 +105,7 @@ func newScenario(r *rand.Rand, release <-chan struct{}) *scenario {
 	for i := range r.IntN(3) {
 		a := newActor(r, fmt.Sprintf("worker%d", i), release)
 		a.phase = lifecycle.Drain
-		a.start = pick(r, finish, finish, finish, overrun, hang, fails, panics, goexits)
+		a.start = pick(r, finish, finish, finish, finish, finish, finish, overrun, hang, fails, panics, goexits)
 		s.workers = append(s.workers, a)
 	}
 	at := span(r, 5*time.Second)
@@ -120,8 +120,8 @@ func newActor(r *rand.Rand, name string, release <-chan struct{}) *actor {
 	return &actor{
 		name:  name,
 		phase: pick(r, lifecycle.Announce, lifecycle.IntakeOff, lifecycle.Drain, lifecycle.Commit, lifecycle.Commit, lifecycle.Leave, lifecycle.Close),
-		start: pick(r, absent, absent, finish, finish, finish, finish, finish, finish, overrun, hang, untilK, fails, panics, goexits),
-		stop:  pick(r, finish, finish, finish, finish, finish, overrun, overrun, hang, untilK, untilK, fails, panics, goexits),
+		start: pick(r, absent, absent, absent, absent, finish, finish, finish, finish, finish, finish, finish, finish, finish, finish, finish, finish, overrun, hang, untilK, fails, panics, goexits),
+		stop:  pick(r, finish, finish, finish, finish, finish, finish, finish, finish, finish, overrun, overrun, overrun, hang, untilK, untilK, fails, panics, goexits),
 		kill:  pick(r, absent, finish, finish, finish, hang, panics),
 		left:  pick[int64](r, -1, -1, 0, 0, 0, 3),
 
