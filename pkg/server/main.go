@@ -30,8 +30,8 @@ const (
 const serveName = "serve"
 
 type rootFlags struct {
-	Version kong.VersionFlag `help:"Print the version and exit."`
-	Check   bool             `help:"Validate, print the configuration without secrets and the effective chain, and exit."`
+	Version kong.VersionFlag `env:"-" help:"Print the version and exit."`
+	Check   bool             `env:"-" help:"Validate, print the configuration without secrets and the effective chain, and exit."`
 }
 
 // exit is how kong asks to end the process from within its parser.
