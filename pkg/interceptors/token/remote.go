@@ -85,7 +85,7 @@ func (r *Remote) Close() {
 // Key implements Keys. It waits for a fetch only if the key is not known and
 // the last fetch is longer ago than Pause.
 func (r *Remote) Key(ctx context.Context, kid string) (string, crypto.PublicKey, error) {
-	k, running, err := r.look(kid, time.Now())
+	k, running, err := r.look(kid, time.Now(), true)
 	if running == nil {
 		return k.Algorithm, k.Public, err
 	}
@@ -94,12 +94,13 @@ func (r *Remote) Key(ctx context.Context, kid string) (string, crypto.PublicKey,
 	case <-ctx.Done():
 		return "", nil, fmt.Errorf("%w: %w", ErrKeysUnavailable, context.Cause(ctx))
 	}
-	k, _, err = r.look(kid, time.Now())
+	k, _, err = r.look(kid, time.Now(), false)
 	return k.Algorithm, k.Public, err
 }
 
-// look returns the key, or the fetch to wait for, or why there is neither.
-func (r *Remote) look(kid string, now time.Time) (Key, <-chan struct{}, error) {
+// look returns the key, or the fetch to wait for, or why there is neither. One
+// call waits for one fetch: start is false after that.
+func (r *Remote) look(kid string, now time.Time, start bool) (Key, <-chan struct{}, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	usable := r.keys != nil && now.Sub(r.fetchedAt) < r.options.MaxStale
@@ -109,8 +110,10 @@ func (r *Remote) look(kid string, now time.Time) (Key, <-chan struct{}, error) {
 		}
 		return k, nil, nil
 	}
-	if running := r.startLocked(now); running != nil {
-		return Key{}, running, nil
+	if start {
+		if running := r.startLocked(now); running != nil {
+			return Key{}, running, nil
+		}
 	}
 	// The issuer answered a moment ago and does not have the key; or nobody
 	// knows whether it has.

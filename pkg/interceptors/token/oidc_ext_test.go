@@ -1,0 +1,82 @@
+package token_test
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/curfew-platform/curfew/pkg/interceptors/token"
+	"github.com/curfew-platform/curfew/pkg/interceptors/token/tokentest"
+)
+
+const external = "https://clerk.example.org"
+
+// externalPayload is what Clerk puts into a session token: azp and no aud.
+func (f forge) externalPayload(change tokentest.Claims) tokentest.Claims {
+	return merged(tokentest.Claims{
+		"iss": external, "azp": "https://shop.example.org", "sub": "user_2abc", "sid": "sess_1", "iat": f.now, "nbf": f.now, "exp": f.now + 60,
+		"realm_access": map[string]any{"roles": []string{"customer"}}, "fva": []int{1, -1}, "v": 2,
+	}, change)
+}
+
+func oidc(t *testing.T, f forge) *token.Verifier {
+	t.Helper()
+	p := token.OIDC(external, f.issuer.Keys(t))
+	p.AuthorizedParties = []string{"https://shop.example.org"}
+	p.RolesClaim = []string{"realm_access", "roles"}
+	v, err := token.NewVerifier(p, token.Curfew(f.issuer.URL, f.issuer.Keys(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(v.Close)
+	return v
+}
+
+func TestAnExternalIssuerHasItsOwnProfile(t *testing.T) {
+	f, _ := newForge(t)
+	v := oidc(t, f)
+	id, err := v.Verify(t.Context(), f.issuer.Sign(t, f.header(tokentest.Claims{"typ": "JWT"}), f.externalPayload(nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if id.Issuer != external || id.Subject != "user_2abc" || !slices.Equal(id.Roles, []string{"customer"}) || id.Epoch != 0 || !id.AuthTime.IsZero() {
+		t.Errorf("got %+v", id)
+	}
+	if _, err := v.Verify(t.Context(), f.withClaims(nil)); err != nil {
+		t.Errorf("our own issuer beside it: %v", err)
+	}
+}
+
+func TestIDAndRefreshTokensOfAnExternalIssuerAreRefused(t *testing.T) {
+	f, _ := newForge(t)
+	v := oidc(t, f)
+	for name, tc := range map[string]struct {
+		typ    any
+		change tokentest.Claims
+		err    error
+	}{
+		"nonce of an ID token":     {"JWT", tokentest.Claims{"nonce": "n"}, token.ErrMalformed},
+		"at_hash of an ID token":   {"JWT", tokentest.Claims{"at_hash": "h"}, token.ErrMalformed},
+		"Keycloak's ID token":      {"JWT", tokentest.Claims{"typ": "ID"}, token.ErrMalformed},
+		"Keycloak's refresh token": {"JWT", tokentest.Claims{"typ": "Refresh"}, token.ErrMalformed},
+		"Keycloak's offline token": {"JWT", tokentest.Claims{"typ": "Offline"}, token.ErrMalformed},
+		"Cognito's ID token":       {"JWT", tokentest.Claims{"token_use": "id"}, token.ErrMalformed},
+		"a logout token":           {"logout+jwt", nil, token.ErrMalformed},
+		"no type":                  {nil, nil, token.ErrMalformed},
+		"another authorized party": {"JWT", tokentest.Claims{"azp": "https://evil.example"}, token.ErrWrongAudience},
+		"no authorized party":      {"JWT", tokentest.Claims{"azp": nil}, token.ErrMalformed},
+		"a service of ours":        {"JWT", tokentest.Claims{"sub": "services/orders"}, token.ErrMalformed},
+		"roles that are no list":   {"JWT", tokentest.Claims{"realm_access": map[string]any{"roles": "admin"}}, token.ErrMalformed},
+		"roles under a list":       {"JWT", tokentest.Claims{"realm_access": []string{"roles"}}, token.ErrMalformed},
+		"our issuer, their claims": {"at+jwt", tokentest.Claims{"iss": token.CurfewIssuer}, token.ErrMalformed},
+		"no end":                   {"JWT", tokentest.Claims{"exp": nil}, token.ErrMalformed},
+		"longer than a day":        {"JWT", tokentest.Claims{"exp": f.now + 86401}, token.ErrMalformed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			raw := f.issuer.Sign(t, f.header(tokentest.Claims{"typ": tc.typ}), f.externalPayload(tc.change))
+			if id, err := v.Verify(t.Context(), raw); id != nil || !errors.Is(err, tc.err) {
+				t.Errorf("got %v, %v", id, err)
+			}
+		})
+	}
+}

@@ -1,0 +1,94 @@
+package token_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/curfew-platform/curfew/pkg/interceptors/token"
+	"github.com/curfew-platform/curfew/pkg/interceptors/token/tokentest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestAVerifiedTokenIsRememberedUntilItExpires(t *testing.T) {
+	issuer := tokentest.New(t)
+	var offset atomic.Int64
+	v, err := token.Options{Now: func() time.Time { return time.Now().Add(time.Duration(offset.Load())) }}.
+		NewVerifier(token.Curfew(issuer.URL, issuer.Keys(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(v.Close)
+	raw := issuer.User(t, "u1", nil)
+	first, err := v.Verify(t.Context(), raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := v.Verify(t.Context(), raw)
+	if err != nil || first != second {
+		t.Errorf("got %p, %v; want %p from the cache", second, err, first)
+	}
+	if s := v.Stats(); s.Hits != 1 || s.Misses != 1 || s.HitRatio() != 0.5 {
+		t.Errorf("stats %+v", s)
+	}
+	offset.Store(int64(306 * time.Second))
+	if _, err := v.Verify(t.Context(), raw); !errors.Is(err, token.ErrExpired) {
+		t.Errorf("a cached token after its end: %v", err)
+	}
+}
+
+func TestTheCacheIsKeyedByTheWholeToken(t *testing.T) {
+	issuer := tokentest.New(t)
+	v := issuer.Verifier(t)
+	raw := issuer.User(t, "u1", nil)
+	if _, err := v.Verify(t.Context(), raw); err != nil {
+		t.Fatal(err)
+	}
+	for i := range raw {
+		changed := raw[:i] + "A" + raw[i+1:]
+		if changed == raw {
+			continue
+		}
+		if _, err := v.Verify(t.Context(), changed); err == nil {
+			t.Fatalf("a token that differs at byte %d was accepted", i)
+		}
+	}
+}
+
+func TestATokenPrintsItselfRedacted(t *testing.T) {
+	const text = "eyJhbGciOiJFZERTQSJ9.payload.signature"
+	raw := token.Raw(text)
+	var log strings.Builder
+	logger := slog.New(slog.NewJSONHandler(&log, nil))
+	logger.Info("x", "token", raw, "in", struct{ T token.Raw }{raw}, "list", []token.Raw{raw})
+	asJSON, err := json.Marshal(map[string]any{"t": raw, "p": &raw})
+	if err != nil {
+		t.Fatal(err)
+	}
+	printed := []string{
+		log.String(), string(asJSON), fmt.Sprint(raw), fmt.Sprintf("%s %q %x %v %+v %#v %d", raw, raw, raw, raw, raw, raw, raw),
+		fmt.Sprintf("%v %+v", struct{ T token.Raw }{raw}, []token.Raw{raw}), fmt.Errorf("token %v", raw).Error(),
+	}
+	for _, p := range printed {
+		if strings.Contains(p, "eyJ") || strings.Contains(p, "signature") || strings.Contains(p, "65794a") {
+			t.Errorf("printed: %s", p)
+		}
+	}
+}
+
+func TestTheDescriptionNamesWhatIsRequired(t *testing.T) {
+	d := tokentest.New(t).Verifier(t).Describe()
+	for _, part := range []string{"curfew", token.CurfewIssuer, "EdDSA", "at+jwt", "epoch", "leeway=5s"} {
+		if !strings.Contains(d, part) {
+			t.Errorf("%q lacks %q", d, part)
+		}
+	}
+}
