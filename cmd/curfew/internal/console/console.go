@@ -32,13 +32,16 @@ func (c *Console) Print(format string, args ...any) {
 }
 
 // Step prints the name of something that has begun, once it turns out to be
-// slow, and how long it took when the returned function is called.
-func (c *Console) Step(name string) (done func()) {
+// slow, and how long it took when the returned function is called without an
+// error.
+func (c *Console) Step(name string) (done func(error)) {
 	begun := time.Now()
 	timer := time.AfterFunc(slow, func() { c.Print("%s ...", name) })
-	return func() {
+	return func(err error) {
 		timer.Stop()
-		c.Print("%s (%.1f s)", name, time.Since(begun).Seconds())
+		if err == nil {
+			c.Print("%s (%.1f s)", name, time.Since(begun).Seconds())
+		}
 	}
 }
 
@@ -66,6 +69,7 @@ func (h *handler) WithGroup(name string) slog.Handler {
 func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	rec := read(r)
 	switch {
+	case rec.nested: // Its parent reports about it.
 	case rec.child != "" && r.Message == "stop report":
 		h.console.Print("%s stopped: %s", rec.child, rec.outcome)
 	case rec.child != "" && r.Level >= slog.LevelError, rec.child == "" && r.Level >= slog.LevelWarn:
@@ -76,7 +80,10 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 }
 
 // record is what the console shows of a log record.
-type record struct{ child, detail, outcome string }
+type record struct {
+	child, detail, outcome string
+	nested                 bool // A child of a child.
+}
 
 func (r record) prefix() string {
 	if r.child == "" {
@@ -91,8 +98,11 @@ func read(r slog.Record) record {
 		switch {
 		case a.Key == "child" && a.Value.Kind() == slog.KindGroup:
 			for _, member := range a.Value.Group() {
-				if member.Key == "name" {
+				switch member.Key {
+				case "name":
 					rec.child = member.Value.String()
+				case "child":
+					rec.nested = true
 				}
 			}
 		case a.Key == "error", a.Key == "line", a.Key == "method":

@@ -10,10 +10,11 @@ import (
 
 // awaitEdges waits until every service says that it may get traffic, which for
 // some is later than having started: they know the latest revocations then.
-func (r *runner) awaitEdges(ctx context.Context) error {
+func (r *runner) awaitEdges(ctx context.Context) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	defer r.show.Step("services ready")()
+	done := r.show.Step("services ready")
+	defer func() { done(err) }()
 	for _, port := range slices.Concat([]int{r.ports.authEdge, r.ports.logprocEdge}, r.ports.ordersEdges) {
 		if err := awaitReady(ctx, "http://"+address(port)+"/readyz"); err != nil {
 			return err

@@ -65,10 +65,9 @@ func (r *runner) addPostgres() error {
 		Dir: r.folder.Path(), Port: r.ports.postgres, Durable: true,
 		Progress: func(message string) { r.show.Print("%s", message) },
 	})
-	if err != nil {
+	if done(err); err != nil {
 		return err
 	}
-	done()
 	r.admin = cluster.URL("postgres")
 	if err := r.export(r.admin); err != nil {
 		return err
@@ -100,8 +99,9 @@ func (r *runner) addBroker() error {
 
 // addDatabases adds a part that starts once PostgreSQL serves.
 func (r *runner) addDatabases() error {
-	return r.group.Add(lifecycle.Part{Name: "databases", Phase: lifecycle.Leave, Start: func(ctx context.Context) error {
-		defer r.show.Step("databases and schemas")()
+	return r.group.Add(lifecycle.Part{Name: "databases", Phase: lifecycle.Leave, Start: func(ctx context.Context) (err error) {
+		done := r.show.Step("databases and schemas")
+		defer func() { done(err) }()
 		if err := database.Prepare(ctx, r.admin, r.dbs); err != nil {
 			return err
 		}
@@ -117,8 +117,9 @@ func (r *runner) addDatabases() error {
 
 // addContent adds a part that starts once broker and databases are there.
 func (r *runner) addContent() error {
-	return r.group.Add(lifecycle.Part{Name: "content", Phase: lifecycle.Commit, Start: func(ctx context.Context) error {
-		defer r.show.Step("topics and users")()
+	return r.group.Add(lifecycle.Part{Name: "content", Phase: lifecycle.Commit, Start: func(ctx context.Context) (err error) {
+		done := r.show.Step("topics and users")
+		defer func() { done(err) }()
 		if err := topic.Create(ctx, r.brokers, partitions); err != nil {
 			return err
 		}
@@ -180,12 +181,12 @@ func (r *runner) announce(name string) func(context.Context, supervisor.Child) e
 // timed wraps a readiness check to print how long it took to become true.
 func (r *runner) timed(name string, ready func(context.Context) error) func(context.Context) error {
 	var once sync.Once
-	var done func()
+	var done func(error)
 	return func(ctx context.Context) error {
 		once.Do(func() { done = r.show.Step(name) })
 		err := ready(ctx)
 		if err == nil && done != nil {
-			done()
+			done(nil)
 			done = nil
 		}
 		return err

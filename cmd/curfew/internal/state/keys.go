@@ -3,9 +3,7 @@ package state
 import (
 	"crypto/ed25519"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -13,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 
+	"github.com/curfew-platform/curfew/pkg/interceptors/creds"
 	"github.com/curfew-platform/curfew/pkg/server/keyset"
 )
 
@@ -50,8 +49,7 @@ func (f *Folder) ServiceKey(service string) (string, ServiceKey, error) {
 		return "", ServiceKey{}, err
 	}
 	public := private.Public().(ed25519.PublicKey) //nolint:forcetypeassert // By the documentation of crypto/ed25519.
-	sum := sha256.Sum256(public)
-	return f.Path(name), ServiceKey{Service: service, KeyID: hex.EncodeToString(sum[:8]), PublicKey: public}, nil
+	return f.Path(name), ServiceKey{Service: service, KeyID: creds.KeyID(public), PublicKey: public}, nil
 }
 
 // ServiceKeys writes the public keys for auth and returns the file's path.

@@ -1,0 +1,76 @@
+// Command curfew is the development environment and the operator's tool. It is
+// the only program that holds all services: `curfew run NAME` is the same as
+// the service's own binary.
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/curfew-platform/curfew/cmd/curfew/internal/broker"
+	"github.com/curfew-platform/curfew/cmd/curfew/internal/dev"
+	"github.com/curfew-platform/curfew/cmd/curfew/internal/guard"
+	"github.com/curfew-platform/curfew/pkg/lifecycle"
+	"github.com/curfew-platform/curfew/pkg/server"
+	"github.com/curfew-platform/curfew/services/auth"
+	"github.com/curfew-platform/curfew/services/logproc"
+	"github.com/curfew-platform/curfew/services/orders"
+)
+
+type commandLine struct {
+	Dev dev.Flags `cmd:"" help:"Start everything and stay, or run a command in it: curfew dev [flags] [-- CMD...]."`
+	Run struct{}  `cmd:"" help:"Run one process of it: curfew run auth|orders|logproc|broker [flags]."`
+}
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+func run(args []string) int {
+	if len(args) > 1 && args[0] == "run" {
+		return runOne(args[1], args[2:])
+	}
+	args, command := split(args)
+	var line commandLine
+	parser := kong.Must(&line, kong.Name("curfew"), kong.UsageOnError(),
+		kong.Description("A platform in which stopping is safe."))
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "curfew:", err)
+		return lifecycle.ExitUsage
+	}
+	if parsed.Command() != "dev" {
+		fmt.Fprintln(os.Stderr, "curfew: run what? auth, orders, logproc or broker")
+		return lifecycle.ExitUsage
+	}
+	return dev.Main(&line.Dev, command, os.Stdout, os.Stderr)
+}
+
+// runOne runs one process of the environment.
+func runOne(name string, args []string) int {
+	switch name {
+	case "auth":
+		return server.Main(auth.Command(), args, "run", name)
+	case "orders":
+		return server.Main(orders.Command(), args, "run", name)
+	case "logproc":
+		return server.Main(logproc.Command(), args, "run", name)
+	case "broker":
+		return broker.Main(args, os.Stdout, os.Stderr)
+	case "guard": // Between dev and its command; not for users.
+		_, command := split(args)
+		return guard.Main(command)
+	default:
+		fmt.Fprintf(os.Stderr, "curfew: cannot run %q: auth, orders, logproc or broker\n", name)
+		return lifecycle.ExitUsage
+	}
+}
+
+// split cuts the command line at the first "--".
+func split(args []string) (flags, command []string) {
+	if i := slices.Index(args, "--"); i >= 0 {
+		return args[:i], args[i+1:]
+	}
+	return args, nil
+}
