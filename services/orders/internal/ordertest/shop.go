@@ -29,6 +29,8 @@ type Shop struct {
 	Provider payment.Provider
 	Driver   *payment.Driver
 	Worker   *payment.Worker
+
+	config postgres.Config
 }
 
 // Option changes a Shop before it opens.
@@ -81,6 +83,7 @@ func NewShop(t testing.TB, options ...Option) *Shop {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Store.Close)
+	s.config = set.config
 	if s.DB, err = pgxpool.New(t.Context(), s.URL); err != nil {
 		t.Fatal(err)
 	}
@@ -220,4 +223,20 @@ func (s *Shop) Reserved(t testing.TB, sku string) int64 {
 		t.Fatal(err)
 	}
 	return p.Reserved
+}
+
+// Reopen opens another store on the shop's database, counted by the same
+// Statements.
+func (s *Shop) Reopen(t testing.TB, options ...Option) *postgres.Store {
+	t.Helper()
+	set := &settings{config: s.config}
+	for _, o := range options {
+		o(set)
+	}
+	store, err := postgres.Open(t.Context(), set.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(store.Close)
+	return store
 }

@@ -24,8 +24,8 @@ const eventSQL = `WITH e AS (
   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING order_id, order_version)
 INSERT INTO outbox_events (part, order_id, order_version) SELECT $11, order_id, order_version FROM e`
 
-const deltaSQL = `INSERT INTO stats_deltas (hour, state, currency, orders, units, gross_minor, refunded_minor)
-VALUES ($1, $2, $3, $4, $5, $6, $7)`
+const deltasSQL = `INSERT INTO stats_deltas (hour, state, currency, orders, units, gross_minor, refunded_minor)
+SELECT $1, d.* FROM unnest($2::smallint[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[]) AS d`
 
 // outboxParts is how many parts the outbox has; the table of leases has as many rows.
 const outboxParts = 16
@@ -80,22 +80,36 @@ func queueEvent(b *pgx.Batch, o *order.Order, from order.State, typ order.EventT
 	b.Queue(eventSQL, o.ID, o.Version, uuid.Must(uuid.NewV7()), typ, fromState, o.State, action, actor.Principal, note, o.UpdateTime, part(o.ID))
 }
 
-// queueDeltas adds what the change means for the statistics; before is nil for
-// a new order. Equal counts cancel out and are left out.
+// queueDeltas adds what the change means for the statistics: the order leaves
+// its old counts, unless it is new (before is nil), and enters its new ones.
 func queueDeltas(b *pgx.Batch, before, after *order.Order) {
+	var d deltas
 	if before != nil {
 		if sameCounts(before, after) {
 			return
 		}
-		queueDelta(b, before, -1)
+		d.add(before, -1)
 	}
-	queueDelta(b, after, 1)
+	d.add(after, 1)
+	b.Queue(deltasSQL, after.CreateTime.UTC().Truncate(time.Hour), d.state, d.currency, d.orders, d.units, d.gross, d.refunded)
 }
 
 func sameCounts(a, b *order.Order) bool {
 	return a.State == b.State && a.Currency == b.Currency && a.Units == b.Units && a.PayableMinor == b.PayableMinor && a.RefundedMinor == b.RefundedMinor
 }
 
-func queueDelta(b *pgx.Batch, o *order.Order, sign int64) {
-	b.Queue(deltaSQL, o.CreateTime.UTC().Truncate(time.Hour), o.State, o.Currency, sign, sign*int64(o.Units), sign*o.PayableMinor, sign*o.RefundedMinor)
+// deltas are the columns of deltasSQL.
+type deltas struct {
+	state                          []int16
+	currency                       []string
+	orders, units, gross, refunded []int64
+}
+
+func (d *deltas) add(o *order.Order, sign int64) {
+	d.state = append(d.state, int16(o.State))
+	d.currency = append(d.currency, o.Currency)
+	d.orders = append(d.orders, sign)
+	d.units = append(d.units, sign*int64(o.Units))
+	d.gross = append(d.gross, sign*o.PayableMinor)
+	d.refunded = append(d.refunded, sign*o.RefundedMinor)
 }

@@ -72,9 +72,9 @@ func (s *Store) BeginPayment(ctx context.Context, req Request, n NewPayment) (o 
 	return o, a, nil
 }
 
-func (s *Store) repeatPayment(ctx context.Context, tx pgx.Tx, n NewPayment, out idempotency.Outcome) (*order.Order, error) {
+func (s *Store) repeatPayment(ctx context.Context, q querier, n NewPayment, out idempotency.Outcome) (*order.Order, error) {
 	if !out.Answered {
-		return readOrder(ctx, tx, n.User, n.Order)
+		return readOrder(ctx, q, n.User, n.Order)
 	}
 	var stored payAnswer
 	if err := decodeAnswer(out.Response, &stored); err != nil {
@@ -139,8 +139,13 @@ func answerPayment(ctx context.Context, tx pgx.Tx, key idempotency.Key, answer p
 
 const readOrderSQL = `SELECT ` + orderColumns + ` FROM orders WHERE order_id = $1 AND user_id = $2`
 
-func readOrder(ctx context.Context, tx pgx.Tx, user, id uuid.UUID) (*order.Order, error) {
-	rows, err := tx.Query(ctx, readOrderSQL, id, user)
+// querier is a transaction or a pool.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+func readOrder(ctx context.Context, q querier, user, id uuid.UUID) (*order.Order, error) {
+	rows, err := q.Query(ctx, readOrderSQL, id, user)
 	if err != nil {
 		return nil, fmt.Errorf("read order: %w", err)
 	}
@@ -156,14 +161,11 @@ func readOrder(ctx context.Context, tx pgx.Tx, user, id uuid.UUID) (*order.Order
 
 // PaymentOutcome returns the answer to a PayOrder that was begun: the stored
 // one, or the order as it is while the outcome is not known.
-func (s *Store) PaymentOutcome(ctx context.Context, req Request, n NewPayment) (o *order.Order, err error) {
-	err = s.transact(ctx, func(tx pgx.Tx) error {
-		out, err := idempotency.Find(ctx, tx, req.key(), req.Hash)
-		if err != nil {
-			return err
-		}
-		o, err = s.repeatPayment(ctx, tx, n, out)
-		return err
-	})
-	return o, err
+func (s *Store) PaymentOutcome(ctx context.Context, req Request, n NewPayment) (*order.Order, error) {
+	out, err := idempotency.Find(ctx, s.write, req.key(), req.Hash)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	o, err := s.repeatPayment(ctx, s.write, n, out)
+	return o, unavailable(err)
 }

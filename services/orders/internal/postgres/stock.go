@@ -20,9 +20,8 @@ WHERE s.sku = w.sku AND s.bucket = 0 AND s.on_hand - s.reserved >= w.qty`
 const insertReservationsSQL = `INSERT INTO stock_reservations (order_id, sku, bucket, qty, held)
 SELECT $1, w.sku, 0, w.qty, w.qty FROM unnest($2::text[], $3::int[]) AS w (sku, qty)`
 
-const lockReservedStockSQL = `SELECT 1 FROM stock_levels s
-WHERE EXISTS (SELECT 1 FROM stock_reservations r WHERE r.order_id = $1 AND r.sku = s.sku AND r.bucket = s.bucket)
-ORDER BY s.sku, s.bucket FOR NO KEY UPDATE`
+const lockReservedStockSQL = `SELECT 1 FROM stock_levels
+WHERE sku = ANY (ARRAY(SELECT sku FROM stock_reservations WHERE order_id = $1)) ORDER BY sku, bucket FOR NO KEY UPDATE`
 
 const releaseStockSQL = `WITH old AS (
   SELECT sku, bucket, held + committed AS units FROM stock_reservations WHERE order_id = $1 AND held + committed > 0),

@@ -30,9 +30,8 @@ const linesSQL = `SELECT sku, title, qty, unit_minor FROM order_items WHERE orde
 const deleteItemsSQL = `DELETE FROM order_items WHERE order_id = $1`
 
 // Rows of both the old and the new lines, in one order.
-const lockBothStockSQL = `SELECT 1 FROM stock_levels s
-WHERE s.sku = ANY($2) OR EXISTS (SELECT 1 FROM stock_reservations r WHERE r.order_id = $1 AND r.sku = s.sku AND r.bucket = s.bucket)
-ORDER BY s.sku, s.bucket FOR NO KEY UPDATE`
+const lockBothStockSQL = `SELECT 1 FROM stock_levels
+WHERE sku = ANY ($2 || ARRAY(SELECT sku FROM stock_reservations WHERE order_id = $1)) ORDER BY sku, bucket FOR NO KEY UPDATE`
 
 const unreserveStockSQL = `WITH old AS (DELETE FROM stock_reservations WHERE order_id = $1 RETURNING sku, bucket, held)
 UPDATE stock_levels s SET reserved = s.reserved - old.held FROM old WHERE s.sku = old.sku AND s.bucket = old.bucket`
