@@ -72,6 +72,7 @@ type sighting struct {
 type waiter struct {
 	seq    int64
 	start  time.Duration
+	read   bool // the feed was read since the commit
 	listed bool
 	rows   map[RowKey]Row // foreign rows to wait for, as first listed
 	local  bool           // the own watchers have passed
@@ -117,9 +118,15 @@ func (e *Engine) Await(ctx context.Context, seq int64) (Receipt, error) {
 		case <-ctx.Done():
 			t.Stop()
 			e.finish(w, true)
-			return Receipt{}, &PendingError{Seq: seq, InForceBy: e.clock.Now().Time().Add(left), Cause: context.Cause(ctx)}
+			return Receipt{}, &PendingError{Seq: seq, InForceBy: e.inForceBy(w, limit), Cause: context.Cause(ctx)}
 		}
 	}
+}
+
+// inForceBy returns when a waiter would return at the latest.
+func (e *Engine) inForceBy(w *waiter, limit time.Duration) time.Time {
+	longest, now := e.longest(w, limit), e.clock.Now()
+	return now.Add(w.start + longest - now.Boot).Time()
 }
 
 // longest returns how long a waiter waits at most: rows of engines with a
@@ -191,14 +198,14 @@ func (e *Engine) watchRows(ctx context.Context) {
 			return
 		}
 		waiting := make([]*waiter, 0, len(b.waiting))
-		highest, list := int64(0), false
+		read, list := false, false
 		for w := range b.waiting {
 			waiting = append(waiting, w)
-			highest = max(highest, w.seq)
+			read = read || !w.read
 			list = list || !w.listed || len(w.rows) > 0
 		}
 		b.mu.Unlock()
-		e.look(ctx, waiting, highest, list)
+		e.look(ctx, waiting, read, list)
 		wait := lookEvery
 		if left, ok := e.nextLapse(); ok {
 			wait = min(wait, max(left, time.Millisecond))
@@ -212,14 +219,16 @@ func (e *Engine) watchRows(ctx context.Context) {
 	}
 }
 
-// look lists the rows after the commits of the waiters and lets those pass
-// that nothing holds any more.
-func (e *Engine) look(ctx context.Context, waiting []*waiter, highest int64, list bool) {
+// look reads the feed and lists the rows after the commits of the waiters and
+// lets those pass that nothing holds any more. The read is not only for the
+// rule: what is known may be of a history that was lost.
+func (e *Engine) look(ctx context.Context, waiting []*waiter, read, list bool) {
 	ctx, cancel := context.WithTimeout(ctx, max(e.cfg.TTL, minLookTime))
 	defer cancel()
-	if e.Head() < highest {
+	if read {
 		if err := e.catchUp(ctx); err != nil {
 			e.log.WarnContext(ctx, "revocation feed unreadable at the barrier", slog.Any("error", err))
+			read = false
 		}
 	}
 	var rows []Row
@@ -237,7 +246,8 @@ func (e *Engine) look(ctx context.Context, waiting []*waiter, highest int64, lis
 	for _, w := range waiting {
 		acked, lapsed, local := e.local(w)
 		b.mu.Lock()
-		if local && !w.local {
+		w.read = w.read || read
+		if local && w.read && !w.local {
 			w.local, w.acked, w.lapsed = true, w.acked+acked, w.lapsed+lapsed
 		}
 		if list {
@@ -280,6 +290,9 @@ func (e *Engine) passRows(w *waiter, rows []Row, generation string, started time
 			w.acked += r.Watchers
 			w.lapsed += int32(max(0, min(r.Lapsed-first.Lapsed, maxEntries)))
 		case e.dead(r, started):
+			if !e.dead(r, w.start) {
+				w.lapsed += r.Watchers
+			}
 		default:
 			continue
 		}

@@ -90,10 +90,11 @@ func (e *Engine) closeStream(en *entry) {
 	e.forget(e.clock.Now().Boot)
 }
 
-// forget removes the registrations whose stream and lease are both over.
+// forget removes the registrations whose stream and lease are both over, one
+// row lease later: until then a receipt may have to count them.
 func (e *Engine) forget(now time.Duration) {
 	for en := range e.entries {
-		if !en.closed || en.deadline > now {
+		if !en.closed || en.deadline > 0 && en.deadline+e.cfg.RowLease > now {
 			continue
 		}
 		delete(e.entries, en)
@@ -191,6 +192,9 @@ func (e *Engine) Watchers() []Watcher {
 	now := e.clock.Now()
 	byKey := make(map[peerKey]Watcher, len(e.peers))
 	for en := range e.entries {
+		if en.closed && en.deadline <= now.Boot {
+			continue
+		}
 		w := byKey[en.key]
 		w.Principal, w.ReplicaID, w.Incarnation = en.key.principal, en.key.replica, en.key.incarnation
 		w.AckedSeq = en.peer.acked
