@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/signal"
 	"sync"
 	"syscall"
 	"time"
@@ -56,8 +55,9 @@ type Agent struct {
 	mu                 sync.Mutex
 	inFlight, progress func() int64
 	oldest             func() time.Duration
-	hurry              *time.Timer   // nil before a Drain
 	talking            chan struct{} // closed when the stream has ended; nil before it began
+	hurry              *time.Timer   // ends the draining; nil before a Drain
+	signals            int           // that the group was given
 }
 
 // Attach connects the group of a child process to the supervisor that started
@@ -72,8 +72,11 @@ type Agent struct {
 // reports that it is ready. The end of the channel is a Shutdown with
 // [ErrOrphaned], and after the orphan grace SIGKILL for the process group.
 //
-// Attach makes the process ignore SIGINT, which a terminal sends to parents and
-// children alike, and survive writing to a closed stderr.
+// Attach takes SIGTERM and SIGINT over from the group. The first SIGTERM begins
+// the stop and any later one counts as the second signal, never as the third:
+// the supervisor sends it after a Drain that took too long, and Commit must not
+// be skipped for it. SIGINT, which a terminal sends to parents and children
+// alike, is ignored. The process survives writing to a closed stderr.
 func Attach(g *lifecycle.Group, opts ...AgentOption) (*Agent, error) {
 	if !inherited.present {
 		return nil, ErrNotChild
@@ -156,12 +159,7 @@ func (a *Agent) SetOldest(oldest func() time.Duration) {
 
 // serve starts the server, and the watch for the death of the parent.
 func (a *Agent) serve(context.Context) error {
-	// The group listens to SIGINT by default; this takes it back.
-	signal.Ignore(syscall.SIGINT)
-	// An orphan still has work to finish and a group to end. Go ends a program
-	// that writes to a closed stderr, unless somebody listens to SIGPIPE; SIGHUP
-	// is the death signal, and what the kernel wakes stopped orphans with.
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE, syscall.SIGHUP)
+	a.takeSignals()
 	a.work.Go(func() {
 		// The error says that the listener was closed, which is how it ends.
 		_ = a.server.Serve(&onceListener{conn: a.wire, closed: make(chan struct{})})
@@ -183,41 +181,6 @@ func (a *Agent) watchParent() {
 	time.Sleep(a.grace)
 	killOwnGroup()
 }
-
-// drain begins the stop of the group.
-func (a *Agent) drain(remaining time.Duration) {
-	a.group.Shutdown(nil)
-	plan := a.group.Plan()
-	for _, ph := range []lifecycle.Phase{lifecycle.Commit, lifecycle.Leave, lifecycle.Close} {
-		remaining -= plan.Budget(ph).Min
-	}
-	remaining = max(0, remaining)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.hurry == nil {
-		a.hurry = time.AfterFunc(remaining, a.hasten)
-		return
-	}
-	// A timer that has fired must not fire again: a third signal skips Commit.
-	if a.hurry.Stop() {
-		a.hurry.Reset(remaining)
-	}
-}
-
-// hasten ends Announce and Drain of the group now.
-func (a *Agent) hasten() {
-	a.group.Signal(notice("drain time is over"))
-	a.group.Signal(notice("drain time is over"))
-}
-
-// notice is a signal that came over the channel; its text is for the report.
-type notice string
-
-// Signal marks a notice as an os.Signal.
-func (notice) Signal() {}
-
-// String is what the stop report shows.
-func (n notice) String() string { return "supervisor: " + string(n) }
 
 // reportDrained runs in phase Leave: Drain and Commit are over.
 func (a *Agent) reportDrained(context.Context) error {

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -115,6 +116,21 @@ func (f *family) children() []procInfo {
 	return list
 }
 
+// freeze stops a member and waits until it stands: the kernel wakes only those
+// orphans that were stopped before their parent died.
+func (f *family) freeze(pid int) {
+	f.t.Helper()
+	signalPid(f.t, pid, syscall.SIGSTOP)
+	eventually(f.t, "the process is stopped", func() bool {
+		for _, p := range f.living() {
+			if p.pid == pid {
+				return p.state == "T"
+			}
+		}
+		return true
+	})
+}
+
 // extinct waits until nobody of the family lives.
 func (f *family) extinct(limit time.Duration) {
 	f.t.Helper()
@@ -172,10 +188,32 @@ func TestChildrenOfAKilledParentStillCommit(t *testing.T) {
 func TestChildrenThatAreFrozenDieWithTheirParentToo(t *testing.T) {
 	f := start(t, "parent", "forker", 2)
 	for _, p := range f.children() {
-		signalPid(t, p.pid, syscall.SIGSTOP)
+		f.freeze(p.pid)
 	}
 	signalPid(t, f.cmd.Process.Pid, syscall.SIGKILL)
 	f.extinct(orphanLimit)
+}
+
+func TestAParentThatWasFrozenBlamesNoChildForThePause(t *testing.T) {
+	f := start(t, "parent", "worker", 2, heartbeatVar+"=500ms")
+	before := f.children()
+	signalPid(t, f.cmd.Process.Pid, syscall.SIGSTOP)
+	<-time.After(1500 * time.Millisecond)
+	signalPid(t, f.cmd.Process.Pid, syscall.SIGCONT)
+	<-time.After(time.Second)
+	if after := f.children(); fmt.Sprint(pids(before)) != fmt.Sprint(pids(after)) {
+		t.Errorf("children before %v, after %v", pids(before), pids(after))
+	}
+	f.endBy(syscall.SIGTERM)
+}
+
+func pids(list []procInfo) []int {
+	var numbers []int
+	for _, p := range list {
+		numbers = append(numbers, p.pid)
+	}
+	slices.Sort(numbers)
+	return numbers
 }
 
 func TestRandomKillsOfParentAndChildrenLeaveNothingBehind(t *testing.T) {
@@ -201,12 +239,13 @@ func turmoil(t *testing.T, random *rand.Rand, round int) int {
 		}
 		victim := children[random.IntN(len(children))]
 		sig := []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL, syscall.SIGSTOP}[random.IntN(3)]
-		signalPid(t, victim.pid, sig)
 		sent++
 		if sig == syscall.SIGSTOP {
+			f.freeze(victim.pid)
 			frozen = append(frozen, victim.pid)
 			continue
 		}
+		signalPid(t, victim.pid, sig)
 		if random.IntN(2) == 0 {
 			continue // the next signal comes at once
 		}
@@ -214,7 +253,7 @@ func turmoil(t *testing.T, random *rand.Rand, round int) int {
 			now := f.children()
 			for _, p := range now {
 				if p.pid == victim.pid {
-					return contains(frozen, victim.pid)
+					return slices.Contains(frozen, victim.pid)
 				}
 			}
 			return len(now) == slots
@@ -223,12 +262,31 @@ func turmoil(t *testing.T, random *rand.Rand, round int) int {
 	sig := []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL, syscall.SIGSTOP}[random.IntN(3)]
 	t.Logf("round %d: %d signals to children, then %v to the parent", round, sent, sig)
 	f.endBy(sig)
-	for end, n := range f.exits() {
-		if n != 1 {
-			t.Errorf("the end of slot and generation %s was seen %d times", end, n)
+	f.checkExits(slots, sig != syscall.SIGKILL)
+	return sent + 1
+}
+
+// checkExits checks that no end was seen twice, none was left out, and, if the
+// parent ended in order, that there is one for every slot.
+func (f *family) checkExits(slots int, inOrder bool) {
+	f.t.Helper()
+	exits := f.exits()
+	for slot := range slots {
+		generation := 1
+		for ; exits[fmt.Sprintf("%d %d", slot, generation)] > 0; generation++ {
+			key := fmt.Sprintf("%d %d", slot, generation)
+			if exits[key] != 1 {
+				f.t.Errorf("the end of slot and generation %s was seen %d times", key, exits[key])
+			}
+			delete(exits, key)
+		}
+		if inOrder && generation == 1 {
+			f.t.Errorf("no end of slot %d was seen", slot)
 		}
 	}
-	return sent + 1
+	if len(exits) > 0 {
+		f.t.Errorf("ends after a gap: %v", exits)
+	}
 }
 
 // endBy ends the parent with a signal and checks what it leaves.
@@ -258,13 +316,4 @@ func (f *family) endBy(sig syscall.Signal) {
 	if f.cmd.ProcessState.ExitCode() == 3 && !strings.Contains(f.stderr.String(), "test/") {
 		f.t.Errorf("the report names no child\n%s", f.stderr)
 	}
-}
-
-func contains(list []int, n int) bool {
-	for _, v := range list {
-		if v == n {
-			return true
-		}
-	}
-	return false
 }

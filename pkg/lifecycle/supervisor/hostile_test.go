@@ -115,9 +115,9 @@ func TestChildrenThatKeepDyingStopTheGroup(t *testing.T) {
 	if !errors.Is(err, ErrIntensity) || lifecycle.ExitCode(err) != lifecycle.ExitError {
 		t.Errorf("error %v, exit code %d", err, lifecycle.ExitCode(err))
 	}
-	// Two first starts, five restarts; the other slot may be in a start when
-	// the limit is hit.
-	if n := len(s.ended()); n != 7 {
+	// Two first starts and five restarts, the last of which the stop may have
+	// found in its backoff.
+	if n := len(s.ended()); n < 6 || n > 7 {
 		t.Errorf("%d generations, want 7", n)
 	}
 }

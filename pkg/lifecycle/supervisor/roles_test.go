@@ -23,11 +23,12 @@ import (
 
 // The settings of roles.
 const (
-	tagVar      = "SUPERVISOR_TEST_TAG"      // marks all descendants of a test
-	drainVar    = "SUPERVISOR_TEST_DRAIN"    // how long a worker drains
-	commitVar   = "SUPERVISOR_TEST_COMMIT"   // a folder in which workers leave a file when they commit
-	childrenVar = "SUPERVISOR_TEST_CHILDREN" // how many children a parent has
-	lineageVar  = "SUPERVISOR_TEST_LINEAGE"  // the roles of a parent's children, their children and so on
+	tagVar       = "SUPERVISOR_TEST_TAG"       // marks all descendants of a test
+	drainVar     = "SUPERVISOR_TEST_DRAIN"     // how long a worker drains
+	commitVar    = "SUPERVISOR_TEST_COMMIT"    // a folder in which workers leave a file when they commit
+	heartbeatVar = "SUPERVISOR_TEST_HEARTBEAT" // how long a parent waits for heartbeats
+	childrenVar  = "SUPERVISOR_TEST_CHILDREN"  // how many children a parent has
+	lineageVar   = "SUPERVISOR_TEST_LINEAGE"   // the roles of a parent's children, their children and so on
 )
 
 // quiet are the options of a group whose report would only be noise.
@@ -90,7 +91,9 @@ func playWorker(ctx context.Context) int {
 
 // playParent is a supervisor in a process of its own, for tests that kill it.
 func playParent(ctx context.Context) int {
-	g, err := lifecycle.New(lifecycle.WithReserve(time.Second), lifecycle.WithLogger(slog.New(slog.DiscardHandler)))
+	g, err := lifecycle.New(lifecycle.WithLogger(slog.New(slog.DiscardHandler)),
+		lifecycle.WithGrace(7*time.Second), lifecycle.WithReserve(time.Second),
+		lifecycle.WithBudget(lifecycle.Commit, 0, time.Second), lifecycle.WithBudget(lifecycle.Leave, 0, time.Second))
 	if err != nil {
 		return fail(err)
 	}
@@ -108,6 +111,9 @@ func playParent(ctx context.Context) int {
 	spec.Plain = child == "plain"
 	spec.Log = slog.New(slog.DiscardHandler)
 	spec.Restart = RestartPolicy{Min: time.Millisecond, Max: 10 * time.Millisecond, Intensity: -1}
+	if timeout, err := time.ParseDuration(os.Getenv(heartbeatVar)); err == nil {
+		spec.Heartbeat, spec.HeartbeatTimeout = timeout/10, timeout
+	}
 	spec.OnExit = func(e Exit) { fmt.Printf("exit %d %d %d\n", e.Slot, e.Generation, e.Pid) }
 	if IsChild() {
 		if _, err := Attach(g); err != nil {

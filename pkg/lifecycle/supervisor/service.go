@@ -61,7 +61,7 @@ func (a *Agent) listen(stream supervisorv1.SupervisorService_SuperviseServer) {
 		case *supervisorv1.SuperviseRequest_Drain:
 			a.drain(m.Drain.GetRemaining().AsDuration())
 		case *supervisorv1.SuperviseRequest_Stop:
-			a.group.Signal(notice("stop"))
+			a.raise(2, notice("stop"))
 		}
 	}
 }
