@@ -22,6 +22,9 @@ type Service struct {
 // Prepare makes what is missing, on the server that a superuser's URL
 // addresses, and sets the passwords anew. It is safe to repeat.
 func Prepare(ctx context.Context, admin string, services []Service) error {
+	if _, err := parse(admin); err != nil {
+		return err
+	}
 	conn, err := pgx.Connect(ctx, admin)
 	if err != nil {
 		// The error of pgx names host, user and database, not the password.
@@ -29,7 +32,11 @@ func Prepare(ctx context.Context, admin string, services []Service) error {
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
 	for _, s := range services {
-		if err := s.prepare(ctx, conn); err != nil {
+		err := s.prepare(ctx, conn)
+		if err == nil {
+			err = s.observe(ctx, admin)
+		}
+		if err != nil {
 			return fmt.Errorf("database of %s: %w", s.Name, err)
 		}
 	}
@@ -77,6 +84,39 @@ func (s Service) prepare(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
+// observe lets the service's roles read how often each statement ran, where the
+// server counts that and its owner may say so.
+func (s Service) observe(ctx context.Context, admin string) error {
+	target, err := databaseURL(admin, s.Database)
+	if err != nil {
+		return err
+	}
+	conn, err := pgx.Connect(ctx, target)
+	if err != nil {
+		return fmt.Errorf("connect to the database: %w", err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	var possible bool
+	err = conn.QueryRow(ctx, `SELECT rolsuper AND current_setting('shared_preload_libraries') ~ 'pg_stat_statements'
+		FROM pg_roles WHERE rolname = current_user`).Scan(&possible)
+	if err != nil {
+		return fmt.Errorf("look for pg_stat_statements: %w", err)
+	}
+	if !possible {
+		return nil
+	}
+	for _, statement := range []string{
+		"CREATE EXTENSION IF NOT EXISTS pg_stat_statements",
+		"GRANT pg_read_all_stats TO " + quote(s.Owner) + ", " + quote(s.Role),
+		"GRANT EXECUTE ON FUNCTION pg_stat_statements_reset TO " + quote(s.Role),
+	} {
+		if _, err := conn.Exec(ctx, statement); err != nil {
+			return fmt.Errorf("%s: %w", statement, err)
+		}
+	}
+	return nil
+}
+
 func role(ctx context.Context, conn *pgx.Conn, name, password string) error {
 	var exists bool
 	err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)", name).Scan(&exists)
@@ -98,10 +138,27 @@ func role(ctx context.Context, conn *pgx.Conn, name, password string) error {
 func quote(name string) string { return pgx.Identifier{name}.Sanitize() }
 
 func address(admin, role, password, database string) (string, error) {
-	u, err := url.Parse(admin)
-	if err != nil || u.Host == "" {
-		return "", errors.New("the database URL is not of the form postgres://user:password@host:port/database")
+	u, err := parse(admin)
+	if err != nil {
+		return "", err
 	}
 	u.User, u.Path = url.UserPassword(role, password), "/"+database
 	return u.String(), nil
+}
+
+func databaseURL(admin, database string) (string, error) {
+	u, err := parse(admin)
+	if err != nil {
+		return "", err
+	}
+	u.Path = "/" + database
+	return u.String(), nil
+}
+
+func parse(admin string) (*url.URL, error) {
+	u, err := url.Parse(admin)
+	if err != nil || u.Host == "" { // The parser's own error would quote the password.
+		return nil, errors.New("the database URL is not of the form postgres://user:password@host:port/database")
+	}
+	return u, nil
 }
