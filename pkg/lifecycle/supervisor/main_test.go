@@ -34,6 +34,7 @@ var roles = map[string]func(ctx context.Context) int{
 	"long line":     playLongLine,
 	"last words":    playLastWords,
 	"plain":         playPlain,
+	"reporter":      playReporter,
 }
 
 func TestMain(m *testing.M) {

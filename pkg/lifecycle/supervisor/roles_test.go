@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -160,5 +162,18 @@ func playPlain(context.Context) int {
 	fmt.Println("plain program runs")
 	<-stop
 	fmt.Println("plain program stops")
+	return 0
+}
+
+// playReporter says what it was started with, and ends.
+func playReporter(context.Context) int {
+	_, told := os.LookupEnv(identityVar)
+	dir, err := os.Getwd()
+	if err != nil {
+		return fail(err)
+	}
+	slog.New(slog.NewJSONHandler(os.Stderr, nil)).Info("report",
+		"memory", debug.SetMemoryLimit(-1), "procs", runtime.GOMAXPROCS(0), "dir", dir,
+		"uid", os.Getuid(), "identity", told, "leader", syscall.Getpgrp() == os.Getpid())
 	return 0
 }

@@ -1,0 +1,100 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"syscall"
+	"testing"
+
+	"google.golang.org/grpc/codes"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
+
+	"github.com/curfew-platform/curfew/pkg/lifecycle"
+)
+
+func TestAProcessThatNoSupervisorStartedCannotAttach(t *testing.T) {
+	g, err := lifecycle.New(quiet()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if IsChild() {
+		t.Error("the test is no child")
+	}
+	if _, err := Attach(g); !errors.Is(err, ErrNotChild) {
+		t.Errorf("attach: %v", err)
+	}
+}
+
+func TestAChildIgnoresSIGINT(t *testing.T) {
+	s := run(t, role("worker"))
+	before := s.sup.Children()[0]
+	signalPid(t, before.Pid, syscall.SIGINT)
+	eventually(t, "the child works on", func() bool {
+		c := s.sup.Children()[0]
+		return c.Progress > before.Progress+2 && c.Pid == before.Pid
+	})
+	if err := s.stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNoNumberOfSIGTERMsSkipsTheCommitOfAChild(t *testing.T) {
+	spec := role("worker", drainVar+"=1h")
+	spec.Restart.Never = true
+	s := run(t, spec)
+	pid := s.sup.Children()[0].Pid
+	for len(s.ended()) == 0 {
+		signalPid(t, pid, syscall.SIGTERM)
+	}
+	eventually(t, "the child has committed", func() bool {
+		lines := s.lines("child output")
+		return len(lines) == 2 && lines[1]["line"] == "committed"
+	})
+	if e := s.firstExit(); e.Signal != 0 || e.Reason != ReasonExited {
+		t.Errorf("exit: %v", e)
+	}
+}
+
+func TestAMessageAboveOneMebibyteIsRefusedAndCostsTheChildNothing(t *testing.T) {
+	refused := make(chan error, 1)
+	spec := role("worker")
+	spec.OnReady = func(ctx context.Context, c Child) error {
+		_, err := healthv1.NewHealthClient(c.Conn()).Check(ctx, &healthv1.HealthCheckRequest{Service: strings.Repeat("x", maxMessage+1)})
+		refused <- err
+		return nil
+	}
+	s := run(t, spec)
+	if err := <-refused; status.Code(err) != codes.ResourceExhausted {
+		t.Errorf("got %v", err)
+	}
+	if err := s.stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAChildGetsItsLimitsAndItsUserAndNothingOfTheChannelInItsEnvironment(t *testing.T) {
+	spec := role("reporter")
+	spec.Restart.Never = true
+	spec.MemoryLimit, spec.MaxProcs = 123<<20, 2
+	spec.Dir = "/"
+	if syscall.Getuid() == 0 {
+		spec.Credential = &syscall.Credential{Uid: 65534, Gid: 65534}
+	}
+	s := begin(t, spec)
+	_ = s.wait()
+	got := s.lines("report")
+	if len(got) != 1 {
+		t.Fatalf("reports: %v\n%s", got, s.logs)
+	}
+	want := map[string]any{"memory": float64(123 << 20), "procs": 2.0, "dir": "/", "uid": float64(syscall.Getuid()), "identity": false, "leader": true}
+	if spec.Credential != nil {
+		want["uid"] = 65534.0
+	}
+	for key, value := range want {
+		if got[0][key] != value {
+			t.Errorf("%s: %v, want %v", key, got[0][key], value)
+		}
+	}
+}
