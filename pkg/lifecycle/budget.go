@@ -36,7 +36,7 @@ func defaultBudgets() [phaseCount]Budget {
 		{Min: time.Second, Max: 0},
 		{Min: 2500 * time.Millisecond, Max: 5 * time.Second},
 		{Min: 2500 * time.Millisecond, Max: 3 * time.Second},
-		{Min: 1500 * time.Millisecond, Max: 3 * time.Second},
+		{Min: 1500 * time.Millisecond, Max: 2500 * time.Millisecond},
 	}
 }
 

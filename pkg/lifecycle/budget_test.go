@@ -86,7 +86,7 @@ intake off  500ms  2s
 drain       1s     -
 commit      2.5s   5s
 leave       2.5s   3s
-close       1.5s   3s
+close       1.5s   2.5s
 reserve     2s
 sum         18s
 grace       30s
