@@ -1,6 +1,7 @@
 package interceptors_test
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"regexp"
@@ -19,7 +20,8 @@ func TestMain(m *testing.M) {
 		fmt.Fprintf(os.Stderr, "the logs of the suite contain a secret: %.12s...\n", found)
 		code = 1
 	}
-	if suite.String() == "" && code == 0 {
+	whole := flag.Lookup("test.run").Value.String() == "" && flag.Lookup("test.fuzz").Value.String() == ""
+	if suite.String() == "" && code == 0 && whole {
 		fmt.Fprintln(os.Stderr, "the suite logged nothing: the scan for secrets proves nothing")
 		code = 1
 	}

@@ -135,3 +135,18 @@ func isUUID(s string) bool {
 	id, err := uuid.Parse(s)
 	return err == nil && id != uuid.Nil
 }
+
+// SetResource writes name into the field of request that the rule reads, for
+// tests that walk the matrix. Without such a field it does nothing.
+func (r *Rule) SetResource(request protoreflect.Message, name string) {
+	for i, f := range r.resource {
+		switch {
+		case i < len(r.resource)-1:
+			request = request.Mutable(f).Message()
+		case f.IsList():
+			request.Mutable(f).List().Append(protoreflect.ValueOfString(name))
+		default:
+			request.Set(f, protoreflect.ValueOfString(name))
+		}
+	}
+}
