@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -76,5 +77,5 @@ func (l naiveLeg) run(ctx context.Context, s *stand.Stand, id string) (Leg, erro
 func (l naiveLeg) start(s *stand.Stand, src source, table string, delay time.Duration) (*stand.Process, error) {
 	return stand.Start(filepath.Join(s.Bin, "stories"), nil, "naive-consumer",
 		"--brokers", strings.Join(s.Brokers, ","), "--topic", src.topic, "--group", src.topic,
-		"--database-url", s.LogprocOwner, "--table", table, "--mode", string(l.mode), "--store-delay", delay.String())
+		"--database-url", s.LogprocOwner, "--table", table, "--mode", string(l.mode), "--store-delay", delay.String(), "--batch-size", strconv.Itoa(batchSize))
 }

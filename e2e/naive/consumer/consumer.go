@@ -180,7 +180,9 @@ func newClient(cfg Config, opts ...kgo.Opt) (*kgo.Client, error) {
 		kgo.ConsumerGroup(cfg.Group),
 		kgo.ConsumeTopics(cfg.Topic),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-		kgo.SessionTimeout(6*time.Second))...)
+		kgo.SessionTimeout(6*time.Second),
+		// A member that was killed while the group was forming would hold it up for a minute.
+		kgo.RebalanceTimeout(6*time.Second))...)
 	if err != nil {
 		return nil, fmt.Errorf("kafka client: %w", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -147,5 +148,48 @@ func TestAPasswordIsNeverPrinted(t *testing.T) {
 		if _, err := database.ParseURL(url, "test"); err != nil && strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("ParseURL(%q): %v", url, err)
 		}
+	}
+}
+
+// An extension in the same schema belongs to the server's administrator.
+func TestMigratingAsAnOwnerLeavesWhatExtensionsOwnAlone(t *testing.T) {
+	admin := pgtest.Database(t, nil)
+	conn, err := pgx.Connect(t.Context(), admin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	name := strings.TrimPrefix(conn.Config().Database, "test_")
+	owner, serving := "owner_"+name, "serving_"+name
+	for _, statement := range []string{
+		"CREATE EXTENSION pg_stat_statements",
+		"CREATE ROLE " + owner + " LOGIN PASSWORD 'owner'",
+		"CREATE ROLE " + serving,
+		"GRANT ALL ON SCHEMA public TO " + owner,
+	} {
+		if _, err := conn.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() {
+		conn, err := pgx.Connect(context.Background(), admin)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close(context.Background())
+		for _, role := range []string{owner, serving} {
+			if _, err := conn.Exec(context.Background(), "DROP OWNED BY "+role+"; DROP ROLE "+role); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	u, err := url.Parse(admin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword(owner, "owner")
+	if err := database.Migrate(t.Context(), u.String(), serving, newer, quiet); err != nil {
+		t.Fatal(err)
 	}
 }

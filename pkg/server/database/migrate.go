@@ -57,22 +57,48 @@ func Migrate(ctx context.Context, databaseURL, servingRole string, migrations fs
 	return grantServing(ctx, db, servingRole)
 }
 
+// grantsSQL makes a statement for every table and sequence of the owner; what
+// belongs to an extension is not ours to grant. Functions need none: PostgreSQL
+// lets everybody execute them.
+const grantsSQL = `SELECT format(CASE relkind WHEN 'S' THEN 'GRANT USAGE, SELECT ON SEQUENCE %s TO %I'
+  ELSE 'GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO %I' END, oid::regclass, $1::text)
+FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'S')
+AND pg_has_role(relowner, 'USAGE') AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = pg_class.oid AND d.deptype = 'e')
+ORDER BY oid`
+
 // grantServing gives the serving role its rights on all that exists now; it
 // runs after every migration, so that new tables are covered too.
 func grantServing(ctx context.Context, db *sql.DB, role string) error {
+	statements, err := grants(ctx, db, role)
+	if err != nil {
+		return fmt.Errorf("list rights of the serving role: %w", err)
+	}
 	r := pgx.Identifier{role}.Sanitize()
-	for _, statement := range []string{
-		"GRANT USAGE ON SCHEMA public TO " + r,
-		"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO " + r,
-		"REVOKE INSERT, UPDATE, DELETE ON " + versionTable + " FROM " + r,
-		"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO " + r,
-		"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO " + r,
-	} {
+	statements = append(statements,
+		"GRANT USAGE ON SCHEMA public TO "+r,
+		"REVOKE INSERT, UPDATE, DELETE ON "+versionTable+" FROM "+r)
+	for _, statement := range statements {
 		if _, err := db.ExecContext(ctx, statement); err != nil {
 			return fmt.Errorf("grant rights to the serving role: %w", err)
 		}
 	}
 	return nil
+}
+
+func grants(ctx context.Context, db *sql.DB, role string) (statements []string, err error) {
+	rows, err := db.QueryContext(ctx, grantsSQL, role)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var statement string
+		if err := rows.Scan(&statement); err != nil {
+			return nil, err
+		}
+		statements = append(statements, statement)
+	}
+	return statements, rows.Err()
 }
 
 // CheckSchema returns ErrSchemaTooOld unless all embedded migrations have been
