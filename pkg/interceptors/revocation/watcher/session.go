@@ -110,8 +110,7 @@ func (s *session) run(ctx context.Context) error {
 			if err := s.receive(r.message); err != nil {
 				return err
 			}
-			due = due || !s.joinedBefore(r.message)
-		case <-s.wake:
+		case <-s.wake: // by the snapshot too: the first renewal is sent at once
 			due = true
 		case <-tick.C:
 			if w.clock.Now().Boot-s.heard > w.cfg.TTL {
@@ -125,13 +124,6 @@ func (s *session) run(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 	}
-}
-
-// joinedBefore is false for the message that completed the snapshot: the first
-// renewal is sent at once.
-func (s *session) joinedBefore(m message.Response) bool {
-	snapshot, ok := m.(message.Snapshot)
-	return !ok || snapshot.More
 }
 
 // renewal makes the next request for a lease, with the position that is
