@@ -29,9 +29,18 @@ type db struct {
 	pool *pgxpool.Pool
 }
 
-func open(t *testing.T) db {
+// open gives a database with at most this many connections, 8 if it is not said.
+func open(t *testing.T, connections ...int32) db {
 	t.Helper()
-	pool, err := database.Open(t.Context(), pgtest.Database(t, migrated), "test")
+	cfg, err := database.ParseURL(pgtest.Database(t, migrated), "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.MaxConns = 8
+	if len(connections) > 0 {
+		cfg.MaxConns = connections[0]
+	}
+	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
