@@ -1,0 +1,139 @@
+package payment_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/curfew-platform/curfew/services/orders/internal/order"
+	"github.com/curfew-platform/curfew/services/orders/internal/ordertest"
+	"github.com/curfew-platform/curfew/services/orders/internal/payment"
+	"github.com/curfew-platform/curfew/services/orders/internal/postgres"
+)
+
+// openFor makes the one open attempt so old.
+func openFor(t *testing.T, shop *ordertest.Shop, age string) {
+	t.Helper()
+	unguarded(t, shop, `UPDATE payment_attempts SET create_time = now() - interval '`+age+`', next_check_time = now() WHERE state IN ('in_flight', 'indeterminate')`)
+}
+
+// A request under a key that the provider may have forgotten acts twice.
+func TestAnOldAttemptIsAskedAboutAndNotSentAgain(t *testing.T) {
+	t.Parallel()
+	shop, w := newShop(t, first(order.Authorize, requestLost))
+	o := shop.Order(t, uuid.New(), "a")
+	if _, err := shop.Pay(t.Context(), ordertest.PayRequest(o.User), o, "card"); err != nil {
+		t.Fatal(err)
+	}
+	openFor(t, shop, "23 hours 30 minutes")
+	shop.Settle(t)
+	state(t, shop, o, order.Paying)
+	for _, sent := range w.keys[order.Authorize] {
+		if sent != 1 {
+			t.Errorf("sent %d times", sent)
+		}
+	}
+}
+
+func TestNotFoundBeyondTheRetentionOfKeysIsADecline(t *testing.T) {
+	t.Parallel()
+	shop, _ := newShop(t, first(order.Authorize, requestLost))
+	o := shop.Order(t, uuid.New(), "a")
+	if _, err := shop.Pay(t.Context(), ordertest.PayRequest(o.User), o, "card"); err != nil {
+		t.Fatal(err)
+	}
+	openFor(t, shop, "24 hours 1 minute")
+	shop.Settle(t)
+	state(t, shop, o, order.PendingPayment)
+}
+
+// A stop cuts a call off and declares nothing declined.
+func TestAWorkerThatStopsLeavesItsAttemptOpen(t *testing.T) {
+	t.Parallel()
+	shop, w := newShop(t, always(requestLost))
+	o := shop.Order(t, uuid.New(), "a")
+	if _, err := shop.Pay(t.Context(), ordertest.PayRequest(o.User), o, "card"); err != nil {
+		t.Fatal(err)
+	}
+	shop.DueNow(t)
+	ctx, stop := context.WithCancel(t.Context())
+	w.set(func(int, payment.Attempt) fault {
+		stop()
+		return requestLost
+	})
+	if err := shop.Worker.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	state(t, shop, o, order.Paying)
+}
+
+func TestARunningWorkerFinishesWhatIsWokenFor(t *testing.T) {
+	t.Parallel()
+	shop, _ := newShop(t, nil)
+	o := shop.Order(t, uuid.New(), "a")
+	if _, err := shop.Pay(t.Context(), ordertest.PayRequest(o.User), o, "card"); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- shop.Worker.Run(ctx) }()
+	if _, err := shop.Store.CancelOrder(t.Context(), ordertest.Request(o.User, "CancelOrder"), postgres.Cancellation{User: o.User, Order: o.ID}); err != nil {
+		t.Fatal(err)
+	}
+	shop.Worker.Wake()
+	for shop.Read(t, o).State != order.Cancelled {
+		if t.Context().Err() != nil {
+			t.Fatal("the refund never ended")
+		}
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	state(t, shop, o, order.Cancelled)
+}
+
+// A refused refund in CANCELLING makes a new one, after a pause: else the order
+// would stay there for ever.
+func TestARefusedRefundIsFollowedByAnother(t *testing.T) {
+	t.Parallel()
+	var refused atomic.Int32
+	shop, _ := newShop(t, nil, ordertest.WithDecision(func(a payment.Attempt) bool {
+		return a.Operation != order.RefundAmount || refused.Add(1) > 2
+	}))
+	o := shop.Order(t, uuid.New(), "a")
+	if _, err := shop.Pay(t.Context(), ordertest.PayRequest(o.User), o, "card"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := shop.Store.CancelOrder(t.Context(), ordertest.Request(o.User, "CancelOrder"), postgres.Cancellation{User: o.User, Order: o.ID}); err != nil {
+		t.Fatal(err)
+	}
+	for n := 1; n <= 3; n++ {
+		shop.Settle(t)
+		if got := shop.Read(t, o); len(got.Refunds) != min(n+1, 3) {
+			t.Fatalf("after round %d: %d refunds", n, len(got.Refunds))
+		}
+		if n < 3 {
+			state(t, shop, o, order.Cancelling)
+			if pause := untilDue(t, shop); pause < time.Second<<n-time.Second/2 {
+				t.Errorf("the %d. refusal is followed at once: %v", n, pause)
+			}
+			shop.DueNow(t)
+		}
+	}
+	if got := state(t, shop, o, order.Cancelled); got.RefundedMinor != 1000 {
+		t.Errorf("refunded %d", got.RefundedMinor)
+	}
+}
+
+func untilDue(t *testing.T, shop *ordertest.Shop) (d time.Duration) {
+	t.Helper()
+	err := shop.DB.QueryRow(t.Context(), `SELECT next_check_time - now() FROM payment_attempts WHERE state = 'in_flight'`).Scan(&d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
