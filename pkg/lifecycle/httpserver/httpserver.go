@@ -1,5 +1,9 @@
-// Package httpserver stops a net/http server as parts of a lifecycle.Group: new requests are refused in phase
-// lifecycle.IntakeOff, those in flight are awaited in lifecycle.Drain, and cut at its deadline.
+// Package httpserver stops a net/http server as parts of a lifecycle.Group.
+//
+//	intake off  the listener and idle connections close
+//	drain       requests in flight are awaited; when there was none for a second, or at the deadline, the rest is cut
+//	leave       handlers that outlived the cut are awaited again, so that nothing they use is closed under them
+//	close       the listener of a server that never came to serve
 package httpserver
 
 import (
@@ -8,27 +12,41 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/curfew-platform/curfew/pkg/lifecycle"
 )
 
+const (
+	// idleTime is how long no request may be in flight before connections are cut that http.Server.Shutdown would wait
+	// for: clients that connected and never sent a request hold it up for 5 s.
+	idleTime     = time.Second
+	pollInterval = 25 * time.Millisecond
+)
+
 // Add adds the parts of an HTTP server to g. It serves on lis once everything behind it has started, and g stops if
-// serving fails. A connection that was hijacked, or that never sends a whole request, is cut at the deadline of Drain.
+// serving fails. For TLS pass a listener of [crypto/tls.NewListener].
 //
-// In flight means handlers that run: Add wraps srv.Handler to count them, so srv must be configured before. The group
+// Add wraps srv.Handler, so that must be set before. Connections that a handler has hijacked are not awaited. The group
 // owns srv and lis from here on, even if it never starts.
 func Add(g *lifecycle.Group, name string, srv *http.Server, lis net.Listener) error {
 	if g == nil || srv == nil || lis == nil {
 		return errors.New("httpserver: group, server and listener are required")
 	}
-	s := &server{g: g, name: name, srv: srv, lis: lis, calls: make(map[*http.Request]time.Time)}
-	s.wrap()
+	s := &server{
+		g: g, name: name, srv: srv, lis: lis, calls: &calls{set: make(map[*http.Request]time.Time)},
+		quiet: make(chan struct{}), served: make(chan struct{}),
+	}
+	if srv.Handler == nil {
+		srv.Handler = http.DefaultServeMux
+	}
+	srv.Handler = s.calls.wrap(srv.Handler)
 	for _, p := range []lifecycle.Part{
 		{Name: name + "/close", Phase: lifecycle.Close, Stop: s.close},
-		{Name: name, Phase: lifecycle.Drain, Stop: s.drain, Kill: s.kill, Remaining: s.inFlight, Stuck: s.stuck},
+		{Name: name + "/handlers", Phase: lifecycle.Leave, Stop: s.handlers, Remaining: s.calls.inFlight, Stuck: s.calls.names},
+		{Name: name, Phase: lifecycle.Drain, Stop: s.drain, Kill: s.cut, Remaining: s.calls.inFlight, Stuck: s.calls.names},
 		{Name: name + "/intake", Phase: lifecycle.IntakeOff, Start: s.serve, Stop: s.intakeOff},
 	} {
 		if err := g.Add(p); err != nil {
@@ -39,43 +57,23 @@ func Add(g *lifecycle.Group, name string, srv *http.Server, lis net.Listener) er
 }
 
 type server struct {
-	g    *lifecycle.Group
-	name string
-	srv  *http.Server
-	lis  net.Listener
+	g     *lifecycle.Group
+	name  string
+	srv   *http.Server
+	lis   net.Listener
+	calls *calls
 
-	mu       sync.Mutex
-	calls    map[*http.Request]time.Time
-	idle     chan struct{} // not nil: somebody waits until there is no call; closed then
-	shutdown chan struct{} // closed when Shutdown has returned
-}
-
-// wrap makes every handler count. http.Server.Shutdown returns when connections are idle, and after Close nobody waits
-// for handlers at all, but what they use is closed next.
-func (s *server) wrap() {
-	next := s.srv.Handler
-	if next == nil {
-		next = http.DefaultServeMux
-	}
-	s.srv.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.mu.Lock()
-		s.calls[r] = time.Now()
-		s.mu.Unlock()
-		defer func() {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			delete(s.calls, r)
-			if len(s.calls) == 0 && s.idle != nil {
-				close(s.idle)
-				s.idle = nil
-			}
-		}()
-		next.ServeHTTP(w, r)
-	})
+	serving  atomic.Bool
+	served   chan struct{} // closed when Serve has returned
+	quiet    chan struct{} // closed when Shutdown has returned: no connection is left
+	shutdown sync.Once
+	endQuiet context.CancelFunc // makes Shutdown return; set before quiet is waited for
 }
 
 func (s *server) serve(context.Context) error {
+	s.serving.Store(true)
 	go func() {
+		defer close(s.served)
 		if err := s.srv.Serve(s.lis); !errors.Is(err, http.ErrServerClosed) {
 			s.g.Shutdown(fmt.Errorf("http server %q: %w", s.name, err))
 		}
@@ -83,74 +81,82 @@ func (s *server) serve(context.Context) error {
 	return nil
 }
 
-// intakeOff closes the listener and the idle connections. Shutdown goes on in its own goroutine, until kill at the latest.
+// intakeOff begins Shutdown, which goes on until every connection is idle or cut.
 func (s *server) intakeOff(ctx context.Context) error {
-	done := make(chan struct{})
-	s.mu.Lock()
-	s.shutdown = done
-	s.mu.Unlock()
-	s.srv.SetKeepAlivesEnabled(false)
-	go func() {
-		defer close(done)
-		_ = s.srv.Shutdown(context.WithoutCancel(ctx)) // ends by itself or by Close
-	}()
+	s.shutdown.Do(func() {
+		own, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		s.endQuiet = cancel
+		go func() {
+			defer close(s.quiet)
+			defer cancel()
+			_ = s.srv.Shutdown(own) // an error of closing the listener, which is closed all the same
+		}()
+	})
 	return nil
 }
 
 func (s *server) drain(ctx context.Context) error {
-	s.mu.Lock()
-	shutdown := s.shutdown
-	s.mu.Unlock()
-	if shutdown != nil {
-		select {
-		case <-shutdown:
-		case <-ctx.Done():
-			// Give handlers that obey their context the time until the part is abandoned.
-			s.kill()
-		}
+	if !s.serving.Load() {
+		return nil
 	}
-	<-s.whenIdle()
-	return context.Cause(ctx)
+	_ = s.intakeOff(ctx)
+	var idleSince time.Time
+	var before uint64
+	err := poll(ctx, s.quiet, func() bool {
+		if closed(s.quiet) {
+			return true
+		}
+		inFlight, begun := s.calls.count()
+		if inFlight > 0 || begun != before || idleSince.IsZero() {
+			before, idleSince = begun, time.Now()
+		}
+		return time.Since(idleSince) >= idleTime
+	})
+	s.cut()
+	s.endQuiet()
+	<-s.quiet
+	<-s.served
+	// Past the deadline, too: handlers have until the part is abandoned to notice the cut.
+	_ = poll(context.WithoutCancel(ctx), nil, func() bool { return s.calls.inFlight() == 0 })
+	return err
 }
 
-// kill cuts all connections, which ends the contexts of their requests, but not Shutdown itself.
-func (s *server) kill() { _ = s.srv.Close() }
+// cut closes all connections, which ends the contexts of their requests.
+func (s *server) cut() { _ = s.srv.Close() }
 
-// close is for a group that never came to serve: nobody else closes the listener then.
+// handlers waits for handlers that were cut but still run: what they use is closed in the next phase.
+func (s *server) handlers(ctx context.Context) error {
+	return poll(ctx, nil, func() bool { return s.calls.inFlight() == 0 })
+}
+
+// close closes the listener of a server that never came to serve.
 func (s *server) close(context.Context) error {
-	s.kill()
-	_ = s.lis.Close()
+	s.cut()
+	_ = s.lis.Close() // closed already, as a rule
 	return nil
 }
 
-func (s *server) whenIdle() <-chan struct{} {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.idle != nil {
-		return s.idle
+// poll returns when done says so, or with the cause of the end of ctx. It asks now and then, and at once when wake closes.
+func poll(ctx context.Context, wake <-chan struct{}, done func() bool) error {
+	tick := time.NewTicker(pollInterval)
+	defer tick.Stop()
+	for !done() {
+		select {
+		case <-tick.C:
+		case <-wake:
+			wake = nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
-	idle := make(chan struct{})
-	if len(s.calls) == 0 {
-		close(idle)
-	} else {
-		s.idle = idle
-	}
-	return idle
+	return nil
 }
 
-func (s *server) inFlight() int64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return int64(len(s.calls))
-}
-
-func (s *server) stuck() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var list []string
-	for r, since := range s.calls {
-		list = append(list, fmt.Sprintf("%s %.80s from %s for %v", r.Method, r.URL.Path, r.RemoteAddr, time.Since(since).Round(time.Millisecond)))
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
 	}
-	slices.Sort(list)
-	return list
 }
