@@ -23,6 +23,10 @@ type call struct {
 	metadata metadata.MD
 	started  time.Time
 	ctx      context.Context //nolint:containedctx // of the innermost link, for the way out
+	// transport is the context that the transport cancels. A handler that waits
+	// on it may return before the cancellation has reached ctx, which derives
+	// from it.
+	transport context.Context //nolint:containedctx // as long as the call
 
 	requestID string
 	raw       token.Raw

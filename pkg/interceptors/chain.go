@@ -1,6 +1,7 @@
 package interceptors
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -172,7 +173,7 @@ func (ch *Chain) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerIn
 
 // enter takes the call through all links, up to the one that refuses.
 func (ch *Chain) enter(ctx context.Context, c *call) error {
-	c.ctx = ctx
+	c.ctx, c.transport = ctx, ctx
 	for i := range ch.links {
 		if before := ch.links[i].before; before != nil {
 			next, err := before(c.ctx, c)
@@ -208,7 +209,7 @@ func (ch *Chain) leave(c *call, err error, panicked any) error {
 	if panicked != nil {
 		err = newPanicError(panicked)
 	}
-	c.ended = c.ctx.Err()
+	c.ended = cmp.Or(c.transport.Err(), c.ctx.Err())
 	for i := c.entered - 1; i >= 0; i-- {
 		if after := ch.links[i].after; after != nil {
 			err = after(c, err)
