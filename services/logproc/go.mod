@@ -58,6 +58,7 @@ require (
 	github.com/curfew-platform/curfew/pkg/localenv v0.0.0
 	github.com/curfew-platform/curfew/pkg/server v0.0.0
 	github.com/curfew-platform/curfew/proto v0.0.0
+	github.com/google/go-cmp v0.7.0
 	google.golang.org/grpc v1.85.0
 	google.golang.org/protobuf v1.36.12
 )

@@ -116,6 +116,7 @@ func (b *bed) produce(t *testing.T, topic string, records ...*kgo.Record) {
 // program is a running logproc.
 type program struct {
 	cmd  *exec.Cmd
+	addr string // a file that is there while it serves
 	done chan struct{}
 	mu   sync.Mutex
 	out  []string
@@ -127,12 +128,12 @@ func (b *bed) start(t *testing.T, topic string, args ...string) *program {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &program{done: make(chan struct{})}
+	p := &program{done: make(chan struct{}), addr: filepath.Join(t.TempDir(), "addr.json")}
 	p.cmd = exec.Command(exe, append([]string{
 		"serve", "--kafka-brokers", strings.Join(b.brokers, ","), "--database-url", b.database, "--topics", topic,
 		"--group", "g-" + topic, "--instance-id", "pod-0", "--keyset-file", filepath.Join(b.dir, "keyset.json"),
 		"--service-key-file", filepath.Join(b.dir, "service.pem"), "--auth-addr", "127.0.0.1:1", "--dead-letter-topic", topic + ".dlq",
-		"--session-timeout", "6s",
+		"--session-timeout", "6s", "--addr-file", p.addr,
 	}, args...)...)
 	p.cmd.Env = append(os.Environ(), programVariable+"=1")
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
@@ -173,11 +174,21 @@ func (p *program) output(last int) string {
 	return strings.Join(p.out[max(0, len(p.out)-last):], "\n")
 }
 
+// ready waits until the program serves: before that a SIGTERM just ends it.
+func (p *program) ready(t *testing.T) {
+	t.Helper()
+	eventually(t, "logproc serves", func() bool {
+		_, err := os.Stat(p.addr)
+		return err == nil || ended(p)
+	})
+}
+
 var recordLine = regexp.MustCompile(`read ([0-9,]+) = stored ([0-9,]+) \+ dead-lettered ([0-9,]+) \+ sampled out ([0-9,]+) \+ handed back ([0-9,]+) \+ unresolved ([0-9,]+); lost (-?[0-9,]+)`)
 
 // stop sends SIGTERM and returns the line of the records.
 func (p *program) stop(t *testing.T) (line string, numbers []int64) {
 	t.Helper()
+	p.ready(t)
 	p.signal(syscall.SIGTERM)
 	select {
 	case <-p.done:

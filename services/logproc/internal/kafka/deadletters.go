@@ -2,9 +2,13 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
+	"sync/atomic"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/curfew-platform/curfew/services/logproc/internal/deadletter"
@@ -14,14 +18,14 @@ import (
 type Producer struct {
 	client *kgo.Client
 	topic  string
+	exists atomic.Bool
 }
 
-// NewProducer returns a producer for a topic, which the broker may make.
+// NewProducer returns a producer for a topic, which is made if it is not there.
 func NewProducer(brokers []string, topic string) (*Producer, error) {
 	client, err := kgo.NewClient(
 		kgo.SeedBrokers(brokers...),
 		kgo.DefaultProduceTopic(topic),
-		kgo.AllowAutoTopicCreation(),
 		// A dead letter is at most as large as a log record may be.
 		kgo.ProducerBatchMaxBytes(maxLetter),
 		kgo.DisableClientMetrics(),
@@ -41,6 +45,9 @@ const keptOfRaw = 512 << 10
 
 // Produce returns when every letter is acknowledged by the in-sync replicas.
 func (p *Producer) Produce(ctx context.Context, letters []deadletter.Letter) error {
+	if err := p.ensure(ctx); err != nil {
+		return err
+	}
 	records := make([]*kgo.Record, len(letters))
 	for i := range letters {
 		l := &letters[i]
@@ -62,6 +69,22 @@ func (p *Producer) Produce(ctx context.Context, letters []deadletter.Letter) err
 	}
 	return nil
 }
+
+// ensure makes the topic with the broker's defaults, once.
+func (p *Producer) ensure(ctx context.Context) error {
+	if p.exists.Load() {
+		return nil
+	}
+	_, err := kadm.NewClient(p.client).CreateTopic(ctx, brokerDefault, brokerDefault, nil, p.topic)
+	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
+		return fmt.Errorf("make topic %s: %w", p.topic, err)
+	}
+	p.exists.Store(true)
+	return nil
+}
+
+// brokerDefault leaves partitions and replicas to the broker (KIP-464).
+const brokerDefault = -1
 
 // Close closes the client; what is not acknowledged is produced again later.
 func (p *Producer) Close() { p.client.Close() }

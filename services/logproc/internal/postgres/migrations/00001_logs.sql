@@ -58,6 +58,9 @@ EXCEPTION
     WHEN check_violation THEN
         -- logs_default holds rows of that day from before it was due.
         RETURN false;
+    WHEN duplicate_table THEN
+        -- Another session was faster, and this one had not heard of it.
+        RETURN true;
 END $$;
 -- +goose StatementEnd
 REVOKE ALL ON FUNCTION logs_prepare(date, int) FROM PUBLIC;
