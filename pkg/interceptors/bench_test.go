@@ -2,8 +2,6 @@ package interceptors_test
 
 import (
 	"context"
-	"io"
-	"log/slog"
 	"testing"
 
 	"google.golang.org/grpc"
@@ -21,7 +19,7 @@ func installed(b *testing.B, issuer *tokentest.Issuer) grpc.UnaryServerIntercept
 	b.Helper()
 	chain, err := interceptors.New(interceptors.Config{
 		Verifier: issuer.Verifier(b), Revocation: memory.New(nil), Policy: policy(b),
-		Logger: slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelError})),
+		Logger: discard,
 		Audit:  &auditRecorder{}, Introspector: introspector(func() error { return nil }),
 	})
 	if err != nil {

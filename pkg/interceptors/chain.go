@@ -180,7 +180,7 @@ func (ch *Chain) enter(ctx context.Context, c *call) error {
 			if err != nil {
 				return err
 			}
-			c.ctx = next
+			c.ctx = next //nolint:fatcontext // one layer for each link, by design
 		}
 		c.entered = i + 1
 	}

@@ -33,8 +33,7 @@ func errorsLink(logger *slog.Logger) link {
 					slog.String("method", c.method), slog.String("request_id", c.requestID),
 					slog.String("principal", c.principal()), slog.String("error", err.Error()),
 				}
-				var p *panicError
-				if errors.As(err, &p) {
+				if p, ok := errors.AsType[*panicError](err); ok {
 					attrs = append(attrs, slog.String("stack", string(p.stack)))
 				}
 				if cause := errors.Unwrap(shown); cause != nil {
@@ -50,14 +49,12 @@ func errorsLink(logger *slog.Logger) link {
 // edge returns what the client sees, and whether that was to be expected: if
 // not, the cause is logged.
 func edge(c *call, err error) (shown error, expected bool) {
-	var ours *status.Error
-	if errors.As(err, &ours) {
+	if ours, ok := errors.AsType[*status.Error](err); ok {
 		// Only our status travels, not what was wrapped around it.
 		code := ours.GRPCStatus().Code()
 		return ours, code != codes.Internal && code != codes.Unknown && code != codes.DataLoss
 	}
-	var p *panicError
-	if errors.As(err, &p) {
+	if _, ok := errors.AsType[*panicError](err); ok {
 		return errInternal, false
 	}
 	// A context error explains itself if it is the call that ended; the time-out
@@ -68,8 +65,9 @@ func edge(c *call, err error) (shown error, expected bool) {
 	case ended != nil && (errors.Is(err, context.Canceled) || grpcstatus.Code(err) == codes.Canceled):
 		return errCanceled, true
 	}
-	// What generated code returns for a method that nobody implements.
-	if st, ok := err.(interface{ GRPCStatus() *grpcstatus.Status }); ok && st.GRPCStatus().Code() == codes.Unimplemented { //nolint:errorlint // a wrapped one is of a downstream call
+	// What generated code returns for a method that nobody implements. A wrapped
+	// one is of a downstream call.
+	if st, ok := err.(interface{ GRPCStatus() *grpcstatus.Status }); ok && st.GRPCStatus().Code() == codes.Unimplemented {
 		return errUnimplemented, true
 	}
 	if c.infrastructure {

@@ -45,6 +45,7 @@ var order = []string{
 // run for unary calls and streams.
 type link struct {
 	Link
+
 	// before runs on the way in. An error ends the call; inner links are then
 	// not entered.
 	before func(ctx context.Context, c *call) (context.Context, error)

@@ -79,6 +79,7 @@ func traced(trace *[]string, refuseAt string) []link {
 // oneMessage is a transport stream that receives one message.
 type oneMessage struct {
 	grpc.ServerStream
+
 	ctx context.Context //nolint:containedctx // the interface asks for it
 }
 

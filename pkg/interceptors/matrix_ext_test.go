@@ -12,6 +12,7 @@ import (
 func TestEveryMethodAdmitsExactlyTheRolesOfTheMatrixOnOwnAndForeignResources(t *testing.T) {
 	h := newHarness(t, &shop.Server{})
 	authztest.Walk(t, h.conn, authz.FileServices(shop.File), policy(t), func(t testing.TB, subject, role string) string {
+		t.Helper()
 		return h.issuer.User(t, subject, []string{role}, tokentest.Claims{"acr": "aal3"})
 	})
 }

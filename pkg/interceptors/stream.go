@@ -19,6 +19,7 @@ import (
 // for one that reads nothing, would outlive the revocation of its token.
 type serverStream struct {
 	grpc.ServerStream
+
 	chain *Chain
 	call  *call
 

@@ -10,11 +10,11 @@ import (
 type Access int
 
 const (
-	// Denied: never.
+	// Denied is never.
 	Denied Access = iota
-	// Own: on the caller's own resources.
+	// Own is on the caller's own resources.
 	Own
-	// Any: on every resource.
+	// Any is on every resource.
 	Any
 )
 

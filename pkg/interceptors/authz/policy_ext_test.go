@@ -58,11 +58,11 @@ func TestTheMatrixIsWrittenFromRulesAndPermissions(t *testing.T) {
 func service(t *testing.T, rule *authzv1.MethodRule) []protoreflect.ServiceDescriptor {
 	t.Helper()
 	file := protodesc.ToFileDescriptorProto(shop.File)
-	file.Package, file.Name = proto.String("curfew.one.v1"), proto.String("one.proto")
-	for _, m := range file.MessageType {
-		for _, f := range m.Field {
+	file.Package, file.Name = new("curfew.one.v1"), new("one.proto")
+	for _, m := range file.GetMessageType() {
+		for _, f := range m.GetField() {
 			if f.TypeName != nil {
-				f.TypeName = proto.String(".curfew.one.v1.Thing")
+				f.TypeName = new(".curfew.one.v1.Thing")
 			}
 		}
 	}
@@ -70,9 +70,9 @@ func service(t *testing.T, rule *authzv1.MethodRule) []protoreflect.ServiceDescr
 	if rule != nil {
 		proto.SetExtension(options, authzv1.E_Rule, rule)
 	}
-	in := proto.String(".curfew.one.v1.Message")
-	file.Service = []*descriptorpb.ServiceDescriptorProto{{Name: proto.String("One"), Method: []*descriptorpb.MethodDescriptorProto{
-		{Name: proto.String("Do"), InputType: in, OutputType: in, Options: options},
+	in := new(".curfew.one.v1.Message")
+	file.Service = []*descriptorpb.ServiceDescriptorProto{{Name: new("One"), Method: []*descriptorpb.MethodDescriptorProto{
+		{Name: new("Do"), InputType: in, OutputType: in, Options: options},
 	}}}
 	fd, err := protodesc.NewFile(file, protoregistry.GlobalFiles)
 	if err != nil {
@@ -100,7 +100,7 @@ func TestRulesThatContradictThemselvesAreRefused(t *testing.T) {
 		"a cross permission nobody holds": {&authzv1.MethodRule{Permission: "a.b.c", ResourceField: "name", OwnerOnly: true, CrossOwnerPermission: "a.b.x"}, "a.b.x"},
 		"owner without a field":           {&authzv1.MethodRule{Permission: "a.b.c", OwnerOnly: true}, "needs resource_field"},
 		"cross without owner":             {&authzv1.MethodRule{Permission: "a.b.c", ResourceField: "name", CrossOwnerPermission: "a.b.c"}, "without owner_only"},
-		"an unknown field":                {&authzv1.MethodRule{Permission: "a.b.c", ResourceField: "nmae"}, "no field"},
+		"an unknown field":                {&authzv1.MethodRule{Permission: "a.b.c", ResourceField: "title"}, "no field"},
 		"a field of a text":               {&authzv1.MethodRule{Permission: "a.b.c", ResourceField: "name.x"}, "is no message"},
 		"a field that is a message":       {&authzv1.MethodRule{Permission: "a.b.c", ResourceField: "thing"}, "is no string"},
 		"an empty part":                   {&authzv1.MethodRule{Permission: "a.b.c", ResourceField: "thing."}, "no field"},

@@ -71,7 +71,7 @@ func (a Assertion) Sign(now time.Time) (token.Raw, error) {
 	})
 	t.Header["kid"] = a.KeyID
 	if a.KeyID == "" {
-		t.Header["kid"] = KeyID(key.Public().(ed25519.PublicKey))
+		t.Header["kid"] = KeyID(ed25519.PublicKey(key[ed25519.SeedSize:]))
 	}
 	signed, err := t.SignedString(key)
 	if err != nil {

@@ -73,16 +73,16 @@ func TestATokenIsRenewedEarlyWhileTheOldOneIsUsed(t *testing.T) {
 		r := creds.NewRefreshing(m)
 		defer r.Close()
 		_ = get(t, r)
-		time.Sleep(4*time.Minute + 29*time.Second)
+		advance(4*time.Minute + 29*time.Second)
 		if get(t, r); m.made.Load() != 1 {
 			t.Error("renewed more than 30 s before its end")
 		}
-		time.Sleep(time.Second)
+		advance(time.Second)
 		begin := time.Now()
 		if got := get(t, r); got != "t1" || time.Since(begin) != 0 {
 			t.Errorf("got %q after %s, want the old one at once", got, time.Since(begin))
 		}
-		time.Sleep(time.Second)
+		advance(time.Second)
 		synctest.Wait()
 		if got := get(t, r); got != "t2" {
 			t.Errorf("got %q, want the new one", got)
@@ -98,14 +98,14 @@ func TestAnOutageThrowsNoTokenAway(t *testing.T) {
 		_ = get(t, r)
 		down := errors.New("connection refused")
 		m.fail.Store(&down)
-		time.Sleep(4*time.Minute + 50*time.Second)
+		advance(4*time.Minute + 50*time.Second)
 		for range 5 {
 			if got := get(t, r); got != "t1" {
 				t.Fatalf("got %q", got)
 			}
-			time.Sleep(time.Second)
+			advance(time.Second)
 		}
-		time.Sleep(10 * time.Second)
+		advance(10 * time.Second)
 		if _, err := r.Token(t.Context()); !errors.Is(err, down) || errors.Is(err, creds.ErrSignedOut) {
 			t.Errorf("after its end: %v", err)
 		}
@@ -168,3 +168,6 @@ func TestAClosedOneEndsItsRenewal(t *testing.T) {
 		}
 	})
 }
+
+// advance lets virtual time pass.
+func advance(d time.Duration) { time.Sleep(d) } //nolint:forbidigo // only inside synctest

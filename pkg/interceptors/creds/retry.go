@@ -71,6 +71,7 @@ func (r *Refreshing) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc
 // clientStream rejects the token of a stream that the server ended for it.
 type clientStream struct {
 	grpc.ClientStream
+
 	refreshing *Refreshing
 	sent       *sent
 }

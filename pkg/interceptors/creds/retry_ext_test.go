@@ -24,6 +24,7 @@ import (
 // gate answers by the token that a call carries.
 type gate struct {
 	healthpb.UnimplementedHealthServer
+
 	calls atomic.Int32
 	judge func(raw string) error
 }

@@ -84,7 +84,7 @@ func (e *Error) Unwrap() error { return e.cause }
 
 // Is reports whether target has the same code and reason.
 func (e *Error) Is(target error) bool {
-	t, ok := target.(*Error) //nolint:errorlint // errors.Is walks the chain itself
+	t, ok := target.(*Error)
 	return ok && t.st.Code() == e.st.Code() && t.st.Message() == e.st.Message() && Reason(t) == Reason(e)
 }
 
@@ -96,8 +96,8 @@ func Name(reason protoreflect.Enum) string {
 		return "UNSPECIFIED"
 	}
 	name := string(value.Name())
-	if i := strings.Index(name, "ERROR_REASON_"); i >= 0 {
-		return name[i+len("ERROR_REASON_"):]
+	if _, after, ok := strings.Cut(name, "ERROR_REASON_"); ok {
+		return after
 	}
 	return name
 }

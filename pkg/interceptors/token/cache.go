@@ -20,7 +20,7 @@ type entry struct {
 // strings and the node of the cache.
 const entryOverhead = 1 << 10
 
-// newCache returns a cache of at most entries entries and about maxBytes
+// newCache returns a cache of at most so many entries and about maxBytes
 // bytes. The library bounds one quantity, so the weight of an entry is its
 // size, but at least maxBytes/entries: both bounds hold.
 func newCache(entries, maxBytes int) (*otter.Cache[string, *entry], error) {

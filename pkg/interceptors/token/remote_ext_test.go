@@ -75,7 +75,7 @@ func TestManyCallsForAnUnknownKeyCauseOneFetchPerPause(t *testing.T) {
 		if n := e.calls.Load(); n != 1 {
 			t.Errorf("%d fetches, want 1", n)
 		}
-		time.Sleep(5 * time.Second)
+		advance(5 * time.Second)
 		if _, _, err := r.Key(t.Context(), "invented"); !errors.Is(err, token.ErrUnknownKey) {
 			t.Error(err)
 		}
@@ -94,7 +94,7 @@ func TestARotatedKeyIsFoundAtOnce(t *testing.T) {
 		if _, _, err := r.Key(t.Context(), "a"); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Minute)
+		advance(time.Minute)
 		e.serve(set(jwk(issuer, "a"), jwk(issuer, "b")))
 		if _, _, err := r.Key(t.Context(), "b"); err != nil {
 			t.Error(err)
@@ -112,7 +112,7 @@ func TestKeysAreServedThroughAnOutageForABoundedTime(t *testing.T) {
 			t.Fatal(err)
 		}
 		e.data.Store(nil)
-		time.Sleep(23 * time.Hour)
+		advance(23 * time.Hour)
 		if _, _, err := r.Key(t.Context(), "a"); err != nil {
 			t.Errorf("after 23 h: %v", err)
 		}
@@ -120,12 +120,12 @@ func TestKeysAreServedThroughAnOutageForABoundedTime(t *testing.T) {
 		if _, _, err := r.Key(t.Context(), "b"); !errors.Is(err, token.ErrKeysUnavailable) {
 			t.Errorf("an unknown key in an outage must not be called unknown: %v", err)
 		}
-		time.Sleep(time.Hour)
+		advance(time.Hour)
 		if _, _, err := r.Key(t.Context(), "a"); !errors.Is(err, token.ErrKeysUnavailable) {
 			t.Errorf("after 24 h: %v", err)
 		}
 		e.serve(set(jwk(issuer, "a")))
-		time.Sleep(5 * time.Second)
+		advance(5 * time.Second)
 		if _, _, err := r.Key(t.Context(), "a"); err != nil {
 			t.Errorf("after the outage: %v", err)
 		}
@@ -140,7 +140,7 @@ func TestAWithdrawnKeyIsGoneAfterTheNextRefresh(t *testing.T) {
 		r := newRemote(t, e)
 		_, _, _ = r.Key(t.Context(), "a")
 		e.serve(set(jwk(issuer, "b")))
-		time.Sleep(5 * time.Minute)
+		advance(5 * time.Minute)
 		if _, _, err := r.Key(t.Context(), "a"); err != nil {
 			t.Errorf("refreshing in the background: %v", err)
 		}
@@ -208,3 +208,6 @@ func TestKeysComeOverHTTP(t *testing.T) {
 		}
 	}
 }
+
+// advance lets virtual time pass.
+func advance(d time.Duration) { time.Sleep(d) } //nolint:forbidigo // only inside synctest

@@ -47,17 +47,17 @@ func Walk(t *testing.T, conn grpc.ClientConnInterface, services []protoreflect.S
 			}
 			w := walker{conn: conn, method: m, rule: rule}
 			t.Run(string(m.FullName())+"/no token", func(t *testing.T) {
-				w.expect(t, t.Context(), subject, rule.Public)
+				w.expect(t.Context(), t, subject, rule.Public)
 			})
 			for _, role := range policy.Permissions().Roles() {
 				ctx := metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+mint(t, subject, role))
 				access := rule.Access(role)
 				t.Run(string(m.FullName())+"/"+role+"/own", func(t *testing.T) {
-					w.expect(t, ctx, subject, access != authz.Denied)
+					w.expect(ctx, t, subject, access != authz.Denied)
 				})
 				for name, owner := range map[string]string{"foreign": other, "all users": "-"} {
 					t.Run(string(m.FullName())+"/"+role+"/"+name, func(t *testing.T) {
-						w.expect(t, ctx, owner, access == authz.Any || (access == authz.Own && !rule.OwnerOnly))
+						w.expect(ctx, t, owner, access == authz.Any || (access == authz.Own && !rule.OwnerOnly))
 					})
 				}
 			}
@@ -71,7 +71,7 @@ type walker struct {
 	rule   *authz.Rule
 }
 
-func (w walker) expect(t *testing.T, ctx context.Context, owner string, admitted bool) {
+func (w walker) expect(ctx context.Context, t *testing.T, owner string, admitted bool) {
 	t.Helper()
 	err := w.call(ctx, w.request(owner))
 	code, reason := status.Code(err), status.Reason(err)

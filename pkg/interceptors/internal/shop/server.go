@@ -2,6 +2,7 @@ package shop
 
 import (
 	"context"
+	"fmt"
 
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/dynamicpb"
@@ -40,7 +41,11 @@ func (s *Server) handler(name string) grpc.MethodHandler {
 			if s.Unary == nil {
 				return Message{}.Proto(), nil
 			}
-			return Message{}.Proto(), s.Unary(ctx, name, req.(*dynamicpb.Message))
+			request, ok := req.(*dynamicpb.Message)
+			if !ok {
+				return nil, fmt.Errorf("shop: request is a %T", req)
+			}
+			return Message{}.Proto(), s.Unary(ctx, name, request)
 		}
 		if interceptor == nil {
 			return handle(ctx, in)

@@ -73,36 +73,36 @@ var File = func() protoreflect.FileDescriptor {
 		String_: &validate.StringRules{MaxLen: proto.Uint64(20)},
 	}})
 	file := &descriptorpb.FileDescriptorProto{
-		Name: proto.String("curfew/shop/v1/shop.proto"), Package: proto.String("curfew.shop.v1"), Syntax: proto.String("proto3"),
+		Name: new("curfew/shop/v1/shop.proto"), Package: new("curfew.shop.v1"), Syntax: new("proto3"),
 		Dependency: []string{"curfew/authz/v1/options.proto", "buf/validate/validate.proto"},
 		MessageType: []*descriptorpb.DescriptorProto{
-			{Name: proto.String("Thing"), Field: []*descriptorpb.FieldDescriptorProto{field("name", 1, text)}},
-			{Name: proto.String("Message"), Field: []*descriptorpb.FieldDescriptorProto{
+			{Name: new("Thing"), Field: []*descriptorpb.FieldDescriptorProto{field("name", 1, text)}},
+			{Name: new("Message"), Field: []*descriptorpb.FieldDescriptorProto{
 				field("name", 1, text),
 				{
-					Name: proto.String("thing"), Number: proto.Int32(2), TypeName: proto.String(".curfew.shop.v1.Thing"),
+					Name: new("thing"), Number: proto.Int32(2), TypeName: new(".curfew.shop.v1.Thing"),
 					Type:  descriptorpb.FieldDescriptorProto_TYPE_MESSAGE.Enum(),
 					Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum(),
 				},
 				field("request_id", 3, text),
 				{
-					Name: proto.String("names"), Number: proto.Int32(4), Type: text.Enum(),
+					Name: new("names"), Number: proto.Int32(4), Type: text.Enum(),
 					Label: descriptorpb.FieldDescriptorProto_LABEL_REPEATED.Enum(),
 				},
 				{
-					Name: proto.String("note"), Number: proto.Int32(5), Type: text.Enum(), Options: short,
+					Name: new("note"), Number: proto.Int32(5), Type: text.Enum(), Options: short,
 					Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum(),
 				},
 			}},
 		},
 	}
-	service := &descriptorpb.ServiceDescriptorProto{Name: proto.String("ShopService")}
+	service := &descriptorpb.ServiceDescriptorProto{Name: new("ShopService")}
 	for _, m := range methods {
 		options := &descriptorpb.MethodOptions{}
 		proto.SetExtension(options, authzv1.E_Rule, m.rule)
 		service.Method = append(service.Method, &descriptorpb.MethodDescriptorProto{
-			Name: proto.String(m.name), InputType: proto.String(".curfew.shop.v1.Message"), OutputType: proto.String(".curfew.shop.v1.Message"),
-			ClientStreaming: proto.Bool(m.clientStream), ServerStreaming: proto.Bool(m.serverStream), Options: options,
+			Name: new(m.name), InputType: new(".curfew.shop.v1.Message"), OutputType: new(".curfew.shop.v1.Message"),
+			ClientStreaming: new(m.clientStream), ServerStreaming: new(m.serverStream), Options: options,
 		})
 	}
 	file.Service = []*descriptorpb.ServiceDescriptorProto{service}
@@ -115,7 +115,7 @@ var File = func() protoreflect.FileDescriptor {
 
 func field(name string, number int32, typ descriptorpb.FieldDescriptorProto_Type) *descriptorpb.FieldDescriptorProto {
 	return &descriptorpb.FieldDescriptorProto{
-		Name: proto.String(name), Number: proto.Int32(number), Type: typ.Enum(),
+		Name: new(name), Number: new(number), Type: typ.Enum(),
 		Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum(),
 	}
 }

@@ -36,7 +36,9 @@ func New(t testing.TB) *Issuer {
 }
 
 // Public is the key that verifies the tokens.
-func (i *Issuer) Public() ed25519.PublicKey { return i.private.Public().(ed25519.PublicKey) }
+func (i *Issuer) Public() ed25519.PublicKey {
+	return ed25519.PublicKey(i.private[ed25519.SeedSize:])
+}
 
 // Keys are the keys of the issuer.
 func (i *Issuer) Keys(t testing.TB) token.Keys {
