@@ -24,8 +24,8 @@ type Console struct {
 // New returns a console whose clock starts now.
 func New(out io.Writer) *Console { return &Console{out: out, begun: time.Now()} }
 
-// Print prints a line with the time since the start.
-func (c *Console) Print(format string, args ...any) {
+// Printf prints a line with the time since the start.
+func (c *Console) Printf(format string, args ...any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	_, _ = fmt.Fprintf(c.out, "%6.1fs  %s\n", time.Since(c.begun).Seconds(), fmt.Sprintf(format, args...))
@@ -36,11 +36,11 @@ func (c *Console) Print(format string, args ...any) {
 // error.
 func (c *Console) Step(name string) (done func(error)) {
 	begun := time.Now()
-	timer := time.AfterFunc(slow, func() { c.Print("%s ...", name) })
+	timer := time.AfterFunc(slow, func() { c.Printf("%s ...", name) })
 	return func(err error) {
 		timer.Stop()
 		if err == nil {
-			c.Print("%s (%.1f s)", name, time.Since(begun).Seconds())
+			c.Printf("%s (%.1f s)", name, time.Since(begun).Seconds())
 		}
 	}
 }
@@ -71,10 +71,10 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	switch {
 	case rec.nested: // Its parent reports about it.
 	case rec.child != "" && r.Message == "stop report":
-		h.console.Print("%s stopped: %s", rec.child, rec.outcome)
+		h.console.Printf("%s stopped: %s", rec.child, rec.outcome)
 	case rec.child != "" && r.Level >= slog.LevelError, rec.child == "" && r.Level >= slog.LevelWarn:
 		// What clients of a service did wrong is a warning there and stays in the log.
-		h.console.Print("%s: %s%s%s", r.Level, rec.prefix(), r.Message, rec.detail)
+		h.console.Printf("%s: %s%s%s", r.Level, rec.prefix(), r.Message, rec.detail)
 	}
 	return h.next.Handle(ctx, r)
 }

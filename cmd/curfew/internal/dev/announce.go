@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/curfew-platform/curfew/cmd/curfew/internal/guard"
+	"github.com/curfew-platform/curfew/cmd/curfew/internal/state"
 	"github.com/curfew-platform/curfew/cmd/curfew/internal/token"
 	"github.com/curfew-platform/curfew/pkg/lifecycle"
 )
@@ -25,10 +26,6 @@ func (r *runner) addAnnouncement(command []string) error {
 		return fmt.Errorf("connect to auth: %w", err)
 	}
 	var running *guard.Command
-	// A file of an earlier run would be taken for the sign that this one is ready.
-	if err := r.retract(); err != nil {
-		return err
-	}
 	return r.group.Add(lifecycle.Part{
 		Name: "announcement", Phase: lifecycle.Announce,
 		Start: func(ctx context.Context) (err error) {
@@ -45,7 +42,7 @@ func (r *runner) addAnnouncement(command []string) error {
 				_, err := fmt.Fprint(r.stdout, r.banner())
 				return err
 			}
-			r.show.Print("ready, running %s", command[0])
+			r.show.Printf("ready, running %s", command[0])
 			if running, err = guard.Start([]string{"run", "guard"}, command, r.vars.Environ()); err != nil {
 				return err
 			}
@@ -65,7 +62,7 @@ func (r *runner) addAnnouncement(command []string) error {
 				err = running.Stop(ctx)
 				r.status = running.Status()
 			}
-			return errors.Join(err, r.retract(), conn.Close())
+			return errors.Join(err, retract(r.folder), conn.Close())
 		},
 	})
 }
@@ -88,7 +85,7 @@ func (r *runner) tokens(ctx context.Context, conn grpc.ClientConnInterface) erro
 			if ctx.Err() != nil {
 				return err
 			}
-			r.show.Print("no token for %s (%v); --reset starts with new users", user.email, err)
+			r.show.Printf("no token for %s (%v); --reset starts with new users", user.email, err)
 		}
 		r.group.Go("token of "+user.email, func(ctx context.Context) error {
 			keeper.Keep(ctx)
@@ -99,10 +96,10 @@ func (r *runner) tokens(ctx context.Context, conn grpc.ClientConnInterface) erro
 }
 
 // retract removes what is true only while the environment runs.
-func (r *runner) retract() error {
+func retract(folder *state.Folder) error {
 	var errs []error
 	for _, name := range []string{"env", "token", "admin-token"} {
-		if err := os.Remove(r.folder.Path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := os.Remove(folder.Path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, err)
 		}
 	}

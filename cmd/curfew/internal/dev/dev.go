@@ -42,6 +42,10 @@ func run(flags *Flags, command []string, stdout, stderr io.Writer) (status int, 
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, folder.Close()) }()
+	// A file of a run that was killed would be taken for the sign that this one is ready.
+	if err := retract(folder); err != nil {
+		return 0, err
+	}
 	ports, err := choosePorts(context.Background(), flags)
 	if err != nil {
 		return 0, err
@@ -64,7 +68,7 @@ func run(flags *Flags, command []string, stdout, stderr io.Writer) (status int, 
 	if err != nil {
 		return 0, err
 	}
-	show.Print("state in %s, log in %s", folder.Path(), env.logFile())
+	show.Printf("state in %s, log in %s", folder.Path(), env.logFile())
 	e := &runner{environment: env, group: group, show: show, log: log, stdout: stdout}
 	if err := e.compose(command); err != nil {
 		return 0, err

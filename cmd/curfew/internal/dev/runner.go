@@ -63,7 +63,7 @@ func (r *runner) addPostgres() error {
 	done := r.show.Step("PostgreSQL prepared")
 	cluster, err := postgres.Prepare(ctx, postgres.Config{
 		Dir: r.folder.Path(), Port: r.ports.postgres, Durable: true,
-		Progress: func(message string) { r.show.Print("%s", message) },
+		Progress: func(message string) { r.show.Printf("%s", message) },
 	})
 	if done(err); err != nil {
 		return err
@@ -172,7 +172,7 @@ func (r *runner) addRouter() error {
 func (r *runner) announce(name string) func(context.Context, supervisor.Child) error {
 	return func(_ context.Context, child supervisor.Child) error {
 		if child.Generation() > 1 {
-			r.show.Print("%s is back, pid %d", name, child.Pid())
+			r.show.Printf("%s is back, pid %d", name, child.Pid())
 		}
 		return nil
 	}
@@ -200,7 +200,7 @@ func (r *runner) seed(ctx context.Context) error {
 		Password string   `json:"password"`
 		Roles    []string `json:"roles"`
 	}
-	encoded, err := json.Marshal([]user{
+	encoded, err := json.Marshal([]user{ //nolint:gosec // The file is for auth alone, mode 0600.
 		{customerEmail, r.secrets.Customer, []string{"customer"}},
 		{adminEmail, r.secrets.Admin, []string{"admin"}},
 	})

@@ -31,7 +31,7 @@ func Main(command []string) int {
 	// What ends the command reaches its whole group; the guard stays to report
 	// the status. Caught signals, unlike ignored ones, are reset in the command.
 	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT) //nolint:forbidigo // See above.
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	defer signal.Stop(signals)
 	cmd := exec.Command(command[0], command[1:]...) //nolint:noctx // Its end is the guard's.
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr

@@ -35,7 +35,7 @@ func (t *terminal) takeBack() {
 		return
 	}
 	// A background group that sets the foreground one is stopped otherwise.
-	signal.Ignore(syscall.SIGTTOU) //nolint:forbidigo // See above.
+	signal.Ignore(syscall.SIGTTOU)
 	defer signal.Reset(syscall.SIGTTOU)
 	_ = unix.IoctlSetPointerInt(t.fd, unix.TIOCSPGRP, unix.Getpgrp()) // Without a terminal there is nothing to do.
 }

@@ -54,7 +54,7 @@ func (f *Folder) Secrets(roles ...string) (*Secrets, error) {
 			s.Roles[role] = rand.Text()
 		}
 	}
-	encoded, err := json.MarshalIndent(s, "", "  ") //nolint:gosec // It is the secrets file, mode 0600.
+	encoded, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("write the secrets: %w", err)
 	}
