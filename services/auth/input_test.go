@@ -1,0 +1,126 @@
+package auth_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/curfew-platform/curfew/pkg/interceptors/status"
+	authv1 "github.com/curfew-platform/curfew/proto/gen/curfew/auth/v1"
+)
+
+func TestBadRegistrationsAreRefusedWithAReason(t *testing.T) {
+	r := newWorld(t).start(t)
+	r.register(t, "taken@example.com")
+	for _, c := range []struct{ email, password, reason string }{
+		{"taken@example.com", password, "EMAIL_TAKEN"},
+		{"TAKEN@Example.COM ", password, "EMAIL_TAKEN"},
+		{"no address", password, "EMAIL_INVALID"},
+		{"a@b\x00c", password, "EMAIL_INVALID"},
+		{"Anna <a@example.com>", password, "EMAIL_INVALID"},
+		{"a@example.com", "short", "PASSWORD_TOO_SHORT"},
+		{"a@example.com", strings.Repeat("ab", 65), "PASSWORD_TOO_LONG"},
+		{"a@example.com", "Password123", "PASSWORD_BREACHED"},
+		{"a@example.com", "a@example.com", "PASSWORD_BREACHED"},
+		{"a@example.com", strings.Repeat("x", 30), "PASSWORD_BREACHED"},
+		{"a@example.com", strings.Repeat("x", 2000), "REQUEST_INVALID"},
+		{strings.Repeat("a", 300) + "@example.com", password, "REQUEST_INVALID"},
+		{"", "", "REQUEST_INVALID"},
+	} {
+		_, err := r.auth.Register(t.Context(), &authv1.RegisterRequest{Email: c.email, Password: c.password})
+		if status.Reason(err) != c.reason {
+			t.Errorf("%.40q / %.20q: %v, want %s", c.email, c.password, err, c.reason)
+		}
+	}
+	_, err := r.auth.Register(t.Context(), &authv1.RegisterRequest{Email: "a\xff@example.com", Password: password})
+	if err == nil {
+		t.Error("invalid UTF-8 was accepted")
+	}
+	if _, err := r.auth.Register(t.Context(), &authv1.RegisterRequest{Email: "a@example.com", Password: "pässwört mit ümläuten"}); err != nil {
+		t.Errorf("a good one after all: %v", err)
+	}
+}
+
+func TestAGuesserIsSlowedDownAndTheOwnerElsewhereIsNot(t *testing.T) {
+	w := newWorld(t)
+	r := w.start(t)
+	r.register(t, "anna@example.com")
+	for _, email := range []string{"anna@example.com", "nobody@example.com"} {
+		for i := range 6 {
+			_, err := r.auth.Login(t.Context(), &authv1.LoginRequest{Email: email, Password: fmt.Sprint("guess number ", i)})
+			want := "CREDENTIALS_INVALID"
+			if i == 5 {
+				want = "TOO_MANY_ATTEMPTS"
+			}
+			if status.Reason(err) != want {
+				t.Errorf("%s, guess %d: %v, want %s", email, i, err, want)
+			}
+		}
+	}
+}
+
+func TestSessionsAreListedNewestFirstPageByPage(t *testing.T) {
+	w := newWorld(t)
+	r := w.start(t)
+	name, stranger := r.register(t, "anna@example.com"), r.register(t, "eve@example.com")
+	var want []string
+	var last *authv1.LoginResponse
+	for range 5 {
+		last = r.login(t, "anna@example.com")
+		want = append([]string{last.GetSession()}, want...)
+	}
+	ctx := as(t.Context(), last.GetAccessToken())
+	var got []string
+	req := &authv1.ListSessionsRequest{Parent: name, PageSize: 2}
+	for {
+		page, err := r.account.ListSessions(ctx, req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range page.GetSessions() {
+			got = append(got, s.GetName())
+			if s.GetCurrent() != (s.GetName() == last.GetSession()) {
+				t.Errorf("%s: current %v", s.GetName(), s.GetCurrent())
+			}
+		}
+		if req.PageToken = page.GetNextPageToken(); req.GetPageToken() == "" {
+			break
+		}
+	}
+	if strings.Join(got, " ") != strings.Join(want, " ") {
+		t.Errorf("got %v, want %v", got, want)
+	}
+
+	first, err := r.account.ListSessions(ctx, &authv1.ListSessionsRequest{Parent: name, PageSize: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	eve := as(t.Context(), r.login(t, "eve@example.com").GetAccessToken())
+	for what, c := range map[string]struct {
+		err    error
+		code   codes.Code
+		reason string
+	}{
+		"another's sessions": {second(r.account.ListSessions(eve, &authv1.ListSessionsRequest{Parent: name})), codes.PermissionDenied, "PERMISSION_DENIED"},
+		"another's page token": {
+			second(r.account.ListSessions(eve, &authv1.ListSessionsRequest{Parent: stranger, PageToken: first.GetNextPageToken()})), codes.InvalidArgument, "PAGE_TOKEN_INVALID",
+		},
+		"a changed page token": {
+			second(r.account.ListSessions(ctx, &authv1.ListSessionsRequest{Parent: name, PageToken: first.GetNextPageToken()[1:]})), codes.InvalidArgument, "PAGE_TOKEN_INVALID",
+		},
+		"a negative size": {second(r.account.ListSessions(ctx, &authv1.ListSessionsRequest{Parent: name, PageSize: -1})), codes.InvalidArgument, "REQUEST_INVALID"},
+		"no name":         {second(r.account.ListSessions(ctx, &authv1.ListSessionsRequest{Parent: name + "'"})), codes.PermissionDenied, "PERMISSION_DENIED"},
+		"a session of nobody": {
+			second(r.account.RevokeSession(ctx, &authv1.RevokeSessionRequest{Name: name + "/sessions/" + strings.TrimPrefix(name, "users/")})), codes.NotFound, "SESSION_NOT_FOUND",
+		},
+	} {
+		if status.Code(c.err) != c.code || status.Reason(c.err) != c.reason {
+			t.Errorf("%s: %v", what, c.err)
+		}
+	}
+}
+
+// second is the error of a call.
+func second[T any](_ T, err error) error { return err }

@@ -1,0 +1,114 @@
+package auth_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/curfew-platform/curfew/pkg/interceptors/status"
+	authv1 "github.com/curfew-platform/curfew/proto/gen/curfew/auth/v1"
+	revocationv1 "github.com/curfew-platform/curfew/proto/gen/curfew/revocation/v1"
+)
+
+// administrator makes a user an admin behind the service's back and logs in.
+func (w *world) administrator(t *testing.T, r *replica) *authv1.LoginResponse {
+	t.Helper()
+	r.register(t, "root@example.com")
+	w.exec(t, `UPDATE users SET roles = '{admin}' WHERE email = 'root@example.com'`)
+	return r.login(t, "root@example.com")
+}
+
+func TestEveryRevokingCallIsInForceAtEveryReplicaWhenItReturns(t *testing.T) {
+	w := newWorld(t)
+	one, two := w.start(t), w.start(t)
+	root := w.administrator(t, one)
+	admin := as(t.Context(), root.GetAccessToken())
+	name := one.register(t, "anna@example.com")
+
+	logout := func(victim *authv1.LoginResponse) (*revocationv1.Receipt, error) {
+		resp, err := two.auth.Logout(as(t.Context(), victim.GetAccessToken()), &authv1.LogoutRequest{})
+		return resp.GetRevocation(), err
+	}
+	revokeSession := func(victim *authv1.LoginResponse) (*revocationv1.Receipt, error) {
+		resp, err := one.account.RevokeSession(as(t.Context(), victim.GetAccessToken()), &authv1.RevokeSessionRequest{Name: victim.GetSession()})
+		return resp.GetRevocation(), err
+	}
+	setRoles := func(*authv1.LoginResponse) (*revocationv1.Receipt, error) {
+		resp, err := two.admin.SetUserRoles(admin, &authv1.SetUserRolesRequest{Name: name, Roles: []string{"operator", "customer"}})
+		return resp.GetRevocation(), err
+	}
+	deactivate := func(*authv1.LoginResponse) (*revocationv1.Receipt, error) {
+		resp, err := one.admin.DeactivateUser(admin, &authv1.DeactivateUserRequest{Name: name})
+		return resp.GetRevocation(), err
+	}
+	for _, call := range []struct {
+		name    string
+		do      func(*authv1.LoginResponse) (*revocationv1.Receipt, error)
+		refresh string // the reason of a refresh afterwards
+	}{
+		{"Logout", logout, "SESSION_REVOKED"},
+		{"RevokeSession", revokeSession, "SESSION_REVOKED"},
+		{"SetUserRoles", setRoles, ""},
+		{"DeactivateUser", deactivate, "SESSION_REVOKED"},
+	} {
+		victim := two.login(t, "anna@example.com")
+		receipt, err := call.do(victim)
+		if err != nil {
+			t.Fatalf("%s: %v", call.name, err)
+		}
+		if receipt.GetAcked() != 2 || receipt.GetExpired() != 0 {
+			t.Errorf("%s: receipt %v", call.name, receipt)
+		}
+		for i, r := range []*replica{one, two} {
+			if err := r.me(t.Context(), victim.GetAccessToken()); status.Reason(err) != "TOKEN_REVOKED" {
+				t.Errorf("%s, replica %d: %v", call.name, i+1, err)
+			}
+		}
+		if _, err := two.refresh(t, victim.GetRefreshToken()); status.Reason(err) != call.refresh {
+			t.Errorf("%s, refresh: %v", call.name, err)
+		}
+	}
+
+	if _, err := one.auth.Login(t.Context(), &authv1.LoginRequest{Email: "anna@example.com", Password: password}); status.Reason(err) != "USER_DEACTIVATED" {
+		t.Errorf("login of a deactivated user: %v", err)
+	}
+	if _, err := two.admin.ReactivateUser(admin, &authv1.ReactivateUserRequest{Name: name}); err != nil {
+		t.Fatal(err)
+	}
+	back := one.login(t, "anna@example.com")
+	if got := back.GetUser().GetRoles(); len(got) != 2 || got[0] != "customer" || got[1] != "operator" {
+		t.Errorf("roles = %v", got)
+	}
+}
+
+func TestADeadlineThatEndsFirstSaysThatTheRevocationIsCommitted(t *testing.T) {
+	w := newWorld(t)
+	r := w.start(t)
+	r.register(t, "anna@example.com")
+	caller, victim := r.login(t, "anna@example.com"), r.login(t, "anna@example.com")
+	// A replica that died under a lease: nobody acknowledges for it.
+	w.exec(t, `INSERT INTO revocation_engines (replica, incarnation, generation, watermark, watchers, lapsed, renewals, length, lease_until)
+		VALUES ('dead', 'dead', (SELECT generation::text FROM revocation_head), 0, 1, 0, 1, interval '6 s', now() + interval '6 s')`)
+	ctx, cancel := context.WithTimeout(as(t.Context(), caller.GetAccessToken()), 1500*time.Millisecond)
+	defer cancel()
+	_, err := r.account.RevokeSession(ctx, &authv1.RevokeSessionRequest{Name: victim.GetSession()})
+	if status.Code(err) != codes.DeadlineExceeded || status.Reason(err) != "REVOCATION_PENDING" {
+		t.Fatalf("err = %v", err)
+	}
+	metadata := status.Info(err).GetMetadata()
+	if metadata["seq"] != "1" {
+		t.Errorf("metadata = %v", metadata)
+	}
+	if by, err := time.Parse(time.RFC3339Nano, metadata["in_force_by"]); err != nil || by.After(time.Now().Add(7*time.Second)) {
+		t.Errorf("in force by %v, %v", by, err)
+	}
+	receipt, err := r.revocation.AwaitRevocation(as(t.Context(), caller.GetAccessToken()), &revocationv1.AwaitRevocationRequest{Seq: 1})
+	if err != nil || receipt.GetRevocation().GetExpired() != 1 {
+		t.Errorf("AwaitRevocation = %v, %v", receipt, err)
+	}
+	if err := r.me(t.Context(), victim.GetAccessToken()); status.Reason(err) != "TOKEN_REVOKED" {
+		t.Errorf("the revoked token: %v", err)
+	}
+}
