@@ -10,10 +10,10 @@ import (
 	"syscall"
 	"time"
 
-	supervisorv1 "github.com/curfew-platform/curfew/proto/gen/curfew/internalapi/supervisor/v1"
 	"google.golang.org/grpc"
 
 	"github.com/curfew-platform/curfew/pkg/lifecycle"
+	supervisorv1 "github.com/curfew-platform/curfew/proto/gen/curfew/internalapi/supervisor/v1"
 )
 
 const (
@@ -178,7 +178,7 @@ func (a *Agent) watchParent() {
 	}
 	close(a.orphaned)
 	a.group.Shutdown(ErrOrphaned)
-	time.Sleep(a.grace)
+	<-time.After(a.grace)
 	killOwnGroup()
 }
 

@@ -9,8 +9,10 @@ import (
 	"github.com/curfew-platform/curfew/pkg/lifecycle"
 )
 
-// takeSignals makes the agent the one that the signals of the process go to,
-// until it has left.
+// takeSignals makes the agent the one that the signals of the process go to.
+// They are not given back: a SIGTERM that comes once more while the process
+// writes its report must not cut that off, and the supervisor has SIGQUIT for a
+// process that hangs.
 func (a *Agent) takeSignals() {
 	// Ignore takes the signals away from the group, which has asked for them.
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM)
@@ -19,11 +21,8 @@ func (a *Agent) takeSignals() {
 	// An orphan still has work to finish and a group to end. Go ends a program
 	// that writes to a closed stderr, unless somebody listens to SIGPIPE; SIGHUP
 	// is the death signal, and what the kernel wakes stopped orphans with.
-	deaf := make(chan os.Signal, 1)
-	signal.Notify(deaf, syscall.SIGPIPE, syscall.SIGHUP)
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE, syscall.SIGHUP)
 	a.work.Go(func() {
-		defer signal.Stop(deaf)
-		defer signal.Stop(term)
 		for {
 			select {
 			case <-term:

@@ -26,6 +26,7 @@ var errDialedTwice = errors.New("the channel of a child can't be dialed again")
 // wire is one end of a channel. It knows which side ended it.
 type wire struct {
 	net.Conn
+
 	once sync.Once
 	// gone is closed when the other side has closed its end.
 	gone chan struct{}
@@ -47,10 +48,22 @@ func newWire(file *os.File) (*wire, error) {
 // so that the end is seen at once.
 func (w *wire) Read(p []byte) (int, error) {
 	n, err := w.Conn.Read(p)
-	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
+	w.see(err)
+	return n, err
+}
+
+// Write may see the end before Read does: gRPC then closes the connection, and
+// the reader would see that instead of the end.
+func (w *wire) Write(p []byte) (int, error) {
+	n, err := w.Conn.Write(p)
+	w.see(err)
+	return n, err
+}
+
+func (w *wire) see(err error) {
+	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
 		w.once.Do(func() { close(w.gone) })
 	}
-	return n, err
 }
 
 // ended tells whether the other side has closed its end.

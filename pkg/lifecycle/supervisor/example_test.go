@@ -51,7 +51,7 @@ func ExampleAdd_foreignProgram() {
 
 // One binary is both: the parent starts itself again with another command
 // line, and the child attaches its own group to the supervisor.
-func Example() {
+func Example() { //nolint:testableexamples // it needs a process of its own
 	run := func() error {
 		g, err := lifecycle.New(lifecycle.WithGrace(30 * time.Second))
 		if err != nil {
@@ -63,7 +63,7 @@ func Example() {
 				return err
 			}
 			g.Go("work", func(ctx context.Context) error {
-				slog.Info("working", "slot", agent.Slot(), "generation", agent.Generation())
+				fmt.Println("slot", agent.Slot(), "generation", agent.Generation())
 				<-ctx.Done() // Drain has come, or the parent has died
 				return nil
 			})
@@ -80,7 +80,7 @@ func Example() {
 
 // A worker reports its work, so that a hang is found, and serves the parent on
 // the connection that the control channel uses.
-func ExampleAgent_SetProgress() {
+func ExampleAgent_SetProgress() { //nolint:testableexamples // it needs a parent
 	serve := func(g *lifecycle.Group, inFlight, finished func() int64) error {
 		agent, err := supervisor.Attach(g)
 		if err != nil {

@@ -18,6 +18,7 @@ const orphanLimit = time.Second
 
 // kills is the size of the suite.
 func kills(t *testing.T) int {
+	t.Helper()
 	switch size := os.Getenv("CURFEW_TEST_SIZE"); size {
 	case "", "ci":
 		return 60
@@ -31,6 +32,7 @@ func kills(t *testing.T) int {
 
 // seeded prints the seed, so that a failure can be repeated.
 func seeded(t *testing.T) *rand.Rand {
+	t.Helper()
 	seed := uint64(time.Now().UnixNano())
 	if text := os.Getenv("CURFEW_TEST_SEED"); text != "" {
 		if _, err := fmt.Sscan(text, &seed); err != nil {

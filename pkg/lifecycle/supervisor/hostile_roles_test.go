@@ -176,6 +176,7 @@ func chat(stream supervisorv1.SupervisorService_SuperviseServer, id identity, be
 // fake is a control service with a mind of its own.
 type fake struct {
 	supervisorv1.UnsafeSupervisorServiceServer
+
 	supervise func(supervisorv1.SupervisorService_SuperviseServer) error
 }
 

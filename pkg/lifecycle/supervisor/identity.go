@@ -62,6 +62,7 @@ var inherited = inherit()
 
 type inheritance struct {
 	identity
+
 	present bool
 	err     error
 }

@@ -5,8 +5,9 @@ import (
 	"sync"
 	"time"
 
-	supervisorv1 "github.com/curfew-platform/curfew/proto/gen/curfew/internalapi/supervisor/v1"
 	"google.golang.org/protobuf/types/known/durationpb"
+
+	supervisorv1 "github.com/curfew-platform/curfew/proto/gen/curfew/internalapi/supervisor/v1"
 )
 
 // mailbox holds the message that the child should get next. A newer one

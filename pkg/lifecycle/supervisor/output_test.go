@@ -3,7 +3,6 @@ package supervisor
 import (
 	"bytes"
 	"context"
-	"io"
 	"log/slog"
 	"strings"
 	"syscall"
@@ -156,8 +155,10 @@ func TestLinesAreSplitAtTheirEndsAndAtTheBound(t *testing.T) {
 func TestAStructuredLineKeepsItsTimeLevelAndAttributes(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for _, c := range []struct{ line, want string }{
-		{`{"time":"2026-01-01T00:00:00Z","level":"ERROR","msg":"m","a":1,"b":"x","c":{"d":[true]}}`,
-			`{"time":"2026-01-01T00:00:00Z","level":"ERROR","msg":"m","a":1,"b":"x","c":{"d":[true]}}`},
+		{
+			`{"time":"2026-01-01T00:00:00Z","level":"ERROR","msg":"m","a":1,"b":"x","c":{"d":[true]}}`,
+			`{"time":"2026-01-01T00:00:00Z","level":"ERROR","msg":"m","a":1,"b":"x","c":{"d":[true]}}`,
+		},
 		{`{"msg":"m"}`, `{"time":"2026-01-02T03:04:05Z","level":"INFO","msg":"m"}`},
 		{`{"msg":"m","level":"loud","time":"later"}`, `{"time":"2026-01-02T03:04:05Z","level":"INFO","msg":"m","level":"loud"}`},
 		{`{"msg":"m"} trailing`, ""},
@@ -213,7 +214,7 @@ func FuzzOutput(f *testing.F) {
 				return
 			}
 			record.AddAttrs(slog.Group(childKey, inner))
-			if err := slog.NewJSONHandler(io.Discard, nil).Handle(context.Background(), record); err != nil {
+			if err := slog.NewJSONHandler(&bytes.Buffer{}, nil).Handle(context.Background(), record); err != nil {
 				t.Errorf("record can't be logged: %v", err)
 			}
 		})

@@ -12,7 +12,6 @@ import (
 type procInfo struct {
 	pid, ppid, pgrp int
 	state           string
-	tag             string
 }
 
 // alive tells whether the process can still do something.

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -82,12 +83,7 @@ func (i *intensity) allow(now time.Time) bool {
 	if i.limit < 0 {
 		return true
 	}
-	keep := i.starts[:0]
-	for _, t := range i.starts {
-		if now.Sub(t) < i.period {
-			keep = append(keep, t)
-		}
-	}
-	i.starts = append(keep, now)
+	i.starts = slices.DeleteFunc(i.starts, func(t time.Time) bool { return now.Sub(t) >= i.period })
+	i.starts = append(i.starts, now)
 	return len(i.starts) <= i.limit
 }

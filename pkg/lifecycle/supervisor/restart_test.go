@@ -11,8 +11,8 @@ func TestTheBackoffDoublesFromMinToMaxWithJitterOverItsUpperHalf(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for n, want := range []time.Duration{100, 200, 400, 800, 1000, 1000} {
-		want *= time.Millisecond
+	for n, milliseconds := range []int64{100, 200, 400, 800, 1000, 1000} {
+		want := time.Duration(milliseconds) * time.Millisecond
 		if got := p.backoff(n, 0); got != want/2 {
 			t.Errorf("restart %d, least: %v, want %v", n, got, want/2)
 		}
@@ -32,7 +32,9 @@ func TestTheIntensityCountsRestartsInASlidingWindow(t *testing.T) {
 		after time.Duration
 		want  bool
 	}{
-		{0, true}, {10 * time.Second, true}, {20 * time.Second, true},
+		{0, true},
+		{10 * time.Second, true},
+		{20 * time.Second, true},
 		{59 * time.Second, false}, // the fourth within a minute
 		{61 * time.Second, false}, // what was refused counts as well
 		{121 * time.Second, true},

@@ -149,10 +149,7 @@ func playForker(ctx context.Context) int {
 // playSleeper does nothing, and nothing but SIGKILL ends it.
 func playSleeper(context.Context) int {
 	signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT)
-	select {
-	case <-time.After(time.Hour):
-		return 0
-	}
+	return forever()
 }
 
 // playPlain is a program without a channel, which stops on SIGTERM.

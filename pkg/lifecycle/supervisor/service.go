@@ -4,15 +4,17 @@ import (
 	"errors"
 	"time"
 
-	supervisorv1 "github.com/curfew-platform/curfew/proto/gen/curfew/internalapi/supervisor/v1"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
+
+	supervisorv1 "github.com/curfew-platform/curfew/proto/gen/curfew/internalapi/supervisor/v1"
 )
 
 // service is the control service that a child serves to its parent.
 type service struct {
 	supervisorv1.UnsafeSupervisorServiceServer
+
 	agent *Agent
 }
 
@@ -69,7 +71,7 @@ func (a *Agent) listen(stream supervisorv1.SupervisorService_SuperviseServer) {
 // talk tells the parent how the child is, until it leaves.
 func (a *Agent) talk(stream supervisorv1.SupervisorService_SuperviseServer) error {
 	err := stream.Send(&supervisorv1.SuperviseResponse{Message: &supervisorv1.SuperviseResponse_Hello{
-		Hello: &supervisorv1.Hello{Version: ProtocolVersion, Slot: int32(a.id.slot), Generation: a.id.generation}, //nolint:gosec // parseIdentity bounds the slot
+		Hello: &supervisorv1.Hello{Version: ProtocolVersion, Slot: int32(a.id.slot), Generation: a.id.generation},
 	}})
 	tick := time.NewTicker(a.id.heartbeat)
 	defer tick.Stop()

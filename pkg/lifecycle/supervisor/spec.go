@@ -56,8 +56,8 @@ type Spec struct {
 	// the child alone, not its descendants. Children with a channel see the end
 	// of that; their default is SIGHUP, which ends them before they attach and
 	// not after. It can't be SIGTERM: the kernel repeats the signal as the
-	// threads of the parent die one by one, and a group takes the third for the
-	// order to skip Commit. Linux only.
+	// threads of the parent die one by one, and a group takes the second for
+	// the end of Drain and the third for the order to skip Commit. Linux only.
 	DeathSignal syscall.Signal
 
 	// OnReady is called once for each generation of a child with a channel,
@@ -155,7 +155,7 @@ func (s Spec) complete() (Spec, error) {
 		s.StopPhase = lifecycle.IntakeOff
 	}
 	if s.Log == nil {
-		s.Log = slog.Default()
+		s.Log = slog.Default() //nolint:forbidigo // documented: what a spec without a logger gets
 	}
 	return s, nil
 }

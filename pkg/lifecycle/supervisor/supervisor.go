@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -108,8 +109,8 @@ func (s *Supervisor) Restart(ctx context.Context, slot int) error {
 // that. The error is that of the stop.
 func (s *Supervisor) Close(ctx context.Context) error {
 	var errs []error
-	for i := len(s.parts) - 1; i >= 0; i-- {
-		errs = append(errs, s.group.Remove(ctx, s.parts[i]))
+	for _, part := range slices.Backward(s.parts) {
+		errs = append(errs, s.group.Remove(ctx, part))
 	}
 	return errors.Join(errs...)
 }
