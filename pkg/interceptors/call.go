@@ -31,6 +31,7 @@ type call struct {
 	requestID string
 	raw       token.Raw
 	identity  *identity.Identity
+	guard     guard
 	resource  string
 	judged    bool // a message of this call was authorized
 

@@ -40,15 +40,15 @@ func (r revocationCheck) before(ctx context.Context, c *call) (context.Context, 
 	if c.public() {
 		return ctx, nil
 	}
-	g := &guard{check: r, identity: c.identity, raw: c.raw, rule: c.rule}
-	ctx = revocation.NewContext(ctx, g)
+	c.guard = guard{check: r, identity: c.identity, raw: c.raw, rule: c.rule}
+	ctx = revocation.NewContext(ctx, &c.guard)
 	if c.streamed {
 		ctx, c.end = context.WithCancelCause(ctx)
 	}
 	if r.index != nil {
 		ctx, c.leaveIndex = r.index.Enter(ctx, c.identity, c.rule == nil || c.rule.Staleness == authz.FailClosed)
 	}
-	if err := g.CommitGuard(ctx); err != nil {
+	if err := c.guard.CommitGuard(ctx); err != nil {
 		r.release(c)
 		return nil, revocationRefusal(err)
 	}

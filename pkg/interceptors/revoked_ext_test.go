@@ -3,6 +3,7 @@ package interceptors_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"testing"
 	"time"
 
@@ -238,15 +239,17 @@ func TestCommitGuardRefusesWhenTheLeaseWasLostAfterAdmission(t *testing.T) {
 func TestAFailClosedStreamEndsAsUnavailableWhenTheLeaseIsLost(t *testing.T) {
 	source := &turning{left: 1}
 	h := newHarness(t, &shop.Server{}, func(c *interceptors.Config) { c.Revocation = source })
-	stream, err := shop.Open(with(t, h.issuer.User(t, "u1", []string{"customer"})), h.conn, "Watch")
+	ctx := with(t, h.issuer.User(t, "u1", []string{"customer"}))
+	stream, err := shop.Open(ctx, h.conn, "Watch")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for source.index.CancelFailClosed(revocation.ErrStale) == 0 {
 		// The stream has not arrived yet.
-		if err := t.Context().Err(); err != nil {
+		if err := ctx.Err(); err != nil {
 			t.Fatal(err)
 		}
+		runtime.Gosched()
 	}
 	want(t, drain(stream), codes.Unavailable, "REVOCATION_UNKNOWN")
 }

@@ -94,7 +94,8 @@ func transportError(err error) error {
 	switch grpcstatus.Code(err) {
 	case codes.ResourceExhausted:
 		return errMessage
-	case codes.Canceled:
+	case codes.Canceled, codes.Unavailable:
+		// The client, or the connection to it, is gone.
 		return errCanceled
 	case codes.DeadlineExceeded:
 		return errDeadline
