@@ -33,6 +33,10 @@ func (d *Decoder) json(value []byte, rec *record.Record) error {
 	})
 	if len(attrs) > 0 {
 		attrs = append(attrs, '}')
+		// The parser takes numbers that JSON does not know, such as 00 and NaN.
+		if err := fastjson.ValidateBytes(attrs); err != nil {
+			return fmt.Errorf("json: %.200s", err)
+		}
 		rec.Attributes = attrs
 	}
 	d.scratch = attrs
