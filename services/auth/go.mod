@@ -22,6 +22,7 @@ require (
 	github.com/curfew-platform/curfew/pkg/server v0.0.0-00010101000000-000000000000
 	github.com/curfew-platform/curfew/proto v0.0.0
 	github.com/golang-jwt/jwt/v5 v5.3.1
+	github.com/google/go-cmp v0.7.0
 	github.com/google/uuid v1.6.0
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/maypok86/otter/v2 v2.4.0
@@ -42,7 +43,6 @@ require (
 	github.com/curfew-platform/curfew/pkg/lifecycle/grpcserver v0.0.0-00010101000000-000000000000 // indirect
 	github.com/curfew-platform/curfew/pkg/lifecycle/supervisor v0.0.0-00010101000000-000000000000 // indirect
 	github.com/go-jose/go-jose/v4 v4.1.4 // indirect
-	github.com/google/go-cmp v0.7.0 // indirect
 	github.com/grpc-ecosystem/go-grpc-middleware/v2 v2.3.4 // indirect
 	github.com/grpc-ecosystem/grpc-gateway/v2 v2.32.0 // indirect
 	github.com/jackc/pgpassfile v1.0.0 // indirect
