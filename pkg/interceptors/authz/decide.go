@@ -94,9 +94,9 @@ func (r *Rule) owner(id *identity.Identity, m protoreflect.Message) error {
 		if err != nil {
 			return err
 		}
-		// "-" stands for all users and is nobody's own; the subject of a token
-		// is never "-", and a service owns no user's resource.
-		if owner == "-" || id.IsService() || owner != id.Subject {
+		// "-" stands for all users and is nobody's own, whoever verified the
+		// token. A service owns no user's resource: its subject has a slash.
+		if owner == "-" || owner != id.Subject {
 			return ErrDenied
 		}
 		return nil

@@ -169,5 +169,5 @@ func TestAClosedOneEndsItsRenewal(t *testing.T) {
 	})
 }
 
-// advance lets virtual time pass.
-func advance(d time.Duration) { time.Sleep(d) } //nolint:forbidigo // only inside synctest
+// advance lets virtual time pass; only inside synctest.
+func advance(d time.Duration) { time.Sleep(d) }

@@ -209,5 +209,5 @@ func TestKeysComeOverHTTP(t *testing.T) {
 	}
 }
 
-// advance lets virtual time pass.
-func advance(d time.Duration) { time.Sleep(d) } //nolint:forbidigo // only inside synctest
+// advance lets virtual time pass; only inside synctest.
+func advance(d time.Duration) { time.Sleep(d) }
