@@ -34,9 +34,13 @@ func (p *plan) max(ph lifecycle.Phase) time.Duration {
 
 // check holds the report and what the actors saw against the rules.
 func (o *observed) check(t *testing.T) {
+	t.Helper()
 	window := o.plan.grace - o.plan.preStop
 	tiny := o.plan.reserve < 50*time.Millisecond // can't pay for the least of kills, nor for a frozen reader of the report
-	if took := o.ended.Sub(o.began); took > window && (!(tiny || o.frozen && o.plan.reserve < time.Second) || took > window+50*time.Millisecond) {
+	if tiny || o.frozen && o.plan.reserve < time.Second {
+		window += 50 * time.Millisecond
+	}
+	if took := o.ended.Sub(o.began); took > window {
 		t.Errorf("the stop took %v of %v", took, window)
 	}
 	if !o.report.Began.Equal(o.began) {
@@ -46,7 +50,7 @@ func (o *observed) check(t *testing.T) {
 	if !third.IsZero() && o.ended.After(third) && !o.frozen {
 		t.Errorf("ran on for %v after the third signal", o.ended.Sub(third))
 	}
-	entry, d := o.began, o.began.Add(window-o.plan.reserve)
+	entry, d := o.began, o.began.Add(o.plan.grace-o.plan.preStop-o.plan.reserve)
 	for i, ph := range o.report.Phases {
 		phase := lifecycle.Phase(i + 1)
 		if ph.Phase != phase {
@@ -79,6 +83,7 @@ func (o *observed) signal(n int) time.Time {
 
 // checkBudget computes the budget of a phase again.
 func (o *observed) checkBudget(t *testing.T, ph lifecycle.Phase, got time.Duration, entry, end, d, second time.Time) {
+	t.Helper()
 	floor := o.plan.min(ph)
 	after := time.Duration(0)
 	for later := ph + 1; later <= lifecycle.Close; later++ {
@@ -108,13 +113,15 @@ func (o *observed) checkBudget(t *testing.T, ph lifecycle.Phase, got time.Durati
 			t.Errorf("%v went on for %v after the second signal", ph, end.Sub(second))
 		}
 	}
-	if end.Sub(entry) > got+killTime && !(ph == lifecycle.Announce && o.running) {
+	propagates := ph == lifecycle.Announce && o.running
+	if end.Sub(entry) > got+killTime && !propagates {
 		t.Errorf("%v took %v of %v", ph, end.Sub(entry), got)
 	}
 }
 
 // checkActors holds what the parts of a phase saw against the rules.
 func (o *observed) checkActors(t *testing.T, ph lifecycle.Phase, entry, end, second time.Time, cut bool) {
+	t.Helper()
 	hurried := (ph == lifecycle.Announce || ph == lifecycle.Drain) && !second.IsZero() && !second.After(end)
 	floor := o.plan.min(ph)
 	for _, a := range o.parts {
@@ -156,6 +163,7 @@ func (o *observed) checkActors(t *testing.T, ph lifecycle.Phase, entry, end, sec
 
 // checkReport holds the report of a phase against what its actors saw.
 func (o *observed) checkReport(t *testing.T, ph lifecycle.PhaseReport, entry, end time.Time, cut bool) {
+	t.Helper()
 	seen := make(map[string]lifecycle.PartReport)
 	for _, p := range ph.Parts {
 		seen[p.Name] = p
@@ -186,7 +194,8 @@ func (o *observed) checkReport(t *testing.T, ph lifecycle.PhaseReport, entry, en
 		default:
 			want = lifecycle.Clean
 		}
-		if got.Outcome != want && !(cut && got.Outcome == lifecycle.Abandoned) && !(log.doneAt.Equal(end) && got.Outcome == lifecycle.Abandoned) {
+		late := got.Outcome == lifecycle.Abandoned && (cut || log.doneAt.Equal(end)) // given up in the instant of its end
+		if got.Outcome != want && !late {
 			t.Errorf("%s in %v is reported %s, it was %s: %+v", a.name, ph.Phase, got.Outcome, want, got)
 		}
 		if want == lifecycle.Clean && got.Outcome == want && time.Duration(got.Used) != log.doneAt.Sub(entry) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"time"
 
 	"github.com/curfew-platform/curfew/pkg/lifecycle"
@@ -19,7 +18,7 @@ func Example_commitDespiteAStuckWorker() {
 		lifecycle.WithBudget(lifecycle.Commit, 200*time.Millisecond, 0),
 		lifecycle.WithBudget(lifecycle.Leave, 0, 0),
 		lifecycle.WithBudget(lifecycle.Close, 50*time.Millisecond, 0),
-		lifecycle.WithLogger(slog.New(slog.DiscardHandler)), lifecycle.WithReportWriter(io.Discard),
+		lifecycle.WithReportWriter(io.Discard),
 	)
 	if err != nil {
 		fmt.Println(err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"syscall"
 
 	"github.com/curfew-platform/curfew/pkg/lifecycle"
@@ -13,8 +12,7 @@ import (
 // A process gets SIGTERM, finishes what it has begun, makes it durable and exits with 0.
 func Example_gracefulShutdown() {
 	group, err := lifecycle.New(
-		lifecycle.WithLogger(slog.New(slog.DiscardHandler)), // the example shows its own output only
-		lifecycle.WithReportWriter(io.Discard),
+		lifecycle.WithReportWriter(io.Discard), // os.Stderr by default
 	)
 	if err != nil {
 		fmt.Println(err)

@@ -5,14 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 
 	"github.com/curfew-platform/curfew/pkg/lifecycle"
 )
 
 // A loop that must not end fails: the whole process stops in order and says why.
 func Example_stopEverythingWhenALoopFails() {
-	group, err := lifecycle.New(lifecycle.WithLogger(slog.New(slog.DiscardHandler)), lifecycle.WithReportWriter(io.Discard))
+	group, err := lifecycle.New(lifecycle.WithReportWriter(io.Discard))
 	if err != nil {
 		fmt.Println(err)
 		return

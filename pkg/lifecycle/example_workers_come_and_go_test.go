@@ -4,14 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 
 	"github.com/curfew-platform/curfew/pkg/lifecycle"
 )
 
 // Parts can be added to a running group, and removed from it; each is stopped exactly once.
 func Example_addAndRemoveWorkersWhileRunning() {
-	group, err := lifecycle.New(lifecycle.WithLogger(slog.New(slog.DiscardHandler)), lifecycle.WithReportWriter(io.Discard))
+	group, err := lifecycle.New(lifecycle.WithReportWriter(io.Discard))
 	if err != nil {
 		fmt.Println(err)
 		return

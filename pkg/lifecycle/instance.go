@@ -79,6 +79,9 @@ func (in *instance) runStart() {
 	})
 }
 
+// failed reports whether Start returned an error. It may be asked once startDone is closed.
+func (in *instance) failed() bool { return in.startErr != nil }
+
 // runStop lets the part stop, once; whoever comes later waits on the same stopDone.
 func (in *instance) runStop(ctx context.Context) {
 	in.stopOnce.Do(func() {
@@ -105,9 +108,8 @@ func (in *instance) stop(ctx context.Context) error {
 			return nil
 		}
 		<-in.startDone // a Start that ignores its context is found by the watchdog of this stop
-		if in.startErr != nil {
-			// The failure is the cause of the stop, or the stop the cause of the failure.
-			in.skip()
+		if in.failed() {
+			in.skip() // the failure is the cause of the stop, or the stop the cause of the failure
 			return nil
 		}
 	}

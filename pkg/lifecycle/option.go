@@ -29,7 +29,7 @@ type config struct {
 func newConfig(opts []Option) config {
 	c := config{
 		plan:    Plan{Grace: defaultGrace, Reserve: defaultReserve, Budgets: defaultBudgets()},
-		log:     slog.Default(),
+		log:     slog.New(slog.DiscardHandler),
 		report:  os.Stderr,
 		signals: []os.Signal{syscall.SIGTERM, os.Interrupt},
 	}
@@ -80,8 +80,8 @@ func WithBudget(ph Phase, floor, limit time.Duration) Option {
 	})
 }
 
-// WithLogger sets where the progress of start and stop is logged. The default is [slog.Default]. A handler that
-// blocks never delays the stop: lines that it does not take are dropped.
+// WithLogger sets where the progress of start and stop is logged. The default is nowhere; the stop report is written in
+// any case. A handler that blocks never delays the stop by more than a moment: lines that it does not take are dropped.
 func WithLogger(log *slog.Logger) Option {
 	return optionFunc(func(c *config) {
 		if log != nil {

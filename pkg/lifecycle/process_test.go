@@ -128,8 +128,9 @@ func (p *process) wait() (int, lifecycle.Report) {
 	lines := strings.Split(strings.TrimSpace(p.stderr.String()), "\n")
 	last := lines[len(lines)-1]
 	var message struct {
-		Msg string `json:"msg"`
 		lifecycle.Report
+
+		Msg string `json:"msg"`
 	}
 	if err := json.Unmarshal([]byte(last), &message); err != nil || message.Msg != "stop report" {
 		p.t.Fatalf("the last line is no stop report: %v\n%s", err, p.stderr.String())

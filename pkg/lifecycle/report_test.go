@@ -8,9 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
-
 	"testing/synctest"
+	"time"
 )
 
 // example is a report with one part of each outcome.
@@ -28,8 +27,10 @@ func example() Report {
 	}
 	stuck := errors.New("abandoned: deadline of the phase exceeded")
 	r.Phases[2].Parts = []PartReport{
-		{Name: "grpc", Outcome: Abandoned, Used: Duration(11 * time.Second), Estimate: &estimate, RemainingBefore: number(3), RemainingAfter: number(1),
-			Error: stuck.Error(), Stuck: []string{"/orders.v1.Orders/List from 10.0.0.1:4711 for 11s"}, Stack: "main.list /src/list.go:12", err: fmt.Errorf("part %q: %w", "grpc", ErrDeadlineExceeded)},
+		{
+			Name: "grpc", Outcome: Abandoned, Used: Duration(11 * time.Second), Estimate: &estimate, RemainingBefore: number(3), RemainingAfter: number(1),
+			Error: stuck.Error(), Stuck: []string{"/orders.v1.Orders/List from 10.0.0.1:4711 for 11s"}, Stack: "main.list /src/list.go:12", err: fmt.Errorf("part %q: %w", "grpc", ErrDeadlineExceeded),
+		},
 		{Name: "worker", Outcome: Clean, Used: Duration(20 * time.Millisecond)},
 	}
 	r.Phases[2].Outcome = Abandoned

@@ -21,7 +21,8 @@ type line struct {
 	Time  time.Time  `json:"time"`
 	Level slog.Level `json:"level"`
 	Msg   string     `json:"msg"`
-	Report
+
+	Report //nolint:embeddedstructfieldcheck // encoding/json writes fields in their order: the keys of every log line come first
 }
 
 // JSON returns the report as one line with "msg":"stop report", without a newline at its end.

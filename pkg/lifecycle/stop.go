@@ -129,14 +129,13 @@ func (g *Group) runParts(values context.Context, st *stretch, parts []*instance)
 	}
 	if happened(g.third) {
 		st.cause = ErrThirdSignal
-	}
-	cancel(st.cause) // has no effect if the deadline came by itself
-	if st.cause == ErrThirdSignal {
+		cancel(st.cause)
 		for _, in := range parts {
 			in.abandon("")
 		}
 		return
 	}
+	cancel(st.cause) // has no effect if the deadline came by itself
 	for _, in := range parts {
 		if !happened(in.stopDone) {
 			in.kill()

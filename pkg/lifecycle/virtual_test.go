@@ -32,6 +32,7 @@ func stops() int {
 
 // seed is random, or CURFEW_TEST_SEED to run a failure again.
 func seed(t *testing.T) uint64 {
+	t.Helper()
 	s := rand.Uint64()
 	if text := os.Getenv("CURFEW_TEST_SEED"); text != "" {
 		var err error
@@ -44,6 +45,7 @@ func seed(t *testing.T) uint64 {
 }
 
 func TestEveryRandomStopEndsInTimeAndCommitKeepsItsFloor(t *testing.T) {
+	t.Parallel()
 	const lanes = 8
 	seed, total := seed(t), stops()
 	var refused, hurried, exited, abandoned atomic.Int64
@@ -85,6 +87,7 @@ func TestEveryRandomStopEndsInTimeAndCommitKeepsItsFloor(t *testing.T) {
 // observed is what happened in a scenario, seen from outside.
 type observed struct {
 	*scenario
+
 	began, ended time.Time
 	running      bool // all had started when the stop began
 	signals      []time.Time
@@ -94,6 +97,7 @@ type observed struct {
 
 // runScenario returns nil if the budgets were refused, rightly.
 func runScenario(t *testing.T, r *rand.Rand) *observed {
+	t.Helper()
 	release := make(chan struct{})
 	defer close(release)
 	s := newScenario(r, release)

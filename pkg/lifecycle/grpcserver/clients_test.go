@@ -20,6 +20,7 @@ type clients struct {
 }
 
 func newClients(t *testing.T, f *fixture) *clients {
+	t.Helper()
 	c := &clients{t: t, f: f}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 
 	"google.golang.org/grpc"
@@ -18,7 +17,7 @@ import (
 
 // A server with a health service, whose connections are renewed as the drain budget asks for, in a group.
 func Example_serveAndStop() {
-	group, err := lifecycle.New(lifecycle.WithLogger(slog.New(slog.DiscardHandler)), lifecycle.WithReportWriter(io.Discard))
+	group, err := lifecycle.New(lifecycle.WithReportWriter(io.Discard))
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -12,6 +12,7 @@ import (
 // timeout, 120 s by default.
 type listener struct {
 	net.Listener
+
 	mu        sync.Mutex
 	young     map[*conn]struct{}
 	cut       bool
@@ -79,6 +80,7 @@ func (l *listener) grown(c *conn) {
 // conn is a connection of a listener.
 type conn struct {
 	net.Conn
+
 	lis *listener
 }
 
@@ -99,6 +101,7 @@ func (c *conn) Close() error {
 // sysConn keeps the file descriptor of a connection within reach, for credentials and channelz.
 type sysConn struct {
 	*conn
+
 	sys syscall.Conn
 }
 

@@ -79,7 +79,7 @@ func (w *work) act(ctx context.Context, what string) error {
 	}
 }
 
-func (w *work) do(_ any, ctx context.Context, dec func(any) error, next grpc.UnaryServerInterceptor) (any, error) {
+func (w *work) do(_ any, ctx context.Context, dec func(any) error, next grpc.UnaryServerInterceptor) (any, error) { //nolint:revive // the order that grpc.MethodDesc wants
 	in := new(wrapperspb.StringValue)
 	if err := dec(in); err != nil {
 		return nil, err

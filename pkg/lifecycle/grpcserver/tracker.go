@@ -88,6 +88,7 @@ func (t *Tracker) watch(srv any, ss grpc.ServerStream, handler grpc.StreamHandle
 
 type watchStream struct {
 	grpc.ServerStream
+
 	ctx context.Context
 }
 
@@ -97,7 +98,7 @@ func (s *watchStream) Context() context.Context { return s.ctx }
 func (t *Tracker) endWatches() { t.quitOnce.Do(func() { close(t.quit) }) }
 
 func (t *Tracker) begin(ctx context.Context, method string) *call {
-	s := &t.shards[rand.Uint32N(shards)]
+	s := &t.shards[rand.Uint32N(shards)] //nolint:gosec // spreads load, protects nothing
 	c := &call{shard: s, ctx: ctx, method: method, since: time.Now()}
 	s.mu.Lock()
 	s.calls[c] = struct{}{}

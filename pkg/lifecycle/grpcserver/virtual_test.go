@@ -29,6 +29,7 @@ func stops() int {
 
 // seed is random, or CURFEW_TEST_SEED to run a failure again.
 func seed(t *testing.T) uint64 {
+	t.Helper()
 	s := rand.Uint64()
 	if text := os.Getenv("CURFEW_TEST_SEED"); text != "" {
 		var err error
@@ -41,6 +42,7 @@ func seed(t *testing.T) uint64 {
 }
 
 func TestEveryRandomStopOfARealServerEndsInTime(t *testing.T) {
+	t.Parallel()
 	const lanes = 8
 	seed, total := seed(t), stops()
 	var clean, stuck atomic.Int64
@@ -70,6 +72,7 @@ func TestEveryRandomStopOfARealServerEndsInTime(t *testing.T) {
 
 // randomStop serves a few random clients, well behaved or not, and stops.
 func randomStop(t *testing.T, r *rand.Rand) lifecycle.Outcome {
+	t.Helper()
 	release := make(chan struct{})
 	defer close(release)
 	grace := 12*time.Second + time.Duration(r.IntN(20))*time.Second

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"time"
@@ -15,7 +14,7 @@ import (
 
 // A request that is in flight when the stop begins is answered before the process ends.
 func Example_answerWhatIsInFlight() {
-	group, err := lifecycle.New(lifecycle.WithLogger(slog.New(slog.DiscardHandler)), lifecycle.WithReportWriter(io.Discard))
+	group, err := lifecycle.New(lifecycle.WithReportWriter(io.Discard))
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -68,7 +67,7 @@ func newFixture(t *testing.T, handler http.HandlerFunc) *fixture {
 		t.Fatal(err)
 	}
 	f := &fixture{t: t, g: g, lis: newMemory(), done: make(chan error, 1)}
-	srv := &http.Server{Handler: handler, ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: time.Minute}
+	srv := &http.Server{Handler: handler, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), ReadHeaderTimeout: time.Minute}
 	if err := httpserver.Add(g, "http", srv, f.lis); err != nil {
 		t.Fatal(err)
 	}

@@ -72,6 +72,7 @@ func (b *broker) count() int64 {
 
 type frozenConn struct {
 	net.Conn
+
 	frozen *atomic.Bool
 }
 
@@ -104,6 +105,7 @@ func newGroup(t *testing.T, opts ...lifecycle.Option) *lifecycle.Group {
 
 // run runs the group until it has started and returns a function that stops it and says how long that took.
 func run(t *testing.T, g *lifecycle.Group) (stop func() (time.Duration, error)) {
+	t.Helper()
 	done := make(chan error, 1)
 	go func() { done <- g.Run(t.Context()) }()
 	<-g.Started()

@@ -32,6 +32,7 @@ func stops() int {
 
 // seed is random, or CURFEW_TEST_SEED to run a failure again.
 func seed(t *testing.T) uint64 {
+	t.Helper()
 	s := rand.Uint64()
 	if text := os.Getenv("CURFEW_TEST_SEED"); text != "" {
 		var err error
@@ -44,6 +45,7 @@ func seed(t *testing.T) uint64 {
 }
 
 func TestEveryRandomStopOfRealClientsEndsInTimeAndNoRecordIsForgotten(t *testing.T) {
+	t.Parallel()
 	const lanes = 4
 	seed, total := seed(t), stops()
 	var clean, frozen atomic.Int64
@@ -88,6 +90,7 @@ type randomStop struct {
 func pick[T any](r *rand.Rand, list ...T) T { return list[r.IntN(len(list))] }
 
 func newRandomStop(t *testing.T, r *rand.Rand) *randomStop {
+	t.Helper()
 	grace := 10*time.Second + time.Duration(r.IntN(20))*time.Second
 	return &randomStop{t: t, r: r, b: newBroker(t), grace: grace, g: newGroup(t, lifecycle.WithGrace(grace)), freeze: r.IntN(3) == 0}
 }

@@ -33,6 +33,7 @@ func (s *server) dial(context.Context, string, string) (net.Conn, error) {
 
 type conn struct {
 	net.Conn
+
 	frozen *atomic.Bool
 }
 
