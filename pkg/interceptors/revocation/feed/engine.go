@@ -32,7 +32,6 @@ type Engine struct {
 	generation string
 	known      int64             // position up to which all streams have the rules
 	rules      []revocation.Rule // live rules up to known; append only, shared by the writers
-	readAt     time.Duration     // start of the latest read that found nothing above known, boot clock
 	dispatches []dispatch        // recent ones, oldest first
 	trimmed    int64             // position of the last dispatch that is no longer in dispatches
 	peers      map[peerKey]*peer
@@ -45,11 +44,8 @@ type Engine struct {
 
 // dispatch is the moment at which positions were written to all streams.
 type dispatch struct {
-	seq int64 // highest position of it
-	at  time.Duration
-	// since is a moment before the commit of its oldest rule by the own boot
-	// clock: the start of the last read that did not find it.
-	since time.Duration
+	seq int64         // highest position of it
+	at  time.Duration // own boot clock
 }
 
 // New returns an engine that is not running yet, or what is wrong with cfg.

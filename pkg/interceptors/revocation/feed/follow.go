@@ -60,7 +60,6 @@ func (e *Engine) catchUp(ctx context.Context) error {
 		e.mu.Lock()
 		generation, after := e.generation, e.known
 		e.mu.Unlock()
-		started := e.clock.Now().Boot
 		page, err := e.store.Read(ctx, after, pageSize)
 		if err != nil {
 			return err
@@ -70,7 +69,7 @@ func (e *Engine) catchUp(ctx context.Context) error {
 			e.reset(page.Generation)
 			continue
 		}
-		e.dispatch(page, started)
+		e.dispatch(page)
 		if page.Seq >= page.Head {
 			return nil
 		}
@@ -95,7 +94,7 @@ func (e *Engine) reset(generation string) {
 		return
 	}
 	e.log.Warn("revocation feed has a new generation", slog.String("generation", generation))
-	e.known, e.watermark, e.trimmed, e.readAt = 0, 0, 0, 0
+	e.known, e.watermark, e.trimmed = 0, 0, 0
 	e.rules, e.dispatches = nil, nil
 	for _, p := range e.peers {
 		p.acked = 0
@@ -114,28 +113,23 @@ func (e *Engine) currentGeneration() string {
 // dispatch passes a page on to all streams, in the order of the feed: it is
 // the only writer of known, and streams read up to known. A barrier that looks
 // at the watchers compares with known, so it looks after the dispatch.
-func (e *Engine) dispatch(p Page, started time.Duration) {
+func (e *Engine) dispatch(p Page) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if p.Generation != e.generation || p.Seq < e.known {
-		return // overtaken by another read
+	if p.Generation != e.generation || p.Seq <= e.known {
+		return // nothing new, or overtaken by another read
 	}
-	if p.Seq > e.known {
-		// The page may begin before known if another read came in between.
-		i, _ := slices.BinarySearchFunc(p.Rules, e.known, afterSeq)
-		e.rules = append(e.rules, p.Rules[i:]...)
-		now := e.clock.Now().Boot
-		e.trim(now)
-		e.dispatches = append(e.dispatches, dispatch{seq: p.Seq, at: now, since: e.readAt})
-		e.known = p.Seq
-		for en := range e.entries {
-			signal(en.wake)
-		}
-		signal(e.changed)
+	// The page may begin before known if another read came in between.
+	i, _ := slices.BinarySearchFunc(p.Rules, e.known, afterSeq)
+	e.rules = append(e.rules, p.Rules[i:]...)
+	now := e.clock.Now().Boot
+	e.trim(now)
+	e.dispatches = append(e.dispatches, dispatch{seq: p.Seq, at: now})
+	e.known = p.Seq
+	for en := range e.entries {
+		signal(en.wake)
 	}
-	if p.Seq == p.Head {
-		e.readAt = max(e.readAt, started)
-	}
+	signal(e.changed)
 }
 
 // trim forgets dispatches that no lease can be left from: rule 7 ends all of

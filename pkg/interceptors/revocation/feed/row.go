@@ -84,15 +84,10 @@ func (e *Engine) extend(started leaseclock.Instant, granted time.Duration) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	// Leases granted before a rule was dispatched end with the row lease of
+	// that time, at most one row lease after the commit; those granted later
+	// travel behind the rule. So nothing rests on the clock of the store.
 	length := leaseclock.Shorten(granted, e.cfg.Drift)
-	// The store has bounded the lease by the time of the oldest rule above the
-	// watermark, on its clock. A store whose clock was set back grants too
-	// much, so the same bound again on the own clock: that rule was committed
-	// after the last read that did not find it.
-	if d, ok := e.unacked(e.advance()); ok {
-		limit := d.since + leaseclock.Shorten(e.cfg.RowLease, e.cfg.Drift)
-		length = min(length, limit-started.Boot)
-	}
 	e.row.deadline = e.row.deadline.Later(started.Add(length))
 }
 

@@ -134,6 +134,27 @@ func TestARowOfAnEngineWithALongerLeaseIsWaitedForAsLong(t *testing.T) {
 	})
 }
 
+func TestAWatermarkOfALostHistoryNeverCounts(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		a, b := r.engine("auth-a"), r.engine("auth-b")
+		c := b.join("orders", "x", 0)
+		c.renew(0)
+		for n := range 5 {
+			r.store.Revoke(subjectRule("user"))
+			c.renew(int64(n + 1))
+		}
+		time.Sleep(time.Second) // the row of b says 5
+		c.renew(5)
+		b.hooks.cut()
+		r.store.Restore(2)
+		done := a.await(r.store.Revoke(subjectRule("after the restore"))) // position 3 again
+		time.Sleep(time.Second)
+		if returned(done) {
+			t.Error("the watermark of the lost history counted")
+		}
+	})
+}
+
 // TestARowThatIsInsertedAgain: a row that was removed as dead and comes back
 // must not look as dead as it did.
 func TestARowThatIsInsertedAgainIsNotTakenForTheDeadOne(t *testing.T) {

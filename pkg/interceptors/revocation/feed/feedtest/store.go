@@ -170,6 +170,9 @@ func pages(t *testing.T, b Backend) {
 	}
 }
 
+// patience is how long the suite gives a wrong store to go wrong.
+const patience = 100 * time.Millisecond
+
 // commitOrder is the rule "head row lock instead of a SERIAL".
 func commitOrder(t *testing.T, b Backend) {
 	first, commit, err := b.Begin(t.Context(), rule(1))
@@ -188,11 +191,15 @@ func commitOrder(t *testing.T, b Backend) {
 		}
 		second <- seq
 	})
-	for range 20 {
-		if p := b.read(t, 0, 10); p.Seq != 0 || len(p.Rules) != 0 {
-			t.Errorf("before the commit of %d the feed is %+v", first, p)
-			break
-		}
+	// It waits for the lock of the head. A store without one commits meanwhile.
+	select {
+	case seq := <-second:
+		t.Errorf("position %d committed before %d", seq, first)
+		second <- seq
+	case <-time.After(patience):
+	}
+	if p := b.read(t, 0, 10); p.Seq != 0 || len(p.Rules) != 0 {
+		t.Errorf("before the commit of %d the feed is %+v", first, p)
 	}
 	if err := commit(); err != nil {
 		t.Fatal(err)
