@@ -102,7 +102,9 @@ generate: setup ## Generate Go from the protos
 bench: ## Print the ratios against peers and limits
 	@tools/require --install java mvn redis-server psql pgbench
 	@$(MAKE) --no-print-directory build
-	@bin/localenv with postgres,kafka,redis -- bin/bench
+	@state=$$(mktemp -d -t curfew-bench.XXXXXX); trap 'rm -rf "$$state"' EXIT; \
+	bin/localenv with kafka,redis -- sh -c 'exec bin/curfew dev --port 0 --state-dir "$$0" \
+		--kafka-brokers "$$CURFEW_TEST_KAFKA_BROKERS" -- bin/bench --redis-addr "$$CURFEW_TEST_REDIS_ADDR" $(ARGS)' "$$state"
 
 # --- real servers that stay ---
 

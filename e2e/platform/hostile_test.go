@@ -173,7 +173,7 @@ func TestABadOrderIsRefusedWithTheFieldThatIsWrong(t *testing.T) {
 		"negative quantity": {line("p", -1, nil), codes.InvalidArgument},
 		"overflow quantity": {line("p", math.MaxInt32, nil), codes.InvalidArgument},
 		"overflow money":    {line("p", 1, &money.Money{CurrencyCode: "EUR", Units: math.MaxInt64, Nanos: 999_999_999}), codes.InvalidArgument},
-		"unknown product":   {line("no-such-product", 1, nil), codes.NotFound},
+		"unknown product":   {line("no-such-product", 1, nil), codes.FailedPrecondition},
 	} {
 		_, err := client.CreateOrder(ctx, &ordersv1.CreateOrderRequest{Parent: user.Name, Order: test.order, RequestId: uuid.NewString()})
 		if status.Code(err) != test.code || stand.Reason(err) == "" {

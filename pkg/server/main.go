@@ -79,6 +79,19 @@ func run(cmd Command, args, reexec []string, stdout, stderr io.Writer) (code int
 // WriteHelp writes what --help prints, for the reference pages.
 func WriteHelp(cmd Command, w io.Writer) { run(cmd, []string{"--help"}, nil, w, w) }
 
+// WriteCheck writes what a process with the default flags would enforce, for
+// the reference pages.
+func WriteCheck(cmd Command, w io.Writer) error {
+	_, parser, err := newParser(cmd, w, w)
+	if err != nil {
+		return err
+	}
+	if _, err := parser.Parse(nil); err != nil {
+		return fmt.Errorf("parse defaults: %w", err)
+	}
+	return cmd.Check(w)
+}
+
 func newParser(cmd Command, stdout, stderr io.Writer) (*rootFlags, *kong.Kong, error) {
 	flags := &rootFlags{}
 	options := []kong.Option{

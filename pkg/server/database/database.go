@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -16,6 +17,9 @@ import (
 // Defaults of a pool; each can be set in the URL.
 const (
 	defaultConnectTimeout = 5 * time.Second
+	// defaultMaxConns is what one process uses at most: more transactions at a
+	// time than that make a PostgreSQL of ordinary size slower, not faster.
+	defaultMaxConns = 16
 	// defaultStatementTimeout ends a statement whose caller is gone or has no deadline.
 	defaultStatementTimeout = "30s"
 	// defaultIdleInTransaction ends a transaction whose client stands still,
@@ -25,7 +29,8 @@ const (
 
 // ParseURL reads a PostgreSQL URL or keyword string into a pool configuration
 // with bounded waits: connect_timeout 5 s, statement_timeout 30 s,
-// idle_in_transaction_session_timeout 10 s, unless the URL sets them. The error
+// idle_in_transaction_session_timeout 10 s, and at most 16 connections
+// (pool_max_conns), unless the URL sets them. The error
 // never quotes the URL, which may hold a password.
 func ParseURL(databaseURL, application string) (*pgxpool.Config, error) {
 	if databaseURL == "" {
@@ -34,6 +39,9 @@ func ParseURL(databaseURL, application string) (*pgxpool.Config, error) {
 	cfg, err := pgxpool.ParseConfig(databaseURL)
 	if err != nil {
 		return nil, errors.New("database URL cannot be parsed: expected postgres://user:password@host:port/database")
+	}
+	if !strings.Contains(databaseURL, "pool_max_conns") {
+		cfg.MaxConns = defaultMaxConns
 	}
 	if cfg.ConnConfig.ConnectTimeout == 0 {
 		cfg.ConnConfig.ConnectTimeout = defaultConnectTimeout
