@@ -51,6 +51,25 @@ func TestABarrierLooksAfterTheDispatch(t *testing.T) {
 	})
 }
 
+// TestABarrierThatCannotRead: what the engine knows may be of a lost history,
+// in which the position was passed long ago.
+func TestABarrierThatCannotReadTheFeedDoesNotTrustWhatItKnows(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		e := r.engine("auth")
+		for range 5 {
+			r.store.Revoke(subjectRule("user"))
+		}
+		time.Sleep(time.Second)
+		e.hooks.set(func(s *hookedStore) { s.beforeRead = func(context.Context) error { return errors.New("no") } })
+		r.store.Restore(2)
+		done := e.await(r.store.Revoke(subjectRule("after the restore")))
+		time.Sleep(time.Second)
+		if returned(done) {
+			t.Error("returned by what it knew before the commit")
+		}
+	})
+}
+
 func TestARegistrationOutlivesItsStreamUntilTheLeaseIsOver(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		e := r.engine("auth")
