@@ -18,7 +18,7 @@ const lowest, highest = 20000, 32767
 // one has to cope with it being taken meanwhile.
 func Find(ctx context.Context, n int) ([]int, error) {
 	var ports []int
-	for i, port := range rand.Perm(highest - lowest + 1) { //nolint:gosec // Spreads, protects nothing.
+	for i, port := range rand.Perm(highest - lowest + 1) {
 		if len(ports) == n || i == attempts {
 			break
 		}
