@@ -2,11 +2,13 @@ package feed
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
+	"github.com/curfew-platform/curfew/pkg/interceptors/revocation"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/leaseclock"
 )
 
@@ -90,6 +92,10 @@ const (
 // seq. It must be called after the commit, and it returns at the latest one
 // row lease and the drift margin after it was called, whatever the store and
 // the watchers do. If ctx ends first, the error is a [*PendingError].
+//
+// A call may revoke the very token that it was made with. Then its context is
+// cancelled with [revocation.ErrRevoked] while it waits, by the watcher of its
+// own process; Await goes on, up to the deadline of ctx.
 func (e *Engine) Await(ctx context.Context, seq int64) (Receipt, error) {
 	w := &waiter{seq: seq, start: e.clock.Now().Boot, done: make(chan struct{})}
 	b := &e.barrier
@@ -117,10 +123,26 @@ func (e *Engine) Await(ctx context.Context, seq int64) (Receipt, error) {
 		case <-t.C:
 		case <-ctx.Done():
 			t.Stop()
+			if errors.Is(context.Cause(ctx), revocation.ErrRevoked) {
+				var cancel context.CancelFunc
+				ctx, cancel = detach(ctx)
+				defer cancel()
+				continue
+			}
 			e.finish(w, true)
 			return Receipt{}, &PendingError{Seq: seq, InForceBy: e.inForceBy(w, limit), Cause: context.Cause(ctx)}
 		}
 	}
+}
+
+// detach returns a context that keeps the values and the deadline only.
+func detach(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	ctx = context.WithoutCancel(ctx)
+	if !ok {
+		return ctx, func() {}
+	}
+	return context.WithDeadline(ctx, deadline)
 }
 
 // inForceBy returns when a waiter would return at the latest.

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/curfew-platform/curfew/pkg/interceptors/revocation"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/feed"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/leaseclock"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/message"
@@ -189,6 +190,44 @@ func TestACallersDeadlineEndsTheWaitAndNotTheRevocation(t *testing.T) {
 		c.renew(seq)
 		if !returned(done) {
 			t.Error("waiting again did not end")
+		}
+	})
+}
+
+// TestACallThatRevokesItsOwnToken is ChangePassword: its own context is
+// cancelled by the rule that it waits for.
+func TestACallThatRevokesItsOwnTokenGoesOnWaitingUpToItsDeadline(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		e := r.engine("auth")
+		c := e.join("orders", "a", 0)
+		c.renew(0)
+		call, cancel := context.WithCancelCause(r.ctx)
+		done := make(chan feed.Receipt, 1)
+		seq := r.store.Revoke(subjectRule("user"))
+		r.wg.Go(func() {
+			got, err := e.Await(call, seq)
+			if err != nil {
+				t.Error(err)
+			}
+			done <- got
+		})
+		cancel(revocation.ErrRevoked)
+		if returned(done) {
+			t.Fatal("returned before the watcher acknowledged")
+		}
+		c.renew(seq)
+		if !returned(done) {
+			t.Error("not returned")
+		}
+
+		limited, stop := context.WithTimeout(r.ctx, time.Second)
+		defer stop()
+		call, cancel = context.WithCancelCause(limited)
+		cancel(revocation.ErrRevoked)
+		start := time.Now()
+		_, err := e.Await(call, r.store.Revoke(subjectRule("user")))
+		if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second {
+			t.Errorf("after %s: %v", time.Since(start), err)
 		}
 	})
 }

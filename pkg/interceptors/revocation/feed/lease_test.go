@@ -3,6 +3,7 @@ package feed_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -146,17 +147,17 @@ func TestRulesAreReadAfterTheRenewalHasCommittedAndWrittenBeforeTheLeaseIsExtend
 		e.hooks.cut()
 		time.Sleep(4 * time.Hour) // the row lease is over
 		reading := make(chan struct{})
-		var seq int64
+		var committed atomic.Int64
 		e.hooks.heal()
 		e.hooks.set(func(s *hookedStore) {
 			s.beforeRenew = func(context.Context) error {
-				if seq == 0 {
-					seq = r.store.Revoke(subjectRule("user"))
+				if committed.Load() == 0 {
+					committed.Store(r.store.Revoke(subjectRule("user")))
 				}
 				return nil
 			}
 			s.beforeRead = func(ctx context.Context) error {
-				if seq == 0 {
+				if committed.Load() == 0 {
 					return errors.New("not yet")
 				}
 				select {
@@ -168,10 +169,11 @@ func TestRulesAreReadAfterTheRenewalHasCommittedAndWrittenBeforeTheLeaseIsExtend
 			}
 		})
 		for range 24 * 60 {
-			if time.Sleep(time.Minute); seq != 0 {
+			if time.Sleep(time.Minute); committed.Load() != 0 {
 				break
 			}
 		}
+		seq := committed.Load()
 		if seq == 0 {
 			t.Fatal("no renewal reached the store before a read did")
 		}
