@@ -2,6 +2,7 @@ package interceptors_test
 
 import (
 	"context"
+	"crypto"
 	"errors"
 	"fmt"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
@@ -21,6 +23,7 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/identity"
 	"github.com/curfew-platform/curfew/pkg/interceptors/internal/shop"
 	"github.com/curfew-platform/curfew/pkg/interceptors/status"
+	"github.com/curfew-platform/curfew/pkg/interceptors/token"
 	"github.com/curfew-platform/curfew/pkg/interceptors/token/tokentest"
 )
 
@@ -145,6 +148,27 @@ func TestCallsWithoutAGoodTokenAreRefused(t *testing.T) {
 	}
 }
 
+// noKeys is an issuer that cannot be reached.
+type noKeys struct{}
+
+func (noKeys) Key(context.Context, string) (string, crypto.PublicKey, error) {
+	return "", nil, errors.New("connection refused")
+}
+
+func TestAnIssuerThatCannotBeReachedIsUnavailableAndNeverUnauthenticated(t *testing.T) {
+	verifier, err := token.NewVerifier(token.Curfew(token.CurfewIssuer, noKeys{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(verifier.Close)
+	h := newHarness(t, &shop.Server{}, func(c *interceptors.Config) { c.Verifier = verifier })
+	err = shop.Call(with(t, h.issuer.User(t, "u1", []string{"customer"})), h.conn, "Get", shop.Message{Name: "users/u1"})
+	want(t, err, codes.Unavailable, "KEYS_UNAVAILABLE")
+	if status.Detail[*errdetails.RetryInfo](err).GetRetryDelay().AsDuration() <= 0 {
+		t.Error("no time to retry after")
+	}
+}
+
 func TestAPublicMethodDoesNotLookAtTheToken(t *testing.T) {
 	h := newHarness(t, &shop.Server{})
 	for _, raw := range []string{"", "rubbish", h.issuer.User(t, "u1", nil, tokentest.Claims{"exp": 5})} {
@@ -227,8 +251,29 @@ func TestAPanicBecomesAFixedTextAndIsLoggedOnceWithoutItsValue(t *testing.T) {
 	if n := h.log.count(`"call failed"`); n != 2 {
 		t.Errorf("logged %d times:\n%s", n, h.log)
 	}
+	if h.log.count("s3cr3t") != 0 {
+		t.Error("the value of the panic is in the log")
+	}
 	if h.log.count(`"call finished"`) != 2 || h.log.count("chain_ext_test.go") == 0 {
 		t.Errorf("no line per call, or no stack:\n%s", h.log)
+	}
+}
+
+// explosive is an auditor with a bug.
+type explosive struct{}
+
+func (explosive) Audit(context.Context, interceptors.AuditEvent) { panic("s3cr3t") }
+
+func TestAPanicOfALinkBecomesAFixedTextToo(t *testing.T) {
+	h := newHarness(t, &shop.Server{}, func(c *interceptors.Config) { c.Audit = explosive{} })
+	raw := h.issuer.User(t, "u1", []string{"customer"})
+	err := shop.Call(with(t, raw), h.conn, "Update", shop.Message{ThingName: "users/u1", RequestID: uuid.NewString()})
+	want(t, err, codes.Internal, "")
+	if grpcstatus.Convert(err).Message() != "internal error" || h.log.count(`"chain panicked"`) != 1 {
+		t.Errorf("got %v, logged:\n%s", err, h.log)
+	}
+	if n := h.source.Inflight().Len(); n != 0 {
+		t.Errorf("%d calls left in the index", n)
 	}
 }
 
