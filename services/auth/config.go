@@ -69,3 +69,7 @@ const largestClockError = time.Minute
 const verifierLeeway = 2 * time.Minute
 
 func (c *Config) ruleLife() time.Duration { return c.AccessLife + verifierLeeway + largestClockError }
+
+// stallLimit leaves room in the window: a client gives up after a third of it
+// and stops trying after two thirds.
+func (c *Config) stallLimit() time.Duration { return c.RefreshWindow / 6 }

@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"google.golang.org/grpc"
 
+	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/leaseclock"
 	poolpart "github.com/curfew-platform/curfew/pkg/lifecycle/postgres"
 	"github.com/curfew-platform/curfew/pkg/server"
 	"github.com/curfew-platform/curfew/pkg/server/database"
@@ -18,6 +19,7 @@ import (
 	"github.com/curfew-platform/curfew/services/auth/internal/postgres"
 	"github.com/curfew-platform/curfew/services/auth/internal/rpc"
 	"github.com/curfew-platform/curfew/services/auth/internal/servicetoken"
+	"github.com/curfew-platform/curfew/services/auth/internal/stall"
 )
 
 // serve composes the service onto the group of rt.
@@ -47,12 +49,14 @@ func serve(ctx context.Context, rt *server.Runtime, cfg *Config) error {
 	if err != nil {
 		return err
 	}
+	gate := stall.New(leaseclock.System(), cfg.stallLimit())
+	rt.Group.Go("stall gate", gate.Run)
 	rt.Group.Go("clean-up", func(ctx context.Context) error { return cleanUp(ctx, rt, core.store) })
 	return server.Add(rt, server.API{
 		Settings: &cfg.Settings,
 		Chain:    chain,
 		Register: func(s grpc.ServiceRegistrar) {
-			authv1.RegisterAuthServiceServer(s, &rpc.AuthServer{Accounts: core.accounts, Services: core.services})
+			authv1.RegisterAuthServiceServer(s, &rpc.AuthServer{Accounts: core.accounts, Services: core.services, Gate: gate})
 			authv1.RegisterAccountServiceServer(s, &rpc.AccountServer{Accounts: core.accounts, Pages: pagetoken.New(keys)})
 			authv1.RegisterUserAdminServiceServer(s, &rpc.UserAdminServer{Accounts: core.accounts})
 			authv1.RegisterTokenServiceServer(s, &rpc.TokenServer{Ring: core.ring, Introspector: inspector})

@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 
+	"github.com/curfew-platform/curfew/pkg/interceptors/status"
 	"github.com/curfew-platform/curfew/pkg/localenv/pgtest"
 	"github.com/curfew-platform/curfew/pkg/server/keyset"
 	authv1 "github.com/curfew-platform/curfew/proto/gen/curfew/auth/v1"
@@ -109,7 +110,7 @@ func (p *program) run(t *testing.T, args ...string) {
 }
 
 // serve starts the service; stop ends it with SIGTERM and returns what it wrote.
-func (p *program) serve(t *testing.T) (conn *grpc.ClientConn, stop func() string) {
+func (p *program) serve(t *testing.T) (conn *grpc.ClientConn, pid int, stop func() string) {
 	t.Helper()
 	addr := filepath.Join(p.dir, "addr.json")
 	cmd := exec.CommandContext(t.Context(), p.path, "--listen=127.0.0.1:0", "--addr-file="+addr)
@@ -147,7 +148,7 @@ func (p *program) serve(t *testing.T) (conn *grpc.ClientConn, stop func() string
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	return conn, stop
+	return conn, cmd.Process.Pid, stop
 }
 
 func TestTheProgramMigratesSeedsServesAndStopsWithAReport(t *testing.T) {
@@ -164,7 +165,7 @@ func TestTheProgramMigratesSeedsServesAndStopsWithAReport(t *testing.T) {
 		t.Error("the serving role has DDL rights")
 	}
 
-	conn, stop := p.serve(t)
+	conn, _, stop := p.serve(t)
 	in, err := authv1.NewAuthServiceClient(conn).Login(t.Context(), &authv1.LoginRequest{
 		Email: "admin@example.com", Password: "a long enough passphrase",
 	})
@@ -188,7 +189,7 @@ func TestTheProgramMigratesSeedsServesAndStopsWithAReport(t *testing.T) {
 	}
 
 	// The signing key is that of the database: tokens outlive the process.
-	again, stop := p.serve(t)
+	again, _, stop := p.serve(t)
 	ctx := metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+in.GetAccessToken())
 	awaitMe(t, again, ctx)
 	now, err := authv1.NewTokenServiceClient(again).GetJwks(t.Context(), &authv1.GetJwksRequest{})
@@ -215,4 +216,47 @@ func awaitMe(t *testing.T, conn *grpc.ClientConn, ctx context.Context) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// R AB_ZOMBIE, in a real process: what waited in it while it was stopped is not
+// judged, and the client tries again.
+func TestARefreshThatWaitedInAStoppedProcessIsNotJudged(t *testing.T) {
+	p := newProgram(t)
+	p.env = append(p.env, "CURFEW_AUTH_REFRESH_WINDOW=6s")
+	p.run(t, "migrate")
+	conn, pid, stop := p.serve(t)
+	client := authv1.NewAuthServiceClient(conn)
+	credentials := &authv1.RegisterRequest{Email: "anna@example.com", Password: "a long enough passphrase"}
+	if _, err := client.Register(t.Context(), credentials); err != nil {
+		t.Fatal(err)
+	}
+	in, err := client.Login(t.Context(), &authv1.LoginRequest{Email: credentials.GetEmail(), Password: credentials.GetPassword()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	answer := make(chan error, 1)
+	go func() {
+		_, err := client.RefreshTokens(t.Context(), &authv1.RefreshTokensRequest{RefreshToken: in.GetRefreshToken()})
+		answer <- err
+	}()
+	<-time.After(2 * time.Second) // twice what counts as a stall
+	if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-answer; status.Reason(err) != "BUSY" {
+		t.Errorf("what waited: %v", err)
+	}
+	for {
+		_, err := client.RefreshTokens(t.Context(), &authv1.RefreshTokensRequest{RefreshToken: in.GetRefreshToken()})
+		if err == nil {
+			break
+		}
+		if status.Reason(err) != "BUSY" {
+			t.Fatalf("again: %v", err)
+		}
+	}
+	stop()
 }

@@ -15,12 +15,16 @@ type ServiceTokens interface {
 	Issue(ctx context.Context, assertion string) (token string, expires time.Time, err error)
 }
 
+// Gate says whether calls that may have waited in buffers can be served.
+type Gate interface{ Open() bool }
+
 // AuthServer implements authv1.AuthServiceServer.
 type AuthServer struct {
 	authv1.UnsafeAuthServiceServer
 
 	Accounts *account.Service
 	Services ServiceTokens
+	Gate     Gate // of refreshes
 }
 
 var _ authv1.AuthServiceServer = (*AuthServer)(nil)
@@ -53,6 +57,9 @@ func (s *AuthServer) Login(ctx context.Context, r *authv1.LoginRequest) (*authv1
 
 // RefreshTokens implements authv1.AuthServiceServer.
 func (s *AuthServer) RefreshTokens(ctx context.Context, r *authv1.RefreshTokensRequest) (*authv1.RefreshTokensResponse, error) {
+	if !s.Gate.Open() {
+		return nil, fail(errStalled)
+	}
 	tokens, err := s.Accounts.Refresh(ctx, r.GetRefreshToken(), r.GetRetryKey())
 	if err != nil {
 		return nil, fail(err)

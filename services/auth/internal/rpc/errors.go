@@ -30,6 +30,9 @@ const (
 	changedRetry = 100 * time.Millisecond
 )
 
+// errStalled: the process stood still, and the call may have waited in it.
+var errStalled = errors.New("process stood still")
+
 // refusal is how one error of the use cases looks outside.
 type refusal struct {
 	err     error
@@ -61,6 +64,7 @@ var refusals = []refusal{
 	{password.ErrTooLong, codes.InvalidArgument, authv1.ErrorReason_ERROR_REASON_PASSWORD_TOO_LONG, "the password is longer than 128 characters", nil},
 	{password.ErrBreached, codes.InvalidArgument, authv1.ErrorReason_ERROR_REASON_PASSWORD_BREACHED, "the password is one that attackers try first", nil},
 	{password.ErrBusy, codes.Unavailable, authv1.ErrorReason_ERROR_REASON_BUSY, "too many passwords wait to be checked", details(status.Retry(busyRetry))},
+	{errStalled, codes.Unavailable, authv1.ErrorReason_ERROR_REASON_BUSY, "the server stood still; try again", details(status.Retry(busyRetry))},
 	{servicetoken.ErrAssertionInvalid, codes.Unauthenticated, authv1.ErrorReason_ERROR_REASON_ASSERTION_INVALID, "the assertion is not accepted", nil},
 }
 

@@ -65,7 +65,8 @@ const (
 	// RESOURCE_EXHAUSTED with RetryInfo: too many wrong passwords from this
 	// network address for this account, or from this network address.
 	ErrorReason_ERROR_REASON_TOO_MANY_ATTEMPTS ErrorReason = 16
-	// UNAVAILABLE with RetryInfo: more passwords wait to be checked than memory allows.
+	// UNAVAILABLE with RetryInfo: more passwords wait to be checked than memory
+	// allows, or the server stood still and lets go what waited meanwhile.
 	ErrorReason_ERROR_REASON_BUSY ErrorReason = 17
 	// UNAUTHENTICATED: the assertion is malformed, expired, for somebody else,
 	// signed with an unknown key, or was used before.
