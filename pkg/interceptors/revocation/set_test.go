@@ -2,6 +2,7 @@ package revocation_test
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -88,11 +89,7 @@ func TestASetIsTheUnionInWhateverOrderAndOlderSetsStayAsTheyAre(t *testing.T) {
 			epochs[r.ID] = max(epochs[r.ID], r.Epoch)
 		}
 		set = set.With(rules...)
-		copied := make(map[string]int64, len(epochs))
-		for k, v := range epochs {
-			copied[k] = v
-		}
-		versions = append(versions, version{set, copied})
+		versions = append(versions, version{set, maps.Clone(epochs)})
 	}
 	for _, v := range versions {
 		if v.set.Len() != len(v.epochs) {

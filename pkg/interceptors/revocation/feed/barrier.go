@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -110,6 +111,8 @@ func (e *Engine) Await(ctx context.Context, seq int64) (Receipt, error) {
 	b.mu.Unlock()
 	signal(b.look)
 	limit := leaseclock.Lengthen(e.cfg.RowLease, e.cfg.Drift)
+	// The caller's context, as far as it counts.
+	ended, cause := ctx.Done(), func() error { return context.Cause(ctx) }
 	for {
 		left := w.start + e.longest(w, limit) - e.clock.Now().Boot
 		if left <= 0 {
@@ -121,16 +124,16 @@ func (e *Engine) Await(ctx context.Context, seq int64) (Receipt, error) {
 			t.Stop()
 			return e.finish(w, false), nil
 		case <-t.C:
-		case <-ctx.Done():
+		case <-ended:
 			t.Stop()
-			if errors.Is(context.Cause(ctx), revocation.ErrRevoked) {
-				var cancel context.CancelFunc
-				ctx, cancel = detach(ctx)
+			if errors.Is(cause(), revocation.ErrRevoked) {
+				detached, cancel := detach(ctx)
 				defer cancel()
+				ended, cause = detached.Done(), detached.Err
 				continue
 			}
 			e.finish(w, true)
-			return Receipt{}, &PendingError{Seq: seq, InForceBy: e.inForceBy(w, limit), Cause: context.Cause(ctx)}
+			return Receipt{}, &PendingError{Seq: seq, InForceBy: e.inForceBy(w, limit), Cause: cause()}
 		}
 	}
 }
@@ -299,10 +302,7 @@ func (e *Engine) passRows(w *waiter, rows []Row, generation string, started time
 	}
 	if !w.listed {
 		w.listed = true
-		w.rows = make(map[RowKey]Row, len(now))
-		for k, r := range now {
-			w.rows[k] = r
-		}
+		w.rows = maps.Clone(now)
 	}
 	for k, first := range w.rows {
 		r, exists := now[k]

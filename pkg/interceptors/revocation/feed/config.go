@@ -49,7 +49,7 @@ type Config struct {
 	SendTimeout time.Duration
 	// Clock counts the leases; leaseclock.System in production.
 	Clock leaseclock.Clock
-	// Logger; slog.Default if nil.
+	// Logger; nothing is logged if nil.
 	Logger *slog.Logger
 }
 
@@ -73,7 +73,7 @@ func (c Config) complete() (Config, error) {
 		c.SendTimeout = 2 * c.TTL
 	}
 	if c.Logger == nil {
-		c.Logger = slog.Default()
+		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	if c.Incarnation == "" {
 		c.Incarnation = newIncarnation()

@@ -171,5 +171,5 @@ func split(rules []revocation.Rule) [][]revocation.Rule {
 		parts = append(parts, rules[:n:n])
 		rules = rules[n:]
 	}
-	return append(parts, rules[:len(rules):len(rules)])
+	return append(parts, slices.Clip(rules))
 }

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -64,7 +64,7 @@ const issuer = "https://auth.curfew.dev"
 
 const simDrift = 0.02
 
-var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
+var quiet = slog.New(slog.DiscardHandler)
 
 // drift is that of a random clock, often at the bound.
 func (w *world) drift() float64 {
@@ -84,7 +84,9 @@ func (w *world) addEngine(ctx context.Context) {
 		w.t.Fatal(err)
 	}
 	e.Engine = engine
+	w.mu.Lock()
 	w.engines = append(w.engines, e)
+	w.mu.Unlock()
 	w.wg.Go(func() {
 		if err := engine.Run(ctx); err != nil {
 			w.t.Error(err)
@@ -111,8 +113,10 @@ func (w *world) addWatcher(ctx context.Context) {
 			if s.link.broken() {
 				return nil, errors.New("no route")
 			}
+			w.mu.Lock()
 			e := w.engines[(first+attempt)%len(w.engines)]
 			attempt++
+			w.mu.Unlock()
 			client, err := e.Dial("services/orders")(ctx)
 			if err != nil {
 				return nil, err
@@ -124,7 +128,9 @@ func (w *world) addWatcher(ctx context.Context) {
 		w.t.Fatal(err)
 	}
 	s.Watcher = wa
+	w.mu.Lock()
 	w.watchers = append(w.watchers, s)
+	w.mu.Unlock()
 	w.wg.Go(func() {
 		if err := wa.Run(ctx); err != nil {
 			w.t.Error(err)
@@ -189,11 +195,14 @@ func (w *world) revoke(ctx context.Context, e *simEngine, n int) {
 	w.returned = max(w.returned, seq)
 	w.waited = max(w.waited, waited)
 	w.mu.Unlock()
-	w.log("%s: revocation %d returned at engine %s: %+v", time.Now().Format("05.000"), seq, e.name, r)
+	w.logf("%s: revocation %d returned at engine %s: %+v", time.Now().Format("05.000"), seq, e.name, r)
 	if r.Seq != seq {
 		w.t.Errorf("receipt of %d is for %d", seq, r.Seq)
 	}
-	for _, s := range w.watchers {
+	w.mu.Lock()
+	all := slices.Clone(w.watchers)
+	w.mu.Unlock()
+	for _, s := range all {
 		w.check(s)
 	}
 }
@@ -288,8 +297,8 @@ func simulate(t *testing.T, random *rand.Rand) *world {
 	return w
 }
 
-// log notes what happened, for the report of a failure.
-func (w *world) log(format string, args ...any) {
+// logf notes what happened, for the report of a failure.
+func (w *world) logf(format string, args ...any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.history = append(w.history, fmt.Sprintf(format, args...))
@@ -300,7 +309,7 @@ func (w *world) fault(ctx context.Context) {
 	e := w.engines[w.random.IntN(len(w.engines))]
 	s := w.watchers[w.random.IntN(len(w.watchers))]
 	kind := w.random.IntN(16)
-	w.log("%s: fault %d at engine %s or watcher %s", time.Now().Format("05.000"), kind, e.name, s.name)
+	w.logf("%s: fault %d at engine %s or watcher %s", time.Now().Format("05.000"), kind, e.name, s.name)
 	switch kind {
 	case 0, 1:
 		w.pause(s)

@@ -8,7 +8,7 @@ import (
 // Pipe returns the two ends of a stream within this process. It ends when ctx
 // ends or the client closes it.
 func Pipe(ctx context.Context) (ClientStream, ServerStream) {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(ctx) //nolint:gosec // Close calls it
 	p := &pipe{ctx: ctx, cancel: cancel, up: make(chan Request), down: make(chan Response)}
 	return (*pipeClient)(p), (*pipeServer)(p)
 }

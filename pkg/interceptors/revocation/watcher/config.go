@@ -47,7 +47,7 @@ type Config struct {
 	Inflight *inflight.Index
 	// Clock counts the lease; leaseclock.System in production.
 	Clock leaseclock.Clock
-	// Logger; slog.Default if nil.
+	// Logger; nothing is logged if nil.
 	Logger *slog.Logger
 }
 
@@ -68,7 +68,7 @@ func (c Config) complete() (Config, error) {
 		c.Inflight = &inflight.Index{}
 	}
 	if c.Logger == nil {
-		c.Logger = slog.Default()
+		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	switch {
 	case c.Dial == nil:

@@ -3,7 +3,6 @@ package watcher_test
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"sync"
 	"testing"
@@ -58,7 +57,7 @@ func bubble(t *testing.T, test func(t *testing.T, r *rig), options ...func(*watc
 		ctx, cancel := context.WithCancel(t.Context())
 		r := &rig{t: t, ctx: ctx, clock: leaseclocktest.New(0), stop: cancel, dialed: make(chan *server, 1000)}
 		cfg := watcher.Config{
-			Replica: "orders", Clock: r.clock, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+			Replica: "orders", Clock: r.clock, Logger: slog.New(slog.DiscardHandler),
 			Dial: func(ctx context.Context) (message.ClientStream, error) {
 				if r.refuse {
 					return nil, errors.New("nobody there")

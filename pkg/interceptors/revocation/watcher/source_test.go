@@ -2,7 +2,6 @@ package watcher_test
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"testing"
 	"testing/synctest"
@@ -26,7 +25,7 @@ func TestTheWatcherIsASource(t *testing.T) {
 	}
 	revocationtest.RunSource(t, inBubble, func(t *testing.T) revocationtest.Backend {
 		ctx, cancel := context.WithCancel(context.Background())
-		quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
+		quiet := slog.New(slog.DiscardHandler)
 		store := feedtest.NewMemory()
 		engine, err := feed.New(feed.Config{Store: store, Replica: "auth", Clock: leaseclocktest.New(0), Logger: quiet})
 		if err != nil {

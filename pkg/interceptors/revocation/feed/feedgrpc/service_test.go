@@ -2,7 +2,6 @@ package feedgrpc_test
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net"
 	"runtime"
@@ -30,7 +29,7 @@ import (
 
 const issuer = "https://auth.curfew.dev"
 
-var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
+var quiet = slog.New(slog.DiscardHandler)
 
 // server is an engine behind real gRPC over a pipe in memory.
 type server struct {
