@@ -2,8 +2,6 @@ package interceptors
 
 import (
 	"context"
-	"errors"
-	"io"
 	"sync"
 
 	"google.golang.org/grpc"
@@ -40,7 +38,7 @@ func (s *serverStream) Context() context.Context { return s.call.ctx }
 // over.
 func (s *serverStream) RecvMsg(m any) error {
 	if err := s.do(&s.receiver, s.ServerStream.RecvMsg, m); err != nil {
-		return transportError(err)
+		return receiveError(err)
 	}
 	if err := s.chain.message(s.call, m); err != nil {
 		s.refuse(err)
@@ -51,7 +49,7 @@ func (s *serverStream) RecvMsg(m any) error {
 
 // SendMsg sends. A message whose sending was cut off must not be changed.
 func (s *serverStream) SendMsg(m any) error {
-	return transportError(s.do(&s.sender, s.ServerStream.SendMsg, m))
+	return gone(s.do(&s.sender, s.ServerStream.SendMsg, m))
 }
 
 func (s *serverStream) do(p *pump, f func(any) error, m any) error {
@@ -85,22 +83,34 @@ func (s *serverStream) close() {
 	s.sender.close()
 }
 
-// transportError makes the few errors of the transport that a client may see
-// statuses of ours.
-func transportError(err error) error {
-	if err == nil || errors.Is(err, io.EOF) || isOurs(err) {
+// receiveError makes statuses of ours from what the transport says about a
+// message that the client sent.
+func receiveError(err error) error {
+	if isOurs(err) {
 		return err
 	}
 	switch grpcstatus.Code(err) {
 	case codes.ResourceExhausted:
 		return errMessage
+	case codes.Internal:
+		return status.WithCause(errEncoding, err)
+	default:
+		return gone(err)
+	}
+}
+
+// gone says that the client, or the connection to it, is no more, if err does.
+// Everything else that can happen to a message on its way out is a mistake of
+// the server and stays one.
+func gone(err error) error {
+	if isOurs(err) {
+		return err
+	}
+	switch grpcstatus.Code(err) {
 	case codes.Canceled, codes.Unavailable:
-		// The client, or the connection to it, is gone.
 		return errCanceled
 	case codes.DeadlineExceeded:
 		return errDeadline
-	case codes.Internal:
-		return status.WithCause(errEncoding, err)
 	default:
 		return err
 	}
