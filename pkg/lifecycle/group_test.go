@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -181,10 +182,10 @@ func TestRemoveGivesAHungPartUpAtTheDeadlineOfItsCaller(t *testing.T) {
 		g := newGroup(t)
 		release := make(chan struct{})
 		defer close(release)
-		killed := false
+		var killed atomic.Bool
 		must(t, g.Add(lifecycle.Part{
 			Name: "hung", Phase: lifecycle.Drain, Stop: func(context.Context) error { <-release; return nil },
-			Kill: func() { killed = true },
+			Kill: func() { killed.Store(true) },
 		}))
 		done := make(chan error, 1)
 		go func() { done <- g.Run(t.Context()) }()
@@ -195,8 +196,8 @@ func TestRemoveGivesAHungPartUpAtTheDeadlineOfItsCaller(t *testing.T) {
 		if err := g.Remove(ctx, "hung"); !errors.Is(err, lifecycle.ErrDeadlineExceeded) {
 			t.Errorf("got %v", err)
 		}
-		if took := time.Since(begin); took != 3250*time.Millisecond || !killed {
-			t.Errorf("took %v, killed %v", took, killed)
+		if took := time.Since(begin); took != 3250*time.Millisecond || !killed.Load() {
+			t.Errorf("took %v, killed %v", took, killed.Load())
 		}
 		g.Shutdown(nil)
 		must(t, <-done)

@@ -166,7 +166,7 @@ func (s *server) drain(ctx context.Context) error {
 func (s *server) cut() {
 	s.hard.Do(func() {
 		s.lis.cutHandshakes()
-		go s.srv.Stop() // returns when the handlers do, like GracefulStop
+		go s.srv.Stop()
 	})
 }
 

@@ -48,12 +48,11 @@ func NewTracker() *Tracker {
 }
 
 // ServerOptions returns the options that the server must be made with. Put them before options with other interceptors,
-// so that a call counts until its last interceptor has returned. They also set [grpc.WaitForHandlers].
+// so that a call counts until its last interceptor has returned.
 func (t *Tracker) ServerOptions() []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.ChainUnaryInterceptor(t.unary),
 		grpc.ChainStreamInterceptor(t.stream),
-		grpc.WaitForHandlers(true),
 	}
 }
 
