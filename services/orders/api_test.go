@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"google.golang.org/genproto/googleapis/type/money"
@@ -12,6 +13,8 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/test/bufconn"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation"
@@ -136,4 +139,30 @@ func createRequest(user uuid.UUID, skus ...string) *ordersv1.CreateOrderRequest 
 		r.Order.LineItems = append(r.Order.LineItems, &ordersv1.LineItem{Sku: sku, Quantity: 1})
 	}
 	return r
+}
+
+// order makes an order of the user and returns its name.
+func (a *api) order(t *testing.T, user uuid.UUID) string {
+	t.Helper()
+	if p, err := a.Store.GetProduct(t.Context(), ordertest.SKU(0)); err != nil || p == nil {
+		a.Product(t, ordertest.SKU(0), 1000, 1000)
+	}
+	o := a.Order(t, user, ordertest.SKU(0))
+	return "users/" + user.String() + "/orders/" + o.ID.String()
+}
+
+// noteRequest changes the note of an order.
+func noteRequest(name, note string) *ordersv1.UpdateOrderRequest {
+	return &ordersv1.UpdateOrderRequest{
+		Order:      &ordersv1.Order{Name: name, CustomerNote: note},
+		UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"customer_note"}}, RequestId: uuid.NewString(),
+	}
+}
+
+// statsRequest asks for the days around now.
+func statsRequest() *ordersv1.QueryOrderStatsRequest {
+	return &ordersv1.QueryOrderStatsRequest{
+		StartTime: timestamppb.New(time.Now().Add(-24 * time.Hour)), EndTime: timestamppb.New(time.Now().Add(24 * time.Hour)),
+		Granularity: ordersv1.QueryOrderStatsRequest_GRANULARITY_DAY,
+	}
 }

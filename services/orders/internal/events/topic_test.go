@@ -190,11 +190,7 @@ func start(t *testing.T, outbox events.Outbox, brokers []string, topic string, o
 // drained returns once the outbox is empty.
 func drained(t *testing.T, shop *ordertest.Shop) {
 	t.Helper()
-	for left := 1; left > 0; {
-		if err := shop.DB.QueryRow(t.Context(), `SELECT count(*) FROM outbox_events`).Scan(&left); err != nil {
-			t.Fatal(err)
-		}
-	}
+	shop.Until(t, `SELECT NOT EXISTS (SELECT 1 FROM outbox_events)`)
 }
 
 // version is how many events the database has.

@@ -126,7 +126,7 @@ func TestAnEditOfLinesWaitsForAPaymentThatBegins(t *testing.T) {
 		_, err := shop.DB.Exec(context.Background(), `UPDATE order_items SET qty = 2 WHERE order_id = $1`, o.ID)
 		edited <- err
 	}()
-	waitForLock(t, shop)
+	shop.Until(t, ordertest.LockAwaited)
 	close(release)
 	if err := <-paid; err != nil {
 		t.Fatal(err)
@@ -135,14 +135,4 @@ func TestAnEditOfLinesWaitsForAPaymentThatBegins(t *testing.T) {
 		t.Error("the lines of an order in PAYING were edited")
 	}
 	ordertest.Check(t, shop.DB)
-}
-
-// waitForLock returns once some statement in the database waits for a lock.
-func waitForLock(t *testing.T, shop *ordertest.Shop) {
-	t.Helper()
-	for n := 0; n == 0; {
-		if err := shop.DB.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&n); err != nil {
-			t.Fatal(err)
-		}
-	}
 }

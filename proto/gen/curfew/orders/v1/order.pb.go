@@ -865,7 +865,7 @@ var File_curfew_orders_v1_order_proto protoreflect.FileDescriptor
 
 const file_curfew_orders_v1_order_proto_rawDesc = "" +
 	"\n" +
-	"\x1ccurfew/orders/v1/order.proto\x12\x10curfew.orders.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\xf0\b\n" +
+	"\x1ccurfew/orders/v1/order.proto\x12\x10curfew.orders.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\xf4\b\n" +
 	"\x05Order\x12\x17\n" +
 	"\x04name\x18\x01 \x01(\tB\x03\xe0A\bR\x04name\x128\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x1d.curfew.orders.v1.Order.StateB\x03\xe0A\x03R\x05state\x12F\n" +
@@ -873,8 +873,8 @@ const file_curfew_orders_v1_order_proto_rawDesc = "" +
 	"line_items\x18\x03 \x03(\v2\x1a.curfew.orders.v1.LineItemB\v\xe0A\x02\xbaH\x05\x92\x01\x02\x10dR\tlineItems\x12+\n" +
 	"\x0fline_item_count\x18\x04 \x01(\x05B\x03\xe0A\x03R\rlineItemCount\x12I\n" +
 	"\x10shipping_address\x18\x05 \x01(\v2\x19.curfew.orders.v1.AddressB\x03\xe0A\x02R\x0fshippingAddress\x12:\n" +
-	"\x0fredeemed_points\x18\x06 \x01(\x03B\x11\xe0A\x01\xbaH\v\"\t\x18\x80\xa0\x94\xa5\x8d\x1d(\x00R\x0eredeemedPoints\x120\n" +
-	"\rcustomer_note\x18\a \x01(\tB\v\xe0A\x01\xbaH\x05r\x03\x18\xe8\aR\fcustomerNote\x125\n" +
+	"\x0fredeemed_points\x18\x06 \x01(\x03B\x11\xe0A\x01\xbaH\v\"\t\x18\x80\xa0\x94\xa5\x8d\x1d(\x00R\x0eredeemedPoints\x124\n" +
+	"\rcustomer_note\x18\a \x01(\tB\x0f\xe0A\x01\xbaH\tr\a\x18\xe8\a\xba\x01\x01\x00R\fcustomerNote\x125\n" +
 	"\x06totals\x18\b \x01(\v2\x18.curfew.orders.v1.TotalsB\x03\xe0A\x03R\x06totals\x12A\n" +
 	"\bpayments\x18\t \x03(\v2 .curfew.orders.v1.PaymentSummaryB\x03\xe0A\x03R\bpayments\x12>\n" +
 	"\arefunds\x18\n" +
@@ -903,13 +903,12 @@ const file_curfew_orders_v1_order_proto_rawDesc = "" +
 	"\x13expected_unit_price\x18\x03 \x01(\v2\x12.google.type.MoneyB\x06\xe0A\x01\xe0A\x04R\x11expectedUnitPrice\x12\x19\n" +
 	"\x05title\x18\x04 \x01(\tB\x03\xe0A\x03R\x05title\x126\n" +
 	"\n" +
-	"unit_price\x18\x05 \x01(\v2\x12.google.type.MoneyB\x03\xe0A\x03R\tunitPrice\"\x82\x02\n" +
-	"\aAddress\x12+\n" +
-	"\trecipient\x18\x01 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x01\x18\xc8\x01R\trecipient\x12;\n" +
-	"\raddress_lines\x18\x02 \x03(\tB\x16\xe0A\x02\xbaH\x10\x92\x01\r\b\x01\x10\x05\"\ar\x05\x10\x01\x18\xc8\x01R\faddressLines\x12)\n" +
-	"\blocality\x18\x03 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x01\x18\xc8\x01R\blocality\x12+\n" +
-	"\vpostal_code\x18\x04 \x01(\tB\n" +
-	"\xe0A\x01\xbaH\x04r\x02\x18 R\n" +
+	"unit_price\x18\x05 \x01(\v2\x12.google.type.MoneyB\x03\xe0A\x03R\tunitPrice\"\x92\x02\n" +
+	"\aAddress\x12/\n" +
+	"\trecipient\x18\x01 \x01(\tB\x11\xe0A\x02\xbaH\vr\t\x10\x01\x18\xc8\x01\xba\x01\x01\x00R\trecipient\x12?\n" +
+	"\raddress_lines\x18\x02 \x03(\tB\x1a\xe0A\x02\xbaH\x14\x92\x01\x11\b\x01\x10\x05\"\vr\t\x10\x01\x18\xc8\x01\xba\x01\x01\x00R\faddressLines\x12-\n" +
+	"\blocality\x18\x03 \x01(\tB\x11\xe0A\x02\xbaH\vr\t\x10\x01\x18\xc8\x01\xba\x01\x01\x00R\blocality\x12/\n" +
+	"\vpostal_code\x18\x04 \x01(\tB\x0e\xe0A\x01\xbaH\br\x06\x18 \xba\x01\x01\x00R\n" +
 	"postalCode\x125\n" +
 	"\vregion_code\x18\x05 \x01(\tB\x14\xe0A\x02\xbaH\x0er\f2\n" +
 	"^[A-Z]{2}$R\n" +

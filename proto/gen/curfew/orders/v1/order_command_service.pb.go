@@ -334,19 +334,19 @@ const file_curfew_orders_v1_order_command_service_proto_rawDesc = "" +
 	"\x11update_mask.paths\x12Tupdate_mask must name line_items, shipping_address, redeemed_points or customer_note\x1avsize(this.paths) > 0 && this.paths.all(p, p in ['line_items', 'shipping_address', 'redeemed_points', 'customer_note'])\xc8\x01\x01R\n" +
 	"updateMask\x122\n" +
 	"\n" +
-	"request_id\x18\x03 \x01(\tB\x13\xe0A\x02\xbaH\x05r\x03\xb0\x01\x01\xe2\x8c\xcf\xd7\b\x02\b\x01R\trequestId\"\xc6\x02\n" +
+	"request_id\x18\x03 \x01(\tB\x13\xe0A\x02\xbaH\x05r\x03\xb0\x01\x01\xe2\x8c\xcf\xd7\b\x02\b\x01R\trequestId\"\xca\x02\n" +
 	"\x0fPayOrderRequest\x12\x9d\x01\n" +
 	"\x04name\x18\x01 \x01(\tB\x88\x01\xe0A\x02\xfaA\x19\n" +
-	"\x17orders.curfew.dev/Order\xbaHfrd2b^users/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/orders/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$R\x04name\x12?\n" +
-	"\x14payment_method_token\x18\x02 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x01\x18\x80\x02R\x12paymentMethodToken\x12\x1e\n" +
+	"\x17orders.curfew.dev/Order\xbaHfrd2b^users/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/orders/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$R\x04name\x12C\n" +
+	"\x14payment_method_token\x18\x02 \x01(\tB\x11\xe0A\x02\xbaH\vr\t\x10\x01\x18\x80\x02\xba\x01\x01\x00R\x12paymentMethodToken\x12\x1e\n" +
 	"\x04etag\x18\x03 \x01(\tB\n" +
 	"\xe0A\x01\xbaH\x04r\x02\x18@R\x04etag\x122\n" +
 	"\n" +
-	"request_id\x18\x04 \x01(\tB\x13\xe0A\x02\xbaH\x05r\x03\xb0\x01\x01\xe2\x8c\xcf\xd7\b\x02\b\x01R\trequestId\"\xa9\x02\n" +
+	"request_id\x18\x04 \x01(\tB\x13\xe0A\x02\xbaH\x05r\x03\xb0\x01\x01\xe2\x8c\xcf\xd7\b\x02\b\x01R\trequestId\"\xad\x02\n" +
 	"\x12CancelOrderRequest\x12\x9d\x01\n" +
 	"\x04name\x18\x01 \x01(\tB\x88\x01\xe0A\x02\xfaA\x19\n" +
-	"\x17orders.curfew.dev/Order\xbaHfrd2b^users/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/orders/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$R\x04name\x12\x1f\n" +
-	"\x04note\x18\x02 \x01(\tB\v\xe0A\x01\xbaH\x05r\x03\x18\xe8\aR\x04note\x12\x1e\n" +
+	"\x17orders.curfew.dev/Order\xbaHfrd2b^users/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/orders/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$R\x04name\x12#\n" +
+	"\x04note\x18\x02 \x01(\tB\x0f\xe0A\x01\xbaH\tr\a\x18\xe8\a\xba\x01\x01\x00R\x04note\x12\x1e\n" +
 	"\x04etag\x18\x03 \x01(\tB\n" +
 	"\xe0A\x01\xbaH\x04r\x02\x18@R\x04etag\x122\n" +
 	"\n" +

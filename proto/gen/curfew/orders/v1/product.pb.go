@@ -148,10 +148,10 @@ var File_curfew_orders_v1_product_proto protoreflect.FileDescriptor
 
 const file_curfew_orders_v1_product_proto_rawDesc = "" +
 	"\n" +
-	"\x1ecurfew/orders/v1/product.proto\x12\x10curfew.orders.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\xab\x04\n" +
+	"\x1ecurfew/orders/v1/product.proto\x12\x10curfew.orders.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\xaf\x04\n" +
 	"\aProduct\x12H\n" +
-	"\x04name\x18\x01 \x01(\tB4\xe0A\b\xbaH.r,2*^products/[A-Za-z0-9][A-Za-z0-9._-]{0,63}$R\x04name\x12#\n" +
-	"\x05title\x18\x02 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x01\x18\xc8\x01R\x05title\x12<\n" +
+	"\x04name\x18\x01 \x01(\tB4\xe0A\b\xbaH.r,2*^products/[A-Za-z0-9][A-Za-z0-9._-]{0,63}$R\x04name\x12'\n" +
+	"\x05title\x18\x02 \x01(\tB\x11\xe0A\x02\xbaH\vr\t\x10\x01\x18\xc8\x01\xba\x01\x01\x00R\x05title\x12<\n" +
 	"\n" +
 	"unit_price\x18\x03 \x01(\v2\x12.google.type.MoneyB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\tunitPrice\x12\x1f\n" +
 	"\bsellable\x18\x04 \x01(\bB\x03\xe0A\x01R\bsellable\x12:\n" +
