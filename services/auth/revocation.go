@@ -105,8 +105,7 @@ type barrier struct{ engine *feed.Engine }
 // Await implements account.Barrier.
 func (b barrier) Await(ctx context.Context, seq int64) (account.Receipt, error) {
 	r, err := b.engine.Await(ctx, seq)
-	var pending *feed.PendingError
-	if errors.As(err, &pending) {
+	if pending, ok := errors.AsType[*feed.PendingError](err); ok {
 		return account.Receipt{}, &account.PendingError{Seq: pending.Seq, InForceBy: pending.InForceBy, Cause: pending.Cause}
 	}
 	if err != nil {

@@ -191,7 +191,7 @@ func TestTheProgramMigratesSeedsServesAndStopsWithAReport(t *testing.T) {
 	// The signing key is that of the database: tokens outlive the process.
 	again, _, stop := p.serve(t)
 	ctx := metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+in.GetAccessToken())
-	awaitMe(t, again, ctx)
+	awaitMe(ctx, t, again)
 	now, err := authv1.NewTokenServiceClient(again).GetJwks(t.Context(), &authv1.GetJwksRequest{})
 	if err != nil || len(now.GetKeys()) != 1 || now.GetKeys()[0].GetKid() != keys.GetKeys()[0].GetKid() {
 		t.Errorf("keys after the restart = %v, %v", now, err)
@@ -200,7 +200,7 @@ func TestTheProgramMigratesSeedsServesAndStopsWithAReport(t *testing.T) {
 }
 
 // awaitMe calls until the service knows the revocations.
-func awaitMe(t *testing.T, conn *grpc.ClientConn, ctx context.Context) {
+func awaitMe(ctx context.Context, t *testing.T, conn *grpc.ClientConn) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()

@@ -14,7 +14,7 @@ import (
 
 func TestAddressesAreComparedWithoutCaseAndForm(t *testing.T) {
 	for in, want := range map[string]string{
-		"Anna@Example.COM": "anna@example.com", " anna@example.com ": "anna@example.com",
+		"Anna@Example.COM": "anna@example.com", "\tanna@example.com\n": "anna@example.com",
 		"u\u0308ber@example.com": "über@example.com",
 	} {
 		if got, err := account.NormalizeEmail(in); err != nil || got != want {

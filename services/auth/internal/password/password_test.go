@@ -122,8 +122,11 @@ func TestStoredHashesThatAskForTooMuchAreRefused(t *testing.T) {
 
 func TestParametersOutOfRangeAreRefused(t *testing.T) {
 	for _, p := range []password.Params{
-		{}, {MemoryKiB: 4, Passes: 1, Lanes: 1}, {MemoryKiB: 64, Passes: 0, Lanes: 1},
-		{MemoryKiB: 64, Passes: 1, Lanes: 0}, {MemoryKiB: 2 << 20, Passes: 1, Lanes: 1},
+		{},
+		{MemoryKiB: 4, Passes: 1, Lanes: 1},
+		{MemoryKiB: 64, Passes: 0, Lanes: 1},
+		{MemoryKiB: 64, Passes: 1, Lanes: 0},
+		{MemoryKiB: 2 << 20, Passes: 1, Lanes: 1},
 	} {
 		if _, err := password.New(p, 1); err == nil {
 			t.Errorf("%+v was accepted", p)

@@ -22,18 +22,16 @@ func wrap(what string, err error) error {
 // unreachable: no connection, or the server ended it. Class 08 is connection
 // exceptions, 53300 too many connections, 57P01 to 57P03 shutdown and start.
 func unreachable(err error) bool {
-	var ce *pgconn.ConnectError
-	if errors.As(err, &ce) {
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
 		return true
 	}
-	var pe *pgconn.PgError
-	if errors.As(err, &pe) {
+	if pe, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return strings.HasPrefix(pe.Code, "08") || strings.HasPrefix(pe.Code, "57P0") || pe.Code == "53300"
 	}
 	return pgconn.SafeToRetry(err)
 }
 
 func uniqueViolation(err error) bool {
-	var pe *pgconn.PgError
-	return errors.As(err, &pe) && pe.Code == "23505"
+	pe, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && pe.Code == "23505"
 }

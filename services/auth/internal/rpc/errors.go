@@ -73,12 +73,10 @@ func details(d ...proto.Message) []proto.Message { return d }
 // fail makes the status of an error. What is not known stays as it is, and the
 // chain makes a generic Internal of it.
 func fail(err error) error {
-	var pending *account.PendingError
-	if errors.As(err, &pending) {
+	if pending, ok := errors.AsType[*account.PendingError](err); ok {
 		return revocationPending(pending)
 	}
-	var slow *account.TooManyAttemptsError
-	if errors.As(err, &slow) {
+	if slow, ok := errors.AsType[*account.TooManyAttemptsError](err); ok {
 		return status.New(codes.ResourceExhausted, domain, authv1.ErrorReason_ERROR_REASON_TOO_MANY_ATTEMPTS,
 			"too many wrong passwords; wait", status.Retry(slow.RetryAfter))
 	}
