@@ -14,7 +14,7 @@ import (
 )
 
 // reloadEvery is how often the certificate files are looked at.
-const reloadEvery = 30 * time.Second
+var reloadEvery = 30 * time.Second
 
 // keyMaterialLimit bounds the wait for the first certificate.
 const keyMaterialLimit = 5 * time.Second

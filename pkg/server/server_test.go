@@ -1,0 +1,316 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"encoding/pem"
+	"io"
+	"log/slog"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+
+	"github.com/curfew-platform/curfew/pkg/interceptors"
+	"github.com/curfew-platform/curfew/pkg/interceptors/authz"
+	"github.com/curfew-platform/curfew/pkg/interceptors/identity"
+	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/memory"
+	"github.com/curfew-platform/curfew/pkg/interceptors/token"
+	"github.com/curfew-platform/curfew/pkg/lifecycle"
+	authv1 "github.com/curfew-platform/curfew/proto/gen/curfew/auth/v1"
+)
+
+// keys serves GetJwks, which is public, and IntrospectToken, which is not.
+type keys struct {
+	authv1.UnimplementedTokenServiceServer
+}
+
+func (keys) GetJwks(context.Context, *authv1.GetJwksRequest) (*authv1.Jwks, error) {
+	return &authv1.Jwks{Keys: []*authv1.Jwk{{Kid: "k1"}}}, nil
+}
+
+// active finds every token active.
+type active struct{}
+
+func (active) Introspect(context.Context, *identity.Identity, token.Raw) error { return nil }
+
+func testChain(t *testing.T) *interceptors.Chain {
+	t.Helper()
+	perms, err := authz.ParsePermissions([]byte(`{"roles": {"service": ["auth.tokens.introspect"]}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy, err := authz.NewPolicy(authz.FileServices(authv1.File_curfew_auth_v1_token_service_proto), perms)
+	if err != nil {
+		t.Fatal(err)
+	}
+	verifier, err := token.NewVerifier(token.Curfew("https://auth.curfew.dev", &token.Static{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	chain, err := interceptors.New(interceptors.Config{
+		Verifier: verifier, Revocation: memory.New(nil), Policy: policy,
+		Logger: slog.New(slog.DiscardHandler), Introspector: active{},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return chain
+}
+
+// serve runs a server until the test ends and returns its addresses.
+func serve(t *testing.T, settings *Settings) addresses {
+	t.Helper()
+	settings.Listen, settings.HTTPListen = "127.0.0.1:0", "127.0.0.1:0"
+	settings.AddrFile = filepath.Join(t.TempDir(), "addr.json")
+	group, err := lifecycle.New(lifecycle.WithoutSignals(), lifecycle.WithReportWriter(io.Discard))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rt := &Runtime{Name: "test", Log: slog.New(slog.DiscardHandler), Group: group}
+	err = Add(rt, API{
+		Settings: settings, Chain: testChain(t),
+		Register: func(s grpc.ServiceRegistrar) { authv1.RegisterTokenServiceServer(s, keys{}) },
+		Gateways: []Gateway{authv1.RegisterTokenServiceHandler},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- group.Run(context.Background()) }()
+	t.Cleanup(func() {
+		group.Shutdown(nil)
+		if err := <-ended; err != nil {
+			t.Errorf("the server did not stop clean: %v", err)
+		}
+		if _, err := os.Stat(settings.AddrFile); !os.IsNotExist(err) {
+			t.Error("the address file outlives the server")
+		}
+	})
+	select {
+	case <-group.Started():
+	case <-time.After(10 * time.Second):
+		t.Fatal("not started")
+	}
+	content, err := os.ReadFile(settings.AddrFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var bound addresses
+	if err := json.Unmarshal(content, &bound); err != nil {
+		t.Fatal(err)
+	}
+	return bound
+}
+
+func jwks(t *testing.T, addr string, creds credentials.TransportCredentials) error {
+	t.Helper()
+	conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(creds))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	_, err = authv1.NewTokenServiceClient(conn).GetJwks(ctx, &authv1.GetJwksRequest{})
+	return err
+}
+
+func get(t *testing.T, client *http.Client, method, url string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, bytes.NewBufferString(`{"token":"x"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, string(body)
+}
+
+func TestTheEdgeGoesThroughTheSameChainAsTheNetwork(t *testing.T) {
+	bound := serve(t, &Settings{})
+	if err := jwks(t, bound.GRPC, insecure.NewCredentials()); err != nil {
+		t.Errorf("public method over gRPC: %v", err)
+	}
+	for _, test := range []struct {
+		method, path string
+		code         int
+	}{
+		{http.MethodGet, "/auth/v1/jwks", http.StatusOK},
+		{http.MethodPost, "/auth/v1/tokens:introspect", http.StatusUnauthorized},
+		{http.MethodGet, "/livez", http.StatusOK},
+		{http.MethodGet, "/readyz", http.StatusOK},
+		{http.MethodGet, "/nothing", http.StatusNotFound},
+	} {
+		if code, body := get(t, http.DefaultClient, test.method, "http://"+bound.HTTP+test.path); code != test.code {
+			t.Errorf("%s %s: %d, want %d: %s", test.method, test.path, code, test.code, body)
+		}
+	}
+}
+
+func TestAMethodWithoutARuleStopsTheServerFromStarting(t *testing.T) {
+	group, err := lifecycle.New(lifecycle.WithoutSignals(), lifecycle.WithReportWriter(io.Discard))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = Add(&Runtime{Name: "test", Log: slog.New(slog.DiscardHandler), Group: group}, API{
+		Settings: &Settings{Listen: "127.0.0.1:0"}, Chain: testChain(t),
+		Register: func(s grpc.ServiceRegistrar) {
+			authv1.RegisterAccountServiceServer(s, authv1.UnimplementedAccountServiceServer{})
+		},
+	})
+	if err == nil {
+		t.Error("a method that the policy does not know was accepted")
+	}
+}
+
+// authority issues certificates for the tests.
+type authority struct {
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+	pool *x509.CertPool
+}
+
+func newAuthority(t *testing.T) *authority {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test authority"}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &authority{cert: cert, key: key, pool: x509.NewCertPool()}
+	a.pool.AddCert(cert)
+	return a
+}
+
+// write issues a certificate into dir and returns the paths of chain and key.
+func (a *authority) write(t *testing.T, dir string, serial int64) (certFile, keyFile string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: "test"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &key.PublicKey, a.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certFile, keyFile = filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
+	for file, block := range map[string]*pem.Block{
+		certFile: {Type: "CERTIFICATE", Bytes: der}, keyFile: {Type: "PRIVATE KEY", Bytes: keyDER},
+	} {
+		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return certFile, keyFile
+}
+
+func TestATLSListenerTakesTLSOnlyAndTheEdgeStillWorks(t *testing.T) {
+	ca := newAuthority(t)
+	cert, key := ca.write(t, t.TempDir(), 2)
+	bound := serve(t, &Settings{TLSCert: cert, TLSKey: key})
+	if err := jwks(t, bound.GRPC, credentials.NewTLS(&tls.Config{RootCAs: ca.pool, MinVersion: tls.VersionTLS12})); err != nil {
+		t.Errorf("TLS: %v", err)
+	}
+	if err := jwks(t, bound.GRPC, insecure.NewCredentials()); status.Code(err) != codes.Unavailable {
+		t.Errorf("plaintext to a TLS listener: %v", err)
+	}
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: ca.pool, MinVersion: tls.VersionTLS12}}}
+	defer client.CloseIdleConnections()
+	if code, body := get(t, client, http.MethodGet, "https://"+bound.HTTP+"/auth/v1/jwks"); code != http.StatusOK {
+		t.Errorf("edge: %d %s", code, body)
+	}
+}
+
+func TestMutualTLSRefusesAClientWithoutACertificate(t *testing.T) {
+	ca := newAuthority(t)
+	dir := t.TempDir()
+	cert, key := ca.write(t, dir, 2)
+	caFile := filepath.Join(dir, "ca.crt")
+	if err := os.WriteFile(caFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.cert.Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	bound := serve(t, &Settings{TLSCert: cert, TLSKey: key, TLSClientCA: caFile})
+	if err := jwks(t, bound.GRPC, credentials.NewTLS(&tls.Config{RootCAs: ca.pool, MinVersion: tls.VersionTLS12})); status.Code(err) != codes.Unavailable {
+		t.Errorf("no client certificate: %v", err)
+	}
+	own, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	with := &tls.Config{RootCAs: ca.pool, Certificates: []tls.Certificate{own}, MinVersion: tls.VersionTLS12}
+	if err := jwks(t, bound.GRPC, credentials.NewTLS(with)); err != nil {
+		t.Errorf("with a client certificate: %v", err)
+	}
+}
+
+func TestANewCertificateIsServedWithoutARestart(t *testing.T) {
+	ca := newAuthority(t)
+	dir := t.TempDir()
+	cert, key := ca.write(t, dir, 2)
+	defer func(every time.Duration) { reloadEvery = every }(reloadEvery)
+	reloadEvery = 10 * time.Millisecond
+	bound := serve(t, &Settings{TLSCert: cert, TLSKey: key})
+	serial := func() int64 {
+		conn, err := tls.Dial("tcp", bound.HTTP, &tls.Config{RootCAs: ca.pool, MinVersion: tls.VersionTLS12})
+		if err != nil {
+			return 0 // between the two files of a renewal they do not fit each other
+		}
+		defer conn.Close()
+		return conn.ConnectionState().PeerCertificates[0].SerialNumber.Int64()
+	}
+	if got := serial(); got != 2 {
+		t.Fatalf("serial %d", got)
+	}
+	ca.write(t, dir, 3)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(10 * time.Second); serial() != 3; <-tick.C {
+		if time.Now().After(deadline) {
+			t.Fatal("the old certificate is still served")
+		}
+	}
+}
