@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/curfew-platform/curfew/services/logproc/internal/ledger"
 )
@@ -30,9 +31,9 @@ func (s *Source) Inspect(ctx context.Context, leases []ledger.Lease) (map[ledger
 			epochs.Add(l.Topic, l.Partition, l.LeaderEpoch)
 		}
 	}
-	details, err := s.admin.ListTopics(ctx, topics...)
+	before, err := s.describe(ctx, topics)
 	if err != nil {
-		return nil, fmt.Errorf("inspect: metadata: %w", err)
+		return nil, err
 	}
 	starts, err := s.admin.ListStartOffsets(ctx, topics...)
 	if err != nil {
@@ -48,18 +49,26 @@ func (s *Source) Inspect(ctx context.Context, leases []ledger.Lease) (map[ledger
 			return nil, fmt.Errorf("inspect: leader epochs: %w", err)
 		}
 	}
+	// Four questions are not one answer: what was asked while a topic was made
+	// again, or a leader changed, says nothing.
+	after, err := s.describe(ctx, topics)
+	if err != nil {
+		return nil, err
+	}
 	logs := make(map[ledger.Key]ledger.Log, len(leases))
 	for _, l := range leases {
-		topic := details[l.Topic]
-		partition, ok := topic.Partitions[l.Partition]
+		now, ok := after[l.Key]
+		if !ok || now != before[l.Key] {
+			continue
+		}
 		start, ok1 := starts.Lookup(l.Topic, l.Partition)
 		end, ok2 := ends.Lookup(l.Topic, l.Partition)
-		if topic.Err != nil || !ok || !ok1 || !ok2 || partition.Err != nil || start.Err != nil || end.Err != nil {
+		if !ok1 || !ok2 || start.Err != nil || end.Err != nil {
 			continue
 		}
 		log := ledger.Log{
-			TopicID: uuid.UUID(topic.ID), Start: start.Offset, End: end.Offset,
-			CurrentEpoch: partition.LeaderEpoch, EpochEnd: -1,
+			TopicID: now.topicID, Start: start.Offset, End: end.Offset,
+			CurrentEpoch: now.leaderEpoch, EpochEnd: -1,
 		}
 		if log.TopicID == uuid.Nil {
 			return nil, errNoTopicID
@@ -74,4 +83,36 @@ func (s *Source) Inspect(ctx context.Context, leases []ledger.Lease) (map[ledger
 		logs[l.Key] = log
 	}
 	return logs, nil
+}
+
+// identity is what makes two answers about a partition belong together.
+type identity struct {
+	topicID     uuid.UUID
+	leaderEpoch int32
+}
+
+// describe asks a broker, not the client's memory of an earlier answer.
+func (s *Source) describe(ctx context.Context, topics []string) (map[ledger.Key]identity, error) {
+	req := kmsg.NewPtrMetadataRequest()
+	for _, topic := range topics {
+		t := kmsg.NewMetadataRequestTopic()
+		t.Topic = kmsg.StringPtr(topic)
+		req.Topics = append(req.Topics, t)
+	}
+	resp, err := req.RequestWith(ctx, s.client)
+	if err != nil {
+		return nil, fmt.Errorf("inspect: metadata: %w", err)
+	}
+	found := map[ledger.Key]identity{}
+	for _, t := range resp.Topics {
+		if t.Topic == nil || t.ErrorCode != 0 {
+			continue
+		}
+		for _, p := range t.Partitions {
+			if p.ErrorCode == 0 {
+				found[ledger.Key{Topic: *t.Topic, Partition: p.Partition}] = identity{uuid.UUID(t.TopicID), p.LeaderEpoch}
+			}
+		}
+	}
+	return found, nil
 }

@@ -138,6 +138,7 @@ func (m *Member) Commit(ctx context.Context, offsets map[ledger.Key]int64) error
 		commit[key.Topic][key.Partition] = kgo.EpochOffset{Epoch: -1, Offset: next}
 	}
 	var failed error
+	again := map[string]bool{}
 	m.client.CommitOffsetsSync(ctx, commit, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, err error) {
 		if err != nil {
 			failed = err
@@ -146,11 +147,20 @@ func (m *Member) Commit(ctx context.Context, offsets map[ledger.Key]int64) error
 		for _, t := range resp.Topics {
 			for _, p := range t.Partitions {
 				if err := kerr.ErrorForCode(p.ErrorCode); err != nil && failed == nil {
+					if errors.Is(err, kerr.UnknownTopicID) {
+						again[t.Topic] = true
+					}
 					failed = fmt.Errorf("%s/%d: %w", t.Topic, p.Partition, err)
 				}
 			}
 		}
 	})
+	for topic := range again {
+		// It was made again; the client refuses its new id until it is forgotten.
+		m.client.PurgeTopicsFromClient(topic)
+		m.client.AddConsumeTopics(topic)
+		m.client.PauseFetchTopics(topic)
+	}
 	if failed != nil {
 		return fmt.Errorf("commit group offsets: %w", failed)
 	}

@@ -84,6 +84,10 @@ func (s *Source) Remove(keys []ledger.Key) {
 	s.client.RemoveConsumePartitions(remove)
 }
 
+// Forget drops everything that is known of a topic: after it was made again the
+// client refuses its new id until then. Add its partitions again.
+func (s *Source) Forget(topic string) { s.client.PurgeTopicsFromClient(topic) }
+
 // Poll returns up to limit records, or nothing when ctx ends.
 func (s *Source) Poll(ctx context.Context, limit int) []fetch.Chunk {
 	var chunks []fetch.Chunk

@@ -98,9 +98,23 @@ func (w *Worker) place(ctx context.Context, s *slot, log ledger.Log) bool {
 				"from", s.lease.Next, "to", f.Next, "possible_loss", f.PossibleLoss)
 		}
 		s.lease = corrected
+		if f.Kind == ledger.Recreated {
+			w.forgetTopic(s.lease.Topic)
+		}
 	}
 	s.checkAt = w.cfg.Now().Add(checkAgain)
 	return false
+}
+
+// forgetTopic has the source take the new id of a topic. Its other partitions
+// are checked again; they have the same news coming.
+func (w *Worker) forgetTopic(topic string) {
+	for key, s := range w.slots {
+		if key.Topic == topic && s.reading {
+			w.distrust(s)
+		}
+	}
+	w.cfg.Source.Forget(topic)
 }
 
 func (w *Worker) hasLeft(ctx context.Context, l ledger.Lease, id uuid.UUID) (bool, error) {

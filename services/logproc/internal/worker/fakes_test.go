@@ -79,11 +79,12 @@ func (s *stage) kinds() (kinds []Kind) {
 }
 
 type fakeSource struct {
-	mu      sync.Mutex
-	logs    map[ledger.Key]ledger.Log
-	reading map[ledger.Key]int64
-	chunks  []fetch.Chunk
-	asked   []ledger.Lease
+	mu        sync.Mutex
+	logs      map[ledger.Key]ledger.Log
+	reading   map[ledger.Key]int64
+	chunks    []fetch.Chunk
+	asked     []ledger.Lease
+	forgotten []string
 }
 
 func (f *fakeSource) Inspect(_ context.Context, leases []ledger.Lease) (map[ledger.Key]ledger.Log, error) {
@@ -102,6 +103,8 @@ func (f *fakeSource) Remove(keys []ledger.Key) {
 		delete(f.reading, k)
 	}
 }
+
+func (f *fakeSource) Forget(topic string) { f.forgotten = append(f.forgotten, topic) }
 
 func (f *fakeSource) Poll(ctx context.Context, _ int) []fetch.Chunk {
 	f.mu.Lock()

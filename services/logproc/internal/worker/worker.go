@@ -38,6 +38,7 @@ type Source interface {
 	Inspect(ctx context.Context, leases []ledger.Lease) (map[ledger.Key]ledger.Log, error)
 	Add(starts []fetch.Start)
 	Remove(keys []ledger.Key)
+	Forget(topic string)
 	Poll(ctx context.Context, limit int) []fetch.Chunk
 }
 

@@ -194,6 +194,9 @@ func TestARecordOfAnotherTopicIDIsNotStored(t *testing.T) {
 	if row := s.store.rows[keyA]; row.TopicID != otherID {
 		t.Errorf("the row is not of the new topic: %+v", row)
 	}
+	if len(s.source.forgotten) != 1 {
+		t.Error("the source still refuses the new id")
+	}
 }
 
 func TestStaleMetadataAndALogThatEndsBelowChangeNothing(t *testing.T) {
