@@ -18,13 +18,23 @@ type link struct {
 	seed uint64
 
 	mu   sync.Mutex
+	slow time.Duration // what a message takes at most
 	held chan struct{} // closed when the link goes on; nil if it does
 	dead bool
 	down chan struct{} // closed by the next cut
 }
 
 func newLink(random *rand.Rand) *link {
-	return &link{seed: random.Uint64(), down: make(chan struct{})}
+	return &link{seed: random.Uint64(), slow: usual, down: make(chan struct{})}
+}
+
+const usual = 30 * time.Millisecond
+
+// slower makes messages take up to d.
+func (l *link) slower(d time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.slow = d
 }
 
 func (l *link) hold() {
@@ -47,6 +57,7 @@ func (l *link) cut() {
 func (l *link) heal() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.slow = usual
 	if l.held != nil {
 		close(l.held)
 		l.held = nil
@@ -67,11 +78,11 @@ var errCut = errors.New("link cut")
 
 // pass waits until a message is through.
 func (l *link) pass(ctx context.Context, random *rand.Rand) error {
-	t := time.NewTimer(time.Duration(random.IntN(30)) * time.Millisecond)
-	defer t.Stop()
 	l.mu.Lock()
-	down := l.down
+	down, slow := l.down, l.slow
 	l.mu.Unlock()
+	t := time.NewTimer(time.Duration(random.Int64N(int64(slow))))
+	defer t.Stop()
 	select {
 	case <-t.C:
 	case <-ctx.Done():

@@ -308,7 +308,7 @@ func (w *world) logf(format string, args ...any) {
 func (w *world) fault(ctx context.Context) {
 	e := w.engines[w.random.IntN(len(w.engines))]
 	s := w.watchers[w.random.IntN(len(w.watchers))]
-	kind := w.random.IntN(16)
+	kind := w.random.IntN(20)
 	w.logf("%s: fault %d at engine %s or watcher %s", time.Now().Format("05.000"), kind, e.name, s.name)
 	switch kind {
 	case 0, 1:
@@ -335,7 +335,11 @@ func (w *world) fault(ctx context.Context) {
 		e.link.heal()
 	case 14:
 		w.store.SetClock(time.Duration(w.random.IntN(10)-5) * time.Second)
-	case 15:
+	case 15, 16:
+		s.link.slower(time.Duration(1+w.random.IntN(3)) * time.Second)
+	case 17, 18:
+		e.link.slower(time.Duration(1+w.random.IntN(3)) * time.Second)
+	case 19:
 		switch w.random.IntN(4) {
 		case 0:
 			e.cancel() // its row stays
