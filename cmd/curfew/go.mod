@@ -42,6 +42,7 @@ require (
 	github.com/curfew-platform/curfew/services/auth v0.0.0-00010101000000-000000000000
 	github.com/curfew-platform/curfew/services/logproc v0.0.0-00010101000000-000000000000
 	github.com/curfew-platform/curfew/services/orders v0.0.0-00010101000000-000000000000
+	github.com/google/go-cmp v0.7.0
 )
 
 replace github.com/curfew-platform/curfew/pkg/localenv => ../../pkg/localenv
