@@ -46,6 +46,7 @@ type Agent struct {
 	grace  time.Duration
 	wire   *wire
 	server *grpc.Server
+	kill   func() // ends the process group
 
 	// Each is closed once, when that has happened.
 	ready, drained, leaving, left, orphaned chan struct{}
@@ -97,6 +98,7 @@ func attach(g *lifecycle.Group, wire *wire, id identity, opts ...AgentOption) (*
 		group: g, id: id, wire: wire, grace: defaultOrphanGrace,
 		ready: make(chan struct{}), drained: make(chan struct{}),
 		leaving: make(chan struct{}), left: make(chan struct{}), orphaned: make(chan struct{}),
+		kill:   killOwnGroup,
 		server: grpc.NewServer(grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage)),
 	}
 	for _, o := range opts {
@@ -179,7 +181,7 @@ func (a *Agent) watchParent() {
 	close(a.orphaned)
 	a.group.Shutdown(ErrOrphaned)
 	<-time.After(a.grace)
-	killOwnGroup()
+	a.kill()
 }
 
 // reportDrained runs in phase Leave: Drain and Commit are over.
@@ -211,7 +213,7 @@ func (a *Agent) leave(ctx context.Context) error {
 	}
 	if a.wire.ended() {
 		<-ctx.Done()
-		killOwnGroup()
+		a.kill()
 	}
 	close(a.left)
 	a.end(bye)
@@ -237,7 +239,7 @@ func (a *Agent) end(ctx context.Context) {
 
 func (a *Agent) killIfOrphaned() {
 	if isClosed(a.orphaned) {
-		killOwnGroup()
+		a.kill()
 	}
 }
 

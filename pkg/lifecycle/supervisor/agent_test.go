@@ -61,7 +61,7 @@ func TestAMessageAboveOneMebibyteIsRefusedAndCostsTheChildNothing(t *testing.T) 
 	refused := make(chan error, 1)
 	spec := role("worker")
 	spec.OnReady = func(ctx context.Context, c Child) error {
-		_, err := healthv1.NewHealthClient(c.Conn()).Check(ctx, &healthv1.HealthCheckRequest{Service: strings.Repeat("x", maxMessage+1)})
+		_, err := healthv1.NewHealthClient(c.Conn()).Check(ctx, &healthv1.HealthCheckRequest{Service: strings.Repeat("x", 1<<20+1)})
 		refused <- err
 		return nil
 	}

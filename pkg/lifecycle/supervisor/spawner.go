@@ -11,7 +11,8 @@ var errSpawnerClosed = errors.New("spawner is closed")
 
 // spawner starts processes from one OS thread that lives as long as it does:
 // the kernel sends the death signal of a child when the thread that started it
-// ends, not when the process does, and Go ends threads as it likes.
+// ends, not when the process does, and any goroutine that ends locked to a thread
+// ends that thread.
 type spawner struct {
 	work chan func()
 	stop chan struct{}

@@ -1,0 +1,88 @@
+package supervisor
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	supervisorv1 "github.com/curfew-platform/curfew/proto/gen/curfew/internalapi/supervisor/v1"
+
+	"github.com/curfew-platform/curfew/pkg/lifecycle"
+)
+
+func TestAParentThatDiesWhileItsChildSaysByeLeavesAnOrphanAndNotAFreeChild(t *testing.T) {
+	parentEnd, childEnd, err := socketpair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	parent, err := newWire(parentEnd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	child, err := newWire(childEnd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := lifecycle.New(quiet(lifecycle.WithoutSignals())...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	agent, err := attach(g, child, identity{generation: 1, heartbeat: time.Second}, WithOrphanGrace(time.Millisecond))
+	if err != nil {
+		t.Fatal(err)
+	}
+	killed := make(chan struct{})
+	var once sync.Once
+	agent.kill = func() { once.Do(func() { close(killed) }) }
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = g.Run(context.Background())
+	}()
+
+	conn, err := dial(parent, patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := supervisorv1.NewSupervisorServiceClient(conn).Supervise(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for said := false; !said; {
+		message, err := stream.Recv()
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch message.GetMessage().(type) {
+		case *supervisorv1.SuperviseResponse_Ready:
+			g.Shutdown(nil)
+		case *supervisorv1.SuperviseResponse_Bye:
+			said = true
+		}
+	}
+	// Dead before it could hang up.
+	if err := conn.Close(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-killed:
+	case <-time.After(patience):
+		t.Error("the child would have left its process group behind")
+	}
+	<-done
+}
+
+func TestAStopAtAnyMomentOfTheStartIsHeardByTheChild(t *testing.T) {
+	random := seeded(t)
+	for range 20 {
+		s := begin(t, role("worker"))
+		<-time.After(time.Duration(random.IntN(3000)) * time.Microsecond)
+		_ = s.stop()
+		for _, e := range s.ended() {
+			if e.Step != StepDrain || e.Signal != 0 {
+				t.Errorf("exit: %v\n%s", e, s.logs)
+			}
+		}
+	}
+}
