@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -64,6 +65,12 @@ func guard(f func() error, done func(error)) {
 	returned = true
 }
 
+// safely calls f and turns a panic into an error.
+func safely(f func() error) (err error) {
+	guard(f, func(e error) { err = e })
+	return err
+}
+
 var errGoexit = errors.New("the goroutine ended by runtime.Goexit")
 
 // runStart calls Start in a goroutine. It must be called at most once, by whoever set startBegun.
@@ -113,34 +120,43 @@ func (in *instance) stop(ctx context.Context) error {
 			return nil
 		}
 	}
-	if p.EstimateDrain != nil {
-		d := Duration(p.EstimateDrain())
-		in.mu.Lock()
-		in.estimate = &d
-		in.mu.Unlock()
-	}
-	in.count(&in.before)
+	// What a part says about itself may fail without harm to its Stop.
+	asked := safely(func() error {
+		if p.EstimateDrain != nil {
+			d := Duration(p.EstimateDrain())
+			in.mu.Lock()
+			in.estimate = &d
+			in.mu.Unlock()
+		}
+		in.count(&in.before)
+		return nil
+	})
 	in.mu.Lock()
 	given := in.given
 	in.mu.Unlock()
 	if given {
 		return nil
 	}
-	var err error
-	switch {
-	case p.Stop != nil:
-		err = p.Stop(ctx)
-	case p.Remaining != nil:
-		err = waitEmpty(ctx, p.Remaining)
-	}
-	left := in.count(&in.after)
-	if left != 0 || ctx.Err() != nil {
-		in.name()
-	}
-	if left != 0 && err == nil {
-		return fmt.Errorf("%w: %d", ErrRemaining, left)
-	}
-	return err
+	err := safely(func() error {
+		switch {
+		case p.Stop != nil:
+			return p.Stop(ctx)
+		case p.Remaining != nil:
+			return waitEmpty(ctx, p.Remaining)
+		}
+		return nil
+	})
+	left := safely(func() error {
+		left := in.count(&in.after)
+		if left != 0 || ctx.Err() != nil {
+			in.name()
+		}
+		if left != 0 {
+			return fmt.Errorf("%w: %d", ErrRemaining, left)
+		}
+		return nil
+	})
+	return cmp.Or(err, left, asked)
 }
 
 // kill calls Kill in a goroutine, once, and then asks what is left.

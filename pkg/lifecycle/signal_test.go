@@ -20,7 +20,11 @@ func obey(ctx context.Context) error {
 // signals sends signals at the given times after the start.
 func signals(g *lifecycle.Group, at ...time.Duration) {
 	go func() {
-		<-g.Started()
+		select {
+		case <-g.Started():
+		case <-g.Stopping():
+			return
+		}
 		begin := time.Now()
 		for _, d := range at {
 			<-time.After(time.Until(begin.Add(d)))
