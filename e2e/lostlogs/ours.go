@@ -16,9 +16,9 @@ const stored = `SELECT kafka_partition, kafka_offset FROM logs WHERE kafka_topic
 // reportLine is what the parent says when it has stopped.
 var reportLine = regexp.MustCompile(`read [0-9,]+ = stored [^"\n]*lost [0-9,]+`)
 
-// ours runs services/logproc against a topic of its own, with a stop in full
+// Ours runs services/logproc against a topic of its own, with a stop in full
 // flight and a successor. It returns the line of the stop report as well.
-func ours(ctx context.Context, s *stand.Stand, id string, records int, grace time.Duration) (Leg, string, error) {
+func Ours(ctx context.Context, s *stand.Stand, id string, records int, grace time.Duration) (Leg, string, error) {
 	src, err := fill(ctx, s, "story-"+id, records)
 	if err != nil {
 		return Leg{}, "", err

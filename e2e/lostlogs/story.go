@@ -60,7 +60,7 @@ func Tell(ctx context.Context, out io.Writer, s *stand.Stand) error {
 		return err
 	}
 	t.Sayf("the same with 300 s of grace (1:%d): drained in %.1f s, %d lost", scale, long.Drain.Seconds(), long.Count.Lost)
-	mine, line, err := ours(ctx, s, id+"-ours", ourRecords, shortGrace)
+	mine, line, err := Ours(ctx, s, id+"-ours", ourRecords, shortGrace)
 	if err != nil {
 		return err
 	}
