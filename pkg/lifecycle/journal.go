@@ -42,17 +42,23 @@ func (j *journal) open() {
 					close(n.mark)
 					continue
 				}
-				guard(func() error { return j.log.Handler().Handle(context.Background(), n.line) }, func(error) {})
+				_ = safely(func() error { return j.handle(n.line) }) // there is nowhere to report it
 			}
 		}()
 	})
 }
 
+// handle calls the handler, all of whose methods may block.
+func (j *journal) handle(line slog.Record) error {
+	h, ctx := j.log.Handler(), context.Background()
+	if !h.Enabled(ctx, line.Level) {
+		return nil
+	}
+	return h.Handle(ctx, line)
+}
+
 // add queues a line or drops it.
 func (j *journal) add(level slog.Level, msg string, attrs ...slog.Attr) {
-	if !j.log.Enabled(context.Background(), level) {
-		return
-	}
 	r := slog.NewRecord(time.Now(), level, msg, 0)
 	r.AddAttrs(attrs...)
 	j.mu.Lock()
