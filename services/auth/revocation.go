@@ -48,7 +48,7 @@ func newRevocation(log *slog.Logger, pool *pgxpool.Pool) (*revocation, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &revocation{engine: engine, watcher: own, streams: rpc.NewRevocationServer(engine)}, nil
+	return &revocation{engine: engine, watcher: own, streams: rpc.NewRevocationServer(engine, barrier{engine})}, nil
 }
 
 // addTo lets the group run the feed. Watchers are asked to move when the stop

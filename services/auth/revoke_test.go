@@ -112,3 +112,24 @@ func TestADeadlineThatEndsFirstSaysThatTheRevocationIsCommitted(t *testing.T) {
 		t.Errorf("the revoked token: %v", err)
 	}
 }
+
+func TestTheFeedRefusesWhatCannotBeAndListsItsReplicas(t *testing.T) {
+	w := newWorld(t)
+	r := w.start(t)
+	r.register(t, "anna@example.com")
+	ctx := as(t.Context(), r.login(t, "anna@example.com").GetAccessToken())
+	for _, seq := range []int64{0, -1} {
+		if _, err := r.revocation.AwaitRevocation(ctx, &revocationv1.AwaitRevocationRequest{Seq: seq}); status.Code(err) != codes.InvalidArgument {
+			t.Errorf("position %d: %v", seq, err)
+		}
+	}
+	root := as(t.Context(), w.administrator(t, r).GetAccessToken())
+	list, err := r.revocation.ListRevocationReplicas(root, &revocationv1.ListRevocationReplicasRequest{})
+	if err != nil || len(list.GetReplicas()) != 1 || list.GetReplicas()[0].GetPrincipal() != "services/auth" {
+		t.Errorf("replicas = %v, %v", list, err)
+	}
+	_, err = r.revocation.ListRevocationReplicas(root, &revocationv1.ListRevocationReplicasRequest{PageToken: "!"})
+	if status.Code(err) != codes.InvalidArgument {
+		t.Errorf("a page token of nothing: %v", err)
+	}
+}

@@ -4,25 +4,32 @@ import (
 	"context"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	grpcstatus "google.golang.org/grpc/status"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/feed"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/feed/feedgrpc"
+	"github.com/curfew-platform/curfew/pkg/interceptors/status"
+	authzv1 "github.com/curfew-platform/curfew/proto/gen/curfew/authz/v1"
 	revocationv1 "github.com/curfew-platform/curfew/proto/gen/curfew/revocation/v1"
+	"github.com/curfew-platform/curfew/services/auth/internal/account"
 )
 
 // RevocationServer serves the feed, and ends its streams when the process
-// stops: they have no end of their own, and a drain would wait for them.
+// stops: they have no end of their own, and a drain would wait for them. Its
+// statuses are those of this service.
 type RevocationServer struct {
 	*feedgrpc.Service
 
-	ending context.Context //nolint:containedctx // of the server's life, not of a call
-	end    context.CancelFunc
+	barrier account.Barrier
+	ending  context.Context //nolint:containedctx // of the server's life, not of a call
+	end     context.CancelFunc
 }
 
 // NewRevocationServer returns a server of the engine.
-func NewRevocationServer(engine *feed.Engine) *RevocationServer {
+func NewRevocationServer(engine *feed.Engine, barrier account.Barrier) *RevocationServer {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &RevocationServer{Service: feedgrpc.New(engine), ending: ctx, end: cancel}
+	return &RevocationServer{Service: feedgrpc.New(engine), barrier: barrier, ending: ctx, end: cancel}
 }
 
 // End ends every stream, those that come later too. What their watchers hold
@@ -34,7 +41,39 @@ func (s *RevocationServer) WatchRevocations(stream revocationv1.RevocationServic
 	ctx, cancel := context.WithCancel(stream.Context())
 	defer cancel()
 	defer context.AfterFunc(s.ending, cancel)()
-	return s.Service.WatchRevocations(&endingStream{ServerStream: stream, watch: stream, ctx: ctx})
+	return shown(s.Service.WatchRevocations(&endingStream{ServerStream: stream, watch: stream, ctx: ctx}))
+}
+
+// AwaitRevocation implements revocationv1.RevocationServiceServer.
+func (s *RevocationServer) AwaitRevocation(ctx context.Context, r *revocationv1.AwaitRevocationRequest) (*revocationv1.AwaitRevocationResponse, error) {
+	if r.GetSeq() < 1 {
+		return nil, status.New(codes.InvalidArgument, authzDomain, authzv1.ErrorReason_ERROR_REASON_REQUEST_INVALID,
+			"seq is not positive", status.Field("seq", "not positive"))
+	}
+	receipt, err := s.barrier.Await(ctx, r.GetSeq())
+	if err != nil {
+		return nil, fail(err)
+	}
+	return &revocationv1.AwaitRevocationResponse{Revocation: receiptMessage(receipt)}, nil
+}
+
+// ListRevocationReplicas implements revocationv1.RevocationServiceServer.
+func (s *RevocationServer) ListRevocationReplicas(ctx context.Context, r *revocationv1.ListRevocationReplicasRequest) (*revocationv1.ListRevocationReplicasResponse, error) {
+	resp, err := s.Service.ListRevocationReplicas(ctx, r)
+	return resp, shown(err)
+}
+
+// shown lets the statuses of the feed pass the chain: their texts were written
+// to be seen.
+func shown(err error) error {
+	if err == nil {
+		return nil
+	}
+	st := grpcstatus.Convert(err)
+	if st.Code() == codes.InvalidArgument {
+		return status.New(st.Code(), authzDomain, authzv1.ErrorReason_ERROR_REASON_REQUEST_INVALID, st.Message())
+	}
+	return status.Plain(st.Code(), st.Message())
 }
 
 // endingStream is a stream with a context that can end before the transport's.
