@@ -74,8 +74,10 @@ test: ## Run every test, beside a real PostgreSQL and a real Apache Kafka
 
 .PHONY: test-here
 test-here:
-	@$(GO_TEST) -race $(RACE_PACKAGES)
-	@$(GO_TEST) $(PLAIN_PACKAGES)
+	@status=0; \
+	$(GO_TEST) -race $(RACE_PACKAGES) || status=1; \
+	$(GO_TEST) $(PLAIN_PACKAGES) || status=1; \
+	exit $$status
 
 .PHONY: test-short
 test-short: build ## Run the tests that need Go only
