@@ -220,3 +220,30 @@ func TestLeavingDropsTheLeaseIgnoresLaterGrantsAndThenSaysSo(t *testing.T) {
 		}
 	})
 }
+
+// TestAGrantThatIsBeingTaken: it was received before the leaving and is taken
+// after it.
+func TestAGrantThatIsBeingTakenWhileTheWatcherLeavesDoesNotCount(t *testing.T) {
+	clock := &turning{}
+	bubble(t, func(t *testing.T, r *rig) {
+		s := r.join(0)
+		s.grant(s.renewal(), ttl)
+		ask := s.renewal()
+		meanwhile := func() {
+			r.wg.Go(func() { _ = r.Leave(r.ctx) }) // ends with the bubble
+			for r.fresh() {
+				time.Sleep(time.Millisecond)
+			}
+		}
+		synctest.Wait() // the next reading is that at the arrival of the grant
+		clock.during.Store(&meanwhile)
+		s.grant(ask, ttl)
+		time.Sleep(10 * time.Millisecond)
+		if r.fresh() {
+			t.Error("the lease came back")
+		}
+	}, func(c *watcher.Config) {
+		clock.Clock = c.Clock
+		c.Clock = clock
+	})
+}
