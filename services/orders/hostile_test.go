@@ -43,18 +43,20 @@ func TestABadOrderIsRefusedWithAReasonAndChangesNothing(t *testing.T) {
 		code   codes.Code
 		reason string
 	}{
-		"no order":                 {func(r *request) { r.Order = nil }, codes.InvalidArgument, "REQUEST_INVALID"},
-		"no lines":                 {func(r *request) { r.Order.LineItems = nil }, codes.InvalidArgument, "REQUEST_INVALID"},
-		"101 lines":                {func(r *request) { r.Order.LineItems = createRequest(user, skus(101)...).GetOrder().GetLineItems() }, codes.InvalidArgument, "REQUEST_INVALID"},
-		"no units":                 {quantity(0), codes.InvalidArgument, "REQUEST_INVALID"},
-		"negative units":           {quantity(-1), codes.InvalidArgument, "REQUEST_INVALID"},
-		"the least units":          {quantity(math.MinInt32), codes.InvalidArgument, "REQUEST_INVALID"},
-		"the most units":           {quantity(math.MaxInt32), codes.InvalidArgument, "REQUEST_INVALID"},
-		"more than there is":       {quantity(21), codes.FailedPrecondition, "OUT_OF_STOCK"},
-		"an unknown product":       {func(r *request) { r.Order.LineItems[0].Sku = "unknown" }, codes.FailedPrecondition, "SKU_NOT_SELLABLE"},
-		"a SKU of other letters":   {func(r *request) { r.Order.LineItems[0].Sku = "a'; DROP TABLE orders; --" }, codes.InvalidArgument, "REQUEST_INVALID"},
-		"a SKU with a NUL":         {func(r *request) { r.Order.LineItems[0].Sku = "a\x00" }, codes.InvalidArgument, "REQUEST_INVALID"},
-		"a SKU twice":              {func(r *request) { r.Order.LineItems = append(r.Order.LineItems, r.Order.LineItems[0]) }, codes.InvalidArgument, "SKU_REPEATED"},
+		"no order":               {func(r *request) { r.Order = nil }, codes.InvalidArgument, "REQUEST_INVALID"},
+		"no lines":               {func(r *request) { r.Order.LineItems = nil }, codes.InvalidArgument, "REQUEST_INVALID"},
+		"101 lines":              {func(r *request) { r.Order.LineItems = createRequest(user, skus(101)...).GetOrder().GetLineItems() }, codes.InvalidArgument, "REQUEST_INVALID"},
+		"no units":               {quantity(0), codes.InvalidArgument, "REQUEST_INVALID"},
+		"negative units":         {quantity(-1), codes.InvalidArgument, "REQUEST_INVALID"},
+		"the least units":        {quantity(math.MinInt32), codes.InvalidArgument, "REQUEST_INVALID"},
+		"the most units":         {quantity(math.MaxInt32), codes.InvalidArgument, "REQUEST_INVALID"},
+		"more than there is":     {quantity(21), codes.FailedPrecondition, "OUT_OF_STOCK"},
+		"an unknown product":     {func(r *request) { r.Order.LineItems[0].Sku = "unknown" }, codes.FailedPrecondition, "SKU_NOT_SELLABLE"},
+		"a SKU of other letters": {func(r *request) { r.Order.LineItems[0].Sku = "a'; DROP TABLE orders; --" }, codes.InvalidArgument, "REQUEST_INVALID"},
+		"a SKU with a NUL":       {func(r *request) { r.Order.LineItems[0].Sku = "a\x00" }, codes.InvalidArgument, "REQUEST_INVALID"},
+		"a SKU twice": {func(r *request) {
+			r.Order.LineItems = append(r.GetOrder().GetLineItems(), r.GetOrder().GetLineItems()[0])
+		}, codes.InvalidArgument, "SKU_REPEATED"},
 		"another price":            {expect(euros(11)), codes.FailedPrecondition, "PRICE_CHANGED"},
 		"a negative price":         {expect(euros(-10)), codes.InvalidArgument, "AMOUNT_INVALID"},
 		"an overflowing price":     {expect(euros(math.MaxInt64)), codes.InvalidArgument, "AMOUNT_INVALID"},

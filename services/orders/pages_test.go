@@ -102,16 +102,16 @@ func TestAPageTokenOfAnotherListCallerOrMakingIsRefused(t *testing.T) {
 		t.Fatalf("one row of statistics: %v, %v", stats, err)
 	}
 	for name, call := range map[string]func() error{
-		"with one bit changed": do(a.queries.ListOrders, customer, list(&ordersv1.ListOrdersRequest{Parent: "users/" + user.String(), PageToken: string(changed)})),
-		"cut off":              do(a.queries.ListOrders, customer, list(&ordersv1.ListOrdersRequest{Parent: "users/" + user.String(), PageToken: token[:len(token)-4]})),
-		"garbage":              do(a.queries.ListOrders, customer, list(&ordersv1.ListOrdersRequest{Parent: "users/" + user.String(), PageToken: "garbage"})),
-		"of another view":      do(a.queries.ListOrders, customer, list(&ordersv1.ListOrdersRequest{Parent: "users/" + user.String(), PageToken: token, View: ordersv1.OrderView_ORDER_VIEW_FULL})),
-		"of another caller":    do(a.queries.ListOrders, admin, list(&ordersv1.ListOrdersRequest{Parent: "users/" + user.String(), PageToken: token})),
-		"of another user":      do(a.queries.ListOrders, admin, list(&ordersv1.ListOrdersRequest{Parent: "users/" + other.String(), PageToken: token})),
-		"of another method":    do(a.catalog.ListProducts, customer, &ordersv1.ListProductsRequest{PageToken: token}),
-		"of products":          do(a.queries.ListOrders, customer, list(&ordersv1.ListOrdersRequest{Parent: "users/" + user.String(), PageToken: products.GetNextPageToken()})),
-		"in a search":          do(a.admin.SearchOrders, admin, &ordersv1.SearchOrdersRequest{PageToken: token}),
-		"in statistics":        do(a.stats.QueryOrderStats, admin, withPage(statsRequest(), token)),
+		"with one bit changed": do(customer, a.queries.ListOrders, list(&ordersv1.ListOrdersRequest{Parent: "users/" + user.String(), PageToken: string(changed)})),
+		"cut off":              do(customer, a.queries.ListOrders, list(&ordersv1.ListOrdersRequest{Parent: "users/" + user.String(), PageToken: token[:len(token)-4]})),
+		"garbage":              do(customer, a.queries.ListOrders, list(&ordersv1.ListOrdersRequest{Parent: "users/" + user.String(), PageToken: "garbage"})),
+		"of another view":      do(customer, a.queries.ListOrders, list(&ordersv1.ListOrdersRequest{Parent: "users/" + user.String(), PageToken: token, View: ordersv1.OrderView_ORDER_VIEW_FULL})),
+		"of another caller":    do(admin, a.queries.ListOrders, list(&ordersv1.ListOrdersRequest{Parent: "users/" + user.String(), PageToken: token})),
+		"of another user":      do(admin, a.queries.ListOrders, list(&ordersv1.ListOrdersRequest{Parent: "users/" + other.String(), PageToken: token})),
+		"of another method":    do(customer, a.catalog.ListProducts, &ordersv1.ListProductsRequest{PageToken: token}),
+		"of products":          do(customer, a.queries.ListOrders, list(&ordersv1.ListOrdersRequest{Parent: "users/" + user.String(), PageToken: products.GetNextPageToken()})),
+		"in a search":          do(admin, a.admin.SearchOrders, &ordersv1.SearchOrdersRequest{PageToken: token}),
+		"in statistics":        do(admin, a.stats.QueryOrderStats, withPage(statsRequest(), token)),
 	} {
 		a.Statements.Take()
 		err := call()

@@ -144,11 +144,11 @@ func TestAFailedRecordEndsTheSessionAndKeepsItsRow(t *testing.T) {
 	shop, topic := ordertest.NewShop(t), newTopic()
 	outbox := &recording{Store: shop.Store}
 	var sessions atomic.Int32
-	make := events.Producers(broker.ListenAddrs(), topic, 1)
+	producers := events.Producers(broker.ListenAddrs(), topic, 1)
 	start(t, outbox, broker.ListenAddrs(), topic, func(c *events.Config) {
 		c.NewProducer = func() (*kgo.Client, error) {
 			sessions.Add(1)
-			return make()
+			return producers()
 		}
 	})
 	trade(t, shop, 20)

@@ -18,28 +18,29 @@ const (
 	PreviewLines = 3
 )
 
-// Order is one order as its owner sees it.
+// Order is one order as its owner sees it. The JSON form is that of stored
+// answers to requests, which outlive the version that stored them.
 type Order struct {
-	ID                uuid.UUID
-	User              uuid.UUID
-	State             State
-	Version           int64
-	Currency          string
-	ItemsMinor        int64
-	Points            int64
-	PointsMinor       int64
-	PayableMinor      int64
-	RefundedMinor     int64
-	LineCount         int
-	Units             int
-	Address           Address
-	Note              string
-	Lines             []Line // all, or the first PreviewLines in the basic view
-	Payments          []Payment
-	Refunds           []Refund
-	PaymentExpireTime time.Time
-	CreateTime        time.Time
-	UpdateTime        time.Time
+	ID                uuid.UUID `json:"id"`
+	User              uuid.UUID `json:"user"`
+	State             State     `json:"state"`
+	Version           int64     `json:"version"`
+	Currency          string    `json:"currency"`
+	ItemsMinor        int64     `json:"items_minor"`
+	Points            int64     `json:"points"`
+	PointsMinor       int64     `json:"points_minor"`
+	PayableMinor      int64     `json:"payable_minor"`
+	RefundedMinor     int64     `json:"refunded_minor"`
+	LineCount         int       `json:"line_count"`
+	Units             int       `json:"units"`
+	Address           Address   `json:"address"`
+	Note              string    `json:"note"`
+	Lines             []Line    `json:"lines,omitempty"` // all, or the first PreviewLines in the basic view
+	Payments          []Payment `json:"payments,omitempty"`
+	Refunds           []Refund  `json:"refunds,omitempty"`
+	PaymentExpireTime time.Time `json:"payment_expire_time"`
+	CreateTime        time.Time `json:"create_time"`
+	UpdateTime        time.Time `json:"update_time"`
 }
 
 // Etag is the strong etag of this version of the order.
@@ -67,21 +68,21 @@ type Address struct {
 
 // Payment is one try to pay an order.
 type Payment struct {
-	ID            uuid.UUID
-	State         PaymentState
-	AmountMinor   int64
-	CapturedMinor int64
-	RefundedMinor int64
-	CreateTime    time.Time
+	ID            uuid.UUID    `json:"id"`
+	State         PaymentState `json:"state"`
+	AmountMinor   int64        `json:"amount_minor"`
+	CapturedMinor int64        `json:"captured_minor"`
+	RefundedMinor int64        `json:"refunded_minor"`
+	CreateTime    time.Time    `json:"create_time"`
 }
 
 // Refund is money given back.
 type Refund struct {
-	ID          uuid.UUID
-	Payment     uuid.UUID
-	State       RefundState
-	AmountMinor int64
-	CreateTime  time.Time
+	ID          uuid.UUID   `json:"id"`
+	Payment     uuid.UUID   `json:"payment"`
+	State       RefundState `json:"state"`
+	AmountMinor int64       `json:"amount_minor"`
+	CreateTime  time.Time   `json:"create_time"`
 }
 
 // Actor is who changes an order.
@@ -96,7 +97,9 @@ func System() Actor { return Actor{Kind: BySystem, Principal: "services/orders"}
 
 // PointsAccount is the points of one user.
 type PointsAccount struct {
-	User uuid.UUID
-	// Balance is with what is held; Held is held by orders that are not paid.
-	Balance, Held int64
+	User uuid.UUID `json:"user"`
+	// Balance is with what is held.
+	Balance int64 `json:"balance"`
+	// Held is held by orders that are not paid.
+	Held int64 `json:"held"`
 }

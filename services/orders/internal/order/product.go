@@ -7,16 +7,16 @@ const MaxOnHand = 2_000_000_000
 
 // Product is something that can be ordered.
 type Product struct {
-	SKU        string
-	Title      string
-	Currency   string
-	UnitMinor  int64
-	Sellable   bool
-	OnHand     int64
-	Reserved   int64
-	Version    int64
-	CreateTime time.Time
-	UpdateTime time.Time
+	SKU        string    `json:"sku"`
+	Title      string    `json:"title"`
+	Currency   string    `json:"currency"`
+	UnitMinor  int64     `json:"unit_minor"`
+	Sellable   bool      `json:"sellable"`
+	OnHand     int64     `json:"on_hand"`
+	Reserved   int64     `json:"reserved"`
+	Version    int64     `json:"version"`
+	CreateTime time.Time `json:"create_time"`
+	UpdateTime time.Time `json:"update_time"`
 }
 
 // Etag is the strong etag of this version of the product.

@@ -107,7 +107,7 @@ WHERE (p.state IN ('captured', 'voided', 'failed')) <> (k.answer_time IS NOT NUL
 
 -- name: a request to create has one effect
 SELECT e.order_id FROM order_events e JOIN orders o USING (order_id)
-WHERE e.order_version = 1 AND (SELECT count(*) FROM idempotency_keys k WHERE k.method LIKE '%/CreateOrder' AND convert_from(k.response, 'UTF8')::jsonb ->> 'ID' = o.order_id::text) <> 1;
+WHERE e.order_version = 1 AND (SELECT count(*) FROM idempotency_keys k WHERE k.method LIKE '%/CreateOrder' AND convert_from(k.response, 'UTF8')::jsonb ->> 'id' = o.order_id::text) <> 1;
 
 -- name: statistics are a recount of the orders
 SELECT * FROM (

@@ -56,7 +56,7 @@ func TestTheDatabaseRefuses(t *testing.T) {
 		{"the owner of an order changed", guard, `UPDATE orders SET user_id = gen_random_uuid(), version = version + 1, last_action = 'UpdateOrder', last_actor = 'customer' WHERE order_id = '@pending'`},
 		{"D7: a captured payment set back", guard, `UPDATE payments SET state = 'authorizing', captured_minor = 0 WHERE order_id = '@confirmed'`},
 		{"D7: captured without an amount", check, `UPDATE payments SET state = 'capturing' WHERE order_id = '@paying'; UPDATE payments SET state = 'captured' WHERE order_id = '@paying'`},
-		{"D7: a payment born captured", guard, `INSERT INTO payments SELECT gen_random_uuid(), order_id, 'captured', currency, amount_minor, amount_minor, 0, 0, provider, method_token, principal, gen_random_uuid() FROM payments WHERE order_id = '@confirmed'`},
+		{"D7: a payment born captured", guard, `INSERT INTO payments SELECT gen_random_uuid(), order_id, 'captured', currency, amount_minor, captured_minor, 0, 0, provider, method_token, principal, gen_random_uuid() FROM payments WHERE order_id = '@confirmed'`},
 		{"D7: a refund born succeeded", guard, `INSERT INTO refunds SELECT gen_random_uuid(), order_id, payment_id, 1, 'succeeded' FROM payments WHERE order_id = '@confirmed'`},
 		{"no over-refund", check, `UPDATE payments SET refund_held_minor = captured_minor + 1 WHERE order_id = '@confirmed'`},
 		{"D8: a void beside an open authorization", unique, `INSERT INTO payment_attempts SELECT gen_random_uuid(), payment_id, NULL, 'void', 1, 'in_flight', 0, now() FROM payments WHERE order_id = '@paying'`},

@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -59,9 +60,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	s := &Store{cfg: cfg}
 	readOnly := map[string]string{"default_transaction_read_only": "on", "default_transaction_isolation": "repeatable read"}
 	statistics := map[string]string{"statement_timeout": fmt.Sprintf("%d", cfg.StatsTimeout.Milliseconds())}
-	for k, v := range readOnly {
-		statistics[k] = v
-	}
+	maps.Copy(statistics, readOnly)
 	for _, p := range []struct {
 		pool   **pgxpool.Pool
 		name   string
@@ -82,9 +81,7 @@ func open(ctx context.Context, cfg Config, name string, params map[string]string
 	if err != nil {
 		return nil, err
 	}
-	for k, v := range params {
-		pc.ConnConfig.RuntimeParams[k] = v
-	}
+	maps.Copy(pc.ConnConfig.RuntimeParams, params)
 	pc.ConnConfig.Tracer = cfg.Tracer
 	pool, err := pgxpool.NewWithConfig(ctx, pc)
 	if err != nil {

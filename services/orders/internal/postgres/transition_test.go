@@ -25,7 +25,6 @@ func TestTheDatabaseHoldsTheStateMachineOfTheCode(t *testing.T) {
 		t.Fatal(err)
 	}
 	coded := order.Transitions()
-	byRow := func(a, b order.Transition) int { return cmpRow(a, b) }
 	slices.SortFunc(coded, byRow)
 	slices.SortFunc(stored, byRow)
 	if diff := cmp.Diff(coded, stored); diff != "" {
@@ -53,7 +52,7 @@ func TestTheDatabaseHoldsTheStateMachineOfTheCode(t *testing.T) {
 	}
 }
 
-func cmpRow(a, b order.Transition) int {
+func byRow(a, b order.Transition) int {
 	switch {
 	case a.From != b.From:
 		return int(a.From - b.From)

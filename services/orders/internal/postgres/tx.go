@@ -17,7 +17,6 @@ import (
 const (
 	sqlDeadlock      = "40P01"
 	sqlSerialization = "40001"
-	sqlUnique        = "23505"
 )
 
 // retries is how often a transaction that lost against another one runs again.
