@@ -107,11 +107,12 @@ func (f *family) living() []procInfo {
 	return list
 }
 
-// children lists the living children of the parent.
+// children lists the living children of the parent, without those that are
+// still between fork and exec.
 func (f *family) children() []procInfo {
 	var list []procInfo
 	for _, p := range f.living() {
-		if p.ppid == f.cmd.Process.Pid {
+		if p.ppid == f.cmd.Process.Pid && p.worker {
 			list = append(list, p)
 		}
 	}
@@ -124,19 +125,35 @@ func (f *family) freeze(pid int) {
 	f.t.Helper()
 	signalPid(f.t, pid, syscall.SIGSTOP)
 	eventually(f.t, "the process is stopped", func() bool {
-		for _, p := range f.living() {
-			if p.pid == pid {
-				return p.state == "T"
-			}
+		return stopped(pid)
+	})
+}
+
+// settle waits until every group has its leader: of a child that was killed in
+// the same moment as its parent nobody is left to end the group.
+func (f *family) settle() {
+	f.t.Helper()
+	eventually(f.t, "the groups of dead children are gone", func() bool {
+		leaders := map[int]bool{}
+		living := f.living()
+		for _, p := range living {
+			leaders[p.pid] = true
 		}
-		return true
+		return !slices.ContainsFunc(living, func(p procInfo) bool { return !leaders[p.pgrp] })
 	})
 }
 
 // extinct waits until nobody of the family lives.
 func (f *family) extinct(limit time.Duration) {
 	f.t.Helper()
-	within(f.t, limit, "all descendants are gone", func() bool { return len(f.living()) == 0 })
+	end := time.After(limit)
+	for left := f.living(); len(left) > 0; left = f.living() {
+		select {
+		case <-end:
+			f.t.Fatalf("after %v there is left, by pid, parent, group and state: %v", limit, left)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
 }
 
 // exits parses the ends that the parent has reported, each at most once.
@@ -262,6 +279,7 @@ func turmoil(t *testing.T, random *rand.Rand, round int) int {
 		})
 	}
 	sig := []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL, syscall.SIGSTOP}[random.IntN(3)]
+	f.settle()
 	t.Logf("round %d: %d signals to children, then %v to the parent", round, sent, sig)
 	f.endBy(sig)
 	f.checkExits(slots, sig != syscall.SIGKILL)

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 type procInfo struct {
 	pid, ppid, pgrp int
 	state           string
+	worker          bool // by its command line
 }
 
 // alive tells whether the process can still do something.
@@ -34,16 +36,33 @@ func processes(t testing.TB, tag string) []procInfo {
 			continue // it has ended meanwhile
 		}
 		env, _ := os.ReadFile(filepath.Join(dir, "environ"))
+		args, _ := os.ReadFile(filepath.Join(dir, "cmdline"))
 		p, ok := parseStat(string(stat))
 		if !ok {
 			t.Fatalf("unknown format of %s/stat: %q", dir, stat)
 		}
+		p.worker = strings.HasSuffix(string(args), "\x00worker\x00")
 		tagged := strings.Contains("\x00"+string(env), "\x00"+tagVar+"="+tag+"\x00")
 		if tagged || p.state == "Z" && p.ppid == os.Getpid() {
 			list = append(list, p)
 		}
 	}
 	return list
+}
+
+// stopped tells whether all threads of a process are stopped, or it is gone.
+func stopped(pid int) bool {
+	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	for _, task := range tasks {
+		stat, err := os.ReadFile(task)
+		if err != nil {
+			continue
+		}
+		if p, ok := parseStat(string(stat)); ok && p.alive() && p.state != "T" {
+			return false
+		}
+	}
+	return true
 }
 
 // parseStat reads pid, state, ppid and pgrp. The second field is the name, in

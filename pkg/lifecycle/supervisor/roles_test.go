@@ -48,7 +48,9 @@ func fail(err error) int {
 
 // playWorker is a child as it should be: it has a service, counts its work and
 // drains when it is told to.
-func playWorker(ctx context.Context) int {
+func playWorker(ctx context.Context) int { return work(ctx) }
+
+func work(ctx context.Context, parts ...lifecycle.Part) int {
 	g, err := lifecycle.New(quiet()...)
 	if err != nil {
 		return fail(err)
@@ -64,6 +66,11 @@ func playWorker(ctx context.Context) int {
 	var done atomic.Int64
 	agent.SetProgress(func() int64 { return 1 }, func() int64 { return done.Add(1) })
 	agent.SetOldest(func() time.Duration { return time.Millisecond })
+	for _, part := range parts {
+		if err := g.Add(part); err != nil {
+			return fail(err)
+		}
+	}
 	drain, _ := time.ParseDuration(os.Getenv(drainVar))
 	err = g.Add(lifecycle.Part{Name: "work", Phase: lifecycle.Drain, Stop: func(ctx context.Context) error {
 		select {
@@ -138,12 +145,11 @@ func playParent(ctx context.Context) int {
 
 // playForker is a worker with a process of its own in its group.
 func playForker(ctx context.Context) int {
-	cmd := exec.Command("/proc/self/exe")
-	cmd.Env = append(os.Environ(), roleVar+"=sleeper")
-	if err := cmd.Start(); err != nil {
-		return fail(err)
-	}
-	return playWorker(ctx)
+	return work(ctx, lifecycle.Part{Name: "fork", Phase: lifecycle.Leave, Start: func(context.Context) error {
+		cmd := exec.Command("/proc/self/exe")
+		cmd.Env = append(os.Environ(), roleVar+"=sleeper")
+		return cmd.Start()
+	}})
 }
 
 // playSleeper does nothing, and nothing but SIGKILL ends it.
