@@ -92,8 +92,10 @@ soak: ## Run the fault suites at full size (hours)
 
 .PHONY: lint
 lint: setup ## golangci-lint, gofumpt, buf lint
-	@golangci-lint run $(addsuffix /...,$(MODULES))
-	@buf lint
+	@status=0; \
+	for dir in $(MODULES); do golangci-lint run $$dir/... || { echo "in $$dir"; status=1; }; done; \
+	buf lint || status=1; \
+	exit $$status
 
 .PHONY: generate
 generate: setup ## Generate Go from the protos

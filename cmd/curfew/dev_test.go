@@ -29,7 +29,7 @@ func TestACommandRunsInTheEnvironmentAndItsStatusIsReturned(t *testing.T) {
 	if got := e.status(); got != 7 {
 		t.Errorf("exit status %d, want that of the command, 7", got)
 	}
-	if took := time.Since(began); took > 30*time.Second {
+	if took := time.Since(began); took > time.Minute { // 15 s to be ready; other tests share the machine.
 		t.Errorf("start, command and stop took %v", took)
 	}
 	out := e.stdout.String()
