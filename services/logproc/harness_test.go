@@ -51,7 +51,7 @@ type bed struct {
 	dir      string
 }
 
-func newBed(t *testing.T, brokers []string) *bed {
+func newBed(t testing.TB, brokers []string) *bed {
 	t.Helper()
 	b := &bed{brokers: brokers, dir: t.TempDir()}
 	b.database = pgtest.Database(t, func(ctx context.Context, url string) error {
@@ -78,14 +78,14 @@ func newBed(t *testing.T, brokers []string) *bed {
 	return b
 }
 
-func (b *bed) write(t *testing.T, name string, content []byte) {
+func (b *bed) write(t testing.TB, name string, content []byte) {
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(b.dir, name), content, 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func fakeBrokers(t *testing.T) []string {
+func fakeBrokers(t testing.TB) []string {
 	t.Helper()
 	broker, err := kfakebroker.Start(kfakebroker.Config{Dir: t.TempDir()})
 	if err != nil {
@@ -95,7 +95,7 @@ func fakeBrokers(t *testing.T) []string {
 	return []string{broker.Address()}
 }
 
-func (b *bed) topic(t *testing.T, name string, partitions int32) {
+func (b *bed) topic(t testing.TB, name string, partitions int32) {
 	t.Helper()
 	limit := "20971520"
 	if _, err := b.admin.CreateTopic(t.Context(), partitions, 1, map[string]*string{"max.message.bytes": &limit}, name); err != nil {
@@ -103,7 +103,7 @@ func (b *bed) topic(t *testing.T, name string, partitions int32) {
 	}
 }
 
-func (b *bed) produce(t *testing.T, topic string, records ...*kgo.Record) {
+func (b *bed) produce(t testing.TB, topic string, records ...*kgo.Record) {
 	t.Helper()
 	for _, r := range records {
 		r.Topic = topic
@@ -122,7 +122,7 @@ type program struct {
 	out  []string
 }
 
-func (b *bed) start(t *testing.T, topic string, args ...string) *program {
+func (b *bed) start(t testing.TB, topic string, args ...string) *program {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
@@ -175,7 +175,7 @@ func (p *program) output(last int) string {
 }
 
 // ready waits until the program serves: before that a SIGTERM just ends it.
-func (p *program) ready(t *testing.T) {
+func (p *program) ready(t testing.TB) {
 	t.Helper()
 	eventually(t, "logproc serves", func() bool {
 		_, err := os.Stat(p.addr)
@@ -186,7 +186,7 @@ func (p *program) ready(t *testing.T) {
 var recordLine = regexp.MustCompile(`read ([0-9,]+) = stored ([0-9,]+) \+ dead-lettered ([0-9,]+) \+ sampled out ([0-9,]+) \+ handed back ([0-9,]+) \+ unresolved ([0-9,]+); lost (-?[0-9,]+)`)
 
 // stop sends SIGTERM and returns the line of the records.
-func (p *program) stop(t *testing.T) (line string, numbers []int64) {
+func (p *program) stop(t testing.TB) (line string, numbers []int64) {
 	t.Helper()
 	p.ready(t)
 	p.signal(syscall.SIGTERM)
@@ -233,7 +233,7 @@ func (p *program) workers() []int {
 }
 
 // eventually polls until ok says yes.
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
@@ -248,7 +248,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-func (b *bed) count(t *testing.T, sql string, args ...any) (n int64) {
+func (b *bed) count(t testing.TB, sql string, args ...any) (n int64) {
 	t.Helper()
 	if err := b.pool.QueryRow(t.Context(), sql, args...).Scan(&n); err != nil {
 		t.Fatalf("%s: %v", sql, err)
@@ -256,7 +256,7 @@ func (b *bed) count(t *testing.T, sql string, args ...any) (n int64) {
 	return n
 }
 
-func (b *bed) stored(t *testing.T, topic string) int64 {
+func (b *bed) stored(t testing.TB, topic string) int64 {
 	t.Helper()
 	return b.count(t, "SELECT (SELECT count(*) FROM logs WHERE kafka_topic = $1) + (SELECT count(*) FROM dead_letters WHERE kafka_topic = $1)", topic)
 }

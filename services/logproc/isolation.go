@@ -2,6 +2,7 @@ package logproc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"syscall"
@@ -83,7 +84,7 @@ func (i *isolations) Stop(key ledger.Key) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	if err := s.Close(ctx); err != nil {
+	if err := errors.Join(s.Stop(ctx, 0), s.Close(ctx)); err != nil {
 		i.pipeline.rt.LocalLog.Warn("isolation process does not stop", "partition", key.String(), "error", err)
 	}
 }

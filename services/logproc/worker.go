@@ -81,7 +81,7 @@ func work(_ context.Context, rt *server.Runtime, cfg *Config, args *workerArgs, 
 	if rt.Agent == nil {
 		return errors.New("a worker is started by its parent, not by hand")
 	}
-	session, err := postgres.NewSession(cfg.DatabaseURL, cfg.Group, workerTitle(rt, args))
+	session, err := postgres.NewSession(cfg.DatabaseURL, cfg.Group, workerTitle(rt, args), args.Isolation)
 	if err != nil {
 		return err
 	}

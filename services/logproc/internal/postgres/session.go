@@ -29,11 +29,16 @@ type Session struct {
 }
 
 // NewSession returns a session for a consumer group. Worker names this process
-// in table batches.
-func NewSession(url, group, worker string) (*Session, error) {
+// in table batches. Isolation does not wait for the disk at each of its
+// commits, one per record: a crash of PostgreSQL may undo the last ones, rows
+// and ledger together, and they are read again.
+func NewSession(url, group, worker string, isolation bool) (*Session, error) {
 	pool, err := database.ParseURL(url, "logproc worker")
 	if err != nil {
 		return nil, err
+	}
+	if isolation {
+		pool.ConnConfig.RuntimeParams["synchronous_commit"] = "off"
 	}
 	// A server that vanished without a word must not hold a stop up, nor a
 	// vanished worker its row locks.

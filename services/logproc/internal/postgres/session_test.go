@@ -51,7 +51,7 @@ func newDesk(t *testing.T) *desk {
 
 func (d *desk) session(t *testing.T) *Session {
 	t.Helper()
-	s, err := NewSession(d.url, group, "worker of a test")
+	s, err := NewSession(d.url, group, "worker of a test", false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,17 +20,8 @@ func (s *Session) Suspect(ctx context.Context, l ledger.Lease) error {
 	if err != nil {
 		return fmt.Errorf("suspect %s: %w", l.Key, err)
 	}
-	// A failover of PostgreSQL may lose the note: then one more death is needed.
-	if _, err := conn.Exec(ctx, "SET synchronous_commit = off"); err != nil {
-		return fmt.Errorf("suspect %s: %w", l.Key, err)
-	}
 	tag, err := conn.Exec(ctx, suspectSQL, s.group, l.Topic, l.Partition, l.Epoch, l.Token, l.Next)
 	if err != nil {
-		s.drop()
-		return fmt.Errorf("suspect %s: %w", l.Key, err)
-	}
-	if _, err := conn.Exec(ctx, "RESET synchronous_commit"); err != nil {
-		s.drop()
 		return fmt.Errorf("suspect %s: %w", l.Key, err)
 	}
 	if tag.RowsAffected() == 0 {
