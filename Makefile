@@ -13,6 +13,7 @@ MODULES = $(shell go list -m -f '{{.Dir}}')
 PROGRAMS = $(shell go list -f '{{if eq .Name "main"}}{{.ImportPath}}{{end}}' work)
 # Half of the processors compile and test, the others serve: PostgreSQL, Kafka and the child processes of tests.
 JOBS ?= $(shell n=$$(( $$(getconf _NPROCESSORS_ONLN) / 2 )); echo $$(( n > 2 ? n : 2 )))
+STORY_PROGRAMS = $(addprefix github.com/curfew-platform/curfew/,services/auth/cmd/auth services/orders/cmd/orders services/logproc/cmd/logproc cmd/curfew e2e/cmd/stories)
 # Black-box suites build their own programs without the race detector.
 RACE_PACKAGES = $(shell go list work | grep -v -e '/curfew/e2e' -e '/curfew/bench')
 PLAIN_PACKAGES = $(shell go list work | grep -e '/curfew/e2e' -e '/curfew/bench')
@@ -72,11 +73,21 @@ test: ## Run every test, beside a real PostgreSQL and a real Apache Kafka
 	@$(MAKE) --no-print-directory build
 	@bin/localenv with postgres,kafka -- $(MAKE) --no-print-directory test-here
 
+# The stories once more with the race detector in every process: a report of it ends the process, and with it the story.
+.PHONY: test-stories-race
+test-stories-race:
+	@mkdir -p bin/race
+	@go build -race -o bin/race/ $(STORY_PROGRAMS)
+	@state=$$(mktemp -d -t curfew-race.XXXXXX); trap 'rm -rf "$$state"' EXIT; \
+	GORACE="halt_on_error=1 log_path=$$state/race" bin/race/curfew dev --port 0 --state-dir "$$state/dev" --orders-replicas 2 -- bin/race/stories --rounds 16 \
+		&& ! cat "$$state"/race.* 2>/dev/null
+
 .PHONY: test-here
 test-here:
 	@status=0; \
 	$(GO_TEST) -race $(RACE_PACKAGES) || status=1; \
-	$(GO_TEST) $(PLAIN_PACKAGES) || status=1; \
+	CURFEW_BIN_DIR=$(CURDIR)/bin $(GO_TEST) $(PLAIN_PACKAGES) || status=1; \
+	$(MAKE) --no-print-directory test-stories-race || status=1; \
 	exit $$status
 
 .PHONY: test-short

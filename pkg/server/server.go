@@ -66,7 +66,7 @@ func Add(rt *Runtime, api API) error {
 		return err
 	}
 	tracker := grpcserver.NewTracker()
-	srv := newGRPCServer(api, tlsConfig, tracker)
+	srv := newGRPCServer(api, tlsConfig, tracker, rt.Group.Plan())
 	if err := api.Chain.Check(srv); err != nil {
 		return err
 	}
@@ -100,13 +100,14 @@ func Add(rt *Runtime, api API) error {
 	return rt.Group.Add(announce(api.Settings.AddrFile, bound))
 }
 
-func newGRPCServer(api API, tlsConfig *tls.Config, tracker *grpcserver.Tracker) *grpc.Server {
+func newGRPCServer(api API, tlsConfig *tls.Config, tracker *grpcserver.Tracker, plan lifecycle.Plan) *grpc.Server {
 	creds := insecure.NewCredentials()
 	if tlsConfig != nil {
 		creds = credentials.NewTLS(tlsConfig)
 	}
 	options := []grpc.ServerOption{
 		grpc.Creds(edgeCredentials{creds}),
+		grpc.KeepaliveParams(grpcserver.ConnectionAge(plan)),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minClientPing, PermitWithoutStream: true}),
 	}
 	options = append(options, tracker.ServerOptions()...)
