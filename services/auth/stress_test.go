@@ -20,14 +20,14 @@ import (
 // stressSize is how long the stress goes on and with whom.
 type stressSize struct {
 	users, rotations int
-	window           time.Duration
+	window, longest  time.Duration
 }
 
 func sizeOfStress() stressSize {
 	if os.Getenv("CURFEW_TEST_SIZE") == "soak" {
-		return stressSize{users: 200, rotations: 20_000, window: time.Second}
+		return stressSize{users: 200, rotations: 20_000, window: time.Second, longest: 10 * time.Minute}
 	}
-	return stressSize{users: 20, rotations: 300, window: 3 * time.Second}
+	return stressSize{users: 20, rotations: 300, window: 3 * time.Second, longest: 40 * time.Second}
 }
 
 const (
@@ -105,7 +105,7 @@ func (s *stress) watch() {
 		s.t.Fatal(err)
 	}
 	defer conn.Close(s.t.Context())
-	deadline := time.Now().Add(5 * time.Minute)
+	deadline := time.Now().Add(s.size.longest)
 	for s.rotations.Load() < int64(s.size.rotations) && time.Now().Before(deadline) {
 		var alive int
 		err := conn.QueryRow(s.t.Context(), `SELECT count(*) FROM sessions s JOIN users u ON u.id = s.user_id
