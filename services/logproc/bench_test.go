@@ -53,5 +53,6 @@ func BenchmarkPipeline(b *testing.B) {
 
 // head is the number of records below the ledger's positions.
 func (b *bed) head(t testing.TB, topic string) int64 {
+	t.Helper()
 	return b.count(t, "SELECT coalesce(sum(next_off), 0)::bigint FROM ledger WHERE topic = $1", topic)
 }

@@ -222,7 +222,7 @@ func (p *program) workers() []int {
 		if err != nil {
 			continue
 		}
-		for _, field := range strings.Fields(string(content)) {
+		for field := range strings.FieldsSeq(string(content)) {
 			var pid int
 			if _, err := fmt.Sscan(field, &pid); err == nil {
 				pids = append(pids, pid)

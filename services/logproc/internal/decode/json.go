@@ -3,7 +3,6 @@ package decode
 import (
 	"encoding/hex"
 	"errors"
-	"fmt"
 
 	"github.com/valyala/fastjson"
 
@@ -18,7 +17,7 @@ var errNotObject = errors.New("json: not an object")
 func (d *Decoder) json(value []byte, rec *record.Record) error {
 	v, err := d.parser.ParseBytes(value)
 	if err != nil {
-		return fmt.Errorf("json: %.200s", err)
+		return invalid(err)
 	}
 	obj, err := v.Object()
 	if err != nil {
@@ -35,12 +34,18 @@ func (d *Decoder) json(value []byte, rec *record.Record) error {
 		attrs = append(attrs, '}')
 		// The parser takes numbers that JSON does not know, such as 00 and NaN.
 		if err := fastjson.ValidateBytes(attrs); err != nil {
-			return fmt.Errorf("json: %.200s", err)
+			return invalid(err)
 		}
 		rec.Attributes = attrs
 	}
 	d.scratch = attrs
 	return nil
+}
+
+// invalid keeps what the parser says short: it quotes the input.
+func invalid(err error) error {
+	message := err.Error()
+	return errors.New("json: " + message[:min(len(message), 200)])
 }
 
 // jsonField takes v as a column of rec, or returns false.

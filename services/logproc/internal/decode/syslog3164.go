@@ -20,7 +20,7 @@ func (d *Decoder) rfc3164(s []byte, rec *record.Record) error {
 	}
 	t, err := time.Parse(time.Stamp, string(s[:15]))
 	if err != nil {
-		return nil
+		return nil //nolint:nilerr // A header without a time is a message.
 	}
 	rec.Timestamp, rec.HasTimestamp = within(d.withYear(t).UnixMicro())
 	host, msg, found := bytes.Cut(s[16:], []byte(" "))

@@ -94,7 +94,7 @@ func (m *Member) Run(ctx context.Context) error {
 		for _, e := range fetches.Errors() {
 			switch {
 			case ctx.Err() != nil:
-				return nil
+				return nil //nolint:nilerr // The errors are those of the stop.
 			case errors.Is(e.Err, kerr.FencedInstanceID):
 				return fmt.Errorf("group %s: another process is member %s: %w", m.cfg.Group, m.cfg.InstanceID, e.Err)
 			case errors.Is(e.Err, kgo.ErrClientClosed):
@@ -116,7 +116,7 @@ func (m *Member) Heartbeat(ctx context.Context) error {
 	}
 	req := kmsg.NewPtrHeartbeatRequest()
 	req.Group, req.MemberID, req.Generation = m.cfg.Group, id, generation
-	req.InstanceID = kmsg.StringPtr(m.cfg.InstanceID)
+	req.InstanceID = new(m.cfg.InstanceID)
 	resp, err := req.RequestWith(ctx, m.client)
 	if err != nil {
 		return fmt.Errorf("heartbeat: %w", err)

@@ -3,7 +3,6 @@ package parent
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"sync"
 	"testing"
@@ -35,7 +34,7 @@ type office struct {
 func newOffice(t *testing.T, slots int) *office {
 	o := &office{settled: map[uuid.UUID]worker.Tally{}}
 	o.parent = New(Config{
-		Group: o, Books: o, Isolator: o, Slots: slots, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Group: o, Books: o, Isolator: o, Slots: slots, Log: slog.New(slog.DiscardHandler),
 		Go: func(_ string, f func(context.Context) error) { go func() { _ = f(t.Context()) }() },
 	})
 	return o

@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"testing"
 
@@ -38,7 +37,7 @@ type desk struct {
 func newDesk(t *testing.T) *desk {
 	t.Helper()
 	d := &desk{url: pgtest.Database(t, func(ctx context.Context, url string) error {
-		return database.Migrate(ctx, url, "", migrations.FS, slog.New(slog.NewTextHandler(io.Discard, nil)))
+		return database.Migrate(ctx, url, "", migrations.FS, slog.New(slog.DiscardHandler))
 	})}
 	pool, err := database.Open(t.Context(), d.url, "test")
 	if err != nil {

@@ -28,8 +28,10 @@ const (
 	MaxTextRange = 24 * time.Hour
 	// DefaultRange is what is searched when no start is named.
 	DefaultRange = time.Hour
-	// Page sizes.
-	DefaultPage, MaxPage = 100, 1000
+	// DefaultPage is the size of a page that names none.
+	DefaultPage = 100
+	// MaxPage bounds the size of a page.
+	MaxPage = 1000
 )
 
 // Filter says which records. Zero fields match all.

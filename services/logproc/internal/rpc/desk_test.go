@@ -3,7 +3,6 @@ package rpc
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"testing"
 	"time"
@@ -44,7 +43,7 @@ type desk struct {
 func newDesk(t *testing.T) *desk {
 	t.Helper()
 	d := &desk{url: pgtest.Database(t, func(ctx context.Context, url string) error {
-		return database.Migrate(ctx, url, "", migrations.FS, slog.New(slog.NewTextHandler(io.Discard, nil)))
+		return database.Migrate(ctx, url, "", migrations.FS, slog.New(slog.DiscardHandler))
 	})}
 	var err error
 	if d.pool, err = database.Open(t.Context(), d.url, "test"); err != nil {

@@ -41,7 +41,7 @@ func TestPagesShowEveryRecordOnceNewestFirst(t *testing.T) {
 			}
 			offsets = append(offsets, r.GetPosition().GetOffset())
 		}
-		if req.PageToken = resp.GetNextPageToken(); req.PageToken == "" {
+		if req.PageToken = resp.GetNextPageToken(); req.GetPageToken() == "" {
 			break
 		}
 	}
@@ -174,7 +174,7 @@ func TestDeadLettersAndPartitionsAreListedInPages(t *testing.T) {
 				t.Errorf("letter %v", l)
 			}
 		}
-		if req.PageToken = resp.GetNextPageToken(); req.PageToken == "" {
+		if req.PageToken = resp.GetNextPageToken(); req.GetPageToken() == "" {
 			break
 		}
 	}

@@ -70,7 +70,7 @@ func (w *Worker) place(ctx context.Context, s *slot, log ledger.Log) bool {
 	for range corrections {
 		left, err := w.hasLeft(ctx, s.lease, log.TopicID)
 		if err != nil {
-			w.later(s, "topic ids cannot be read", err)
+			w.later(s, err)
 			return false
 		}
 		f := ledger.Check(s.lease, log, left)
@@ -149,21 +149,22 @@ func (w *Worker) begin(ctx context.Context, s *slot, log ledger.Log) bool {
 // passed ends an isolation: the suspected range is stored.
 func (w *Worker) passed(ctx context.Context, s *slot) {
 	if err := w.cfg.Store.Release(ctx, s.lease, true); err != nil {
-		w.later(s, "isolation cannot be ended", err)
+		w.later(s, err)
 		return
 	}
 	w.events.put(Event{Kind: IsolationDone, Progress: w.drop(s)})
 }
 
-func (w *Worker) later(s *slot, why string, err error) {
-	w.cfg.Log.Warn(why, "partition", s.lease.Key.String(), "error", err)
+// later has a partition checked again after an error that may pass.
+func (w *Worker) later(s *slot, err error) {
+	w.cfg.Log.Warn("partition has to wait", "partition", s.lease.Key.String(), "error", err)
 	s.checkAt = w.cfg.Now().Add(checkAgain)
 }
 
 // recoverLater takes the lease up again after a statement whose effect is not
 // known, under a new epoch.
 func (w *Worker) recoverLater(ctx context.Context, s *slot, cause error) {
-	w.later(s, "the ledger cannot be written", cause)
+	w.later(s, cause)
 	lease, err := w.cfg.Store.Recover(ctx, s.lease)
 	if err != nil {
 		// Who owns it now is unknown, and a take needs a grant.

@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"sync"
 	"testing"
@@ -38,7 +37,7 @@ func newStage(t *testing.T, change func(*Config)) *stage {
 	s := &stage{t: t, source: &fakeSource{logs: map[ledger.Key]ledger.Log{}, reading: map[ledger.Key]int64{}}, store: newFakeStore()}
 	cfg := Config{
 		Source: s.source, Store: s.store, Decoder: decode.New(), RetentionDays: 30, StopBudget: time.Second, CPULimit: time.Second,
-		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Now: time.Now,
+		Log: slog.New(slog.DiscardHandler), Now: time.Now,
 	}
 	if change != nil {
 		change(&cfg)

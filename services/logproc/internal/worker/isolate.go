@@ -21,7 +21,7 @@ func (w *Worker) suspect(ctx context.Context, s *slot) bool {
 	case errors.Is(err, ledger.ErrFenced):
 		w.fenced(s)
 	default:
-		w.later(s, "suspicion cannot be noted", err)
+		w.later(s, err)
 		w.pause(ctx)
 	}
 	return false
