@@ -21,7 +21,8 @@ func ValidStart(s string) bool {
 }
 
 // Openings returns where the partitions of a topic that exist now begin; none
-// if the topic does not exist. A group without an offset for a partition begins
+// if the topic does not exist. A group that does not exist is an error where the
+// broker says so: the name may be mistyped. A group without an offset for a partition begins
 // at its log start, and a position outside of the log at its nearest end.
 func Openings(ctx context.Context, brokers []string, topic, start string) ([]ledger.Opening, error) {
 	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.DisableClientMetrics())
