@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/alecthomas/kong"
 
@@ -28,7 +29,7 @@ type commandLine struct {
 func main() { os.Exit(run(os.Args[1:])) }
 
 func run(args []string) int {
-	if len(args) > 1 && args[0] == "run" {
+	if len(args) > 1 && args[0] == "run" && !strings.HasPrefix(args[1], "-") {
 		return runOne(args[1], args[2:])
 	}
 	args, command := split(args)

@@ -10,12 +10,12 @@ import (
 
 // Flags of `curfew dev`.
 type Flags struct {
-	StateDir       string        `help:"State folder: data, keys, tokens, logs, and the file env." default:".state/dev" type:"path" placeholder:"DIR"`
-	Port           int           `help:"First of the ports on loopback: +0 auth, +1 orders, +2 logproc, +3 HTTP, +4 Kafka, +5 PostgreSQL. 0 takes free ones." default:"7300" placeholder:"BASE"`
+	StateDir       string        `help:"State folder: data, keys, tokens, logs, and the file env (${default})." default:".state/dev" type:"path" placeholder:"DIR"`
+	Port           int           `help:"First of the ports on loopback: +0 auth, +1 orders, +2 logproc, +3 HTTP, +4 Kafka, +5 PostgreSQL. 0 takes free ones (${default})." default:"7300" placeholder:"BASE"`
 	KafkaBrokers   []string      `help:"Use this Kafka cluster instead of the built-in broker." placeholder:"HOST:PORT"`
 	DatabaseURL    string        `help:"Use this PostgreSQL server, as a role that may create roles and databases, instead of a private one." env:"CURFEW_DEV_DATABASE_URL" placeholder:"URL"`
-	LogWorkers     int           `help:"Worker processes of logproc." default:"4" placeholder:"N"`
-	OrdersReplicas int           `help:"Processes of orders." default:"1" placeholder:"N"`
+	LogWorkers     int           `help:"Worker processes of logproc (${default})." default:"4" placeholder:"N"`
+	OrdersReplicas int           `help:"Processes of orders (${default})." default:"1" placeholder:"N"`
 	Grace          time.Duration `help:"Time that a stop may take." default:"30s"`
 	Reset          bool          `help:"Remove what earlier runs stored first."`
 }
