@@ -15,8 +15,9 @@ import (
 	"github.com/curfew-platform/curfew/pkg/localenv/kafkatest"
 )
 
-// faultSize is how many records and how many faults.
-type faultSize struct{ records, faults int }
+// faultSize is how many records and how many SIGKILLs; half as many processes
+// are frozen, and half as many are told to stop, in between.
+type faultSize struct{ records, kills int }
 
 func sized(ci, soak faultSize) faultSize {
 	if os.Getenv("CURFEW_TEST_SIZE") == "soak" {
@@ -32,7 +33,7 @@ func TestEveryRecordOfARealKafkaIsStoredOnceWhileProcessesDie(t *testing.T) {
 
 func TestEveryRecordOfAFakeKafkaIsStoredOnceWhileProcessesDie(t *testing.T) {
 	b := newBed(t, fakeBrokers(t))
-	faults(t, b, sized(faultSize{60_000, 6}, faultSize{300_000, 20}))
+	faults(t, b, sized(faultSize{60_000, 4}, faultSize{300_000, 20}))
 }
 
 // faults runs two pods while a foreign producer fills 16 partitions and
@@ -52,14 +53,13 @@ func faults(t *testing.T, b *bed, size faultSize) {
 	produced := make(chan error, 1)
 	var sent atomic.Int64
 	go func() { produced <- b.fill(t.Context(), topic, partitions, size.records, &sent) }()
-	for n := range size.faults {
+	schedule := scheduled(random, size.kills)
+	for n, kind := range schedule {
 		// The faults are spread over the input.
-		mark := int64(size.records) * int64(n+1) / int64(size.faults+2)
+		mark := int64(size.records) * int64(n+1) / int64(len(schedule)+2)
 		eventually(t, "the input goes on", func() bool { return sent.Load() >= mark })
 		pod := random.IntN(len(pods))
-		if what := strike(t, random, pods[pod]); what != "" {
-			t.Logf("fault %d at %d records: %s of pod %d", n+1, mark, what, pod)
-		}
+		t.Logf("fault %d at %d records: %s of pod %d", n+1, mark, strike(t, random, pods[pod], kind), pod)
 		if ended(pods[pod]) {
 			pods[pod] = start(pod)
 		}
@@ -92,41 +92,46 @@ func ended(p *program) bool {
 	}
 }
 
-// strike sends one random signal to one random process of a pod and waits for
+// scheduled is a random order of kills, freezes and orderly stops.
+func scheduled(random *rand.Rand, kills int) []syscall.Signal {
+	var schedule []syscall.Signal
+	for n := range kills {
+		schedule = append(schedule, syscall.SIGKILL)
+		if n%2 == 0 {
+			schedule = append(schedule, syscall.SIGSTOP, syscall.SIGTERM)
+		}
+	}
+	random.Shuffle(len(schedule), func(i, j int) { schedule[i], schedule[j] = schedule[j], schedule[i] })
+	return schedule
+}
+
+// strike sends a signal to the parent or to one worker of a pod and waits for
 // what belongs to it.
-func strike(t *testing.T, random *rand.Rand, p *program) string {
+func strike(t *testing.T, random *rand.Rand, p *program, sig syscall.Signal) string {
 	t.Helper()
-	workers := p.workers()
-	switch kind := random.IntN(6); {
-	case kind == 0:
-		p.signal(syscall.SIGKILL)
-		<-p.done
-		return "SIGKILL of the parent"
-	case kind == 1:
-		p.signal(syscall.SIGTERM)
-		<-p.done
-		return "SIGTERM of the parent"
-	case kind == 2:
+	var workers []int
+	eventually(t, "the pod has workers", func() bool {
+		workers = p.workers()
+		return len(workers) > 0
+	})
+	if random.IntN(3) == 0 {
+		p.signal(sig)
+		if sig != syscall.SIGSTOP {
+			<-p.done
+			return sig.String() + ", the parent"
+		}
 		// Longer than a takeover: the group gives its partitions away.
-		p.signal(syscall.SIGSTOP)
 		await(t.Context(), 8*time.Second)
 		p.signal(syscall.SIGCONT)
-		return "SIGSTOP of the parent"
-	case len(workers) == 0:
-		return ""
-	case kind == 3:
-		pid := workers[random.IntN(len(workers))]
-		_ = syscall.Kill(pid, syscall.SIGSTOP)
+		return sig.String() + ", the parent"
+	}
+	pid := workers[random.IntN(len(workers))]
+	_ = syscall.Kill(pid, sig)
+	if sig == syscall.SIGSTOP {
 		await(t.Context(), time.Second)
 		_ = syscall.Kill(pid, syscall.SIGCONT)
-		return "SIGSTOP of a worker"
-	case kind == 4:
-		_ = syscall.Kill(workers[random.IntN(len(workers))], syscall.SIGTERM)
-		return "SIGTERM of a worker"
-	default:
-		_ = syscall.Kill(workers[random.IntN(len(workers))], syscall.SIGKILL)
-		return "SIGKILL of a worker"
 	}
+	return sig.String() + ", a worker"
 }
 
 // await lets time pass that is part of the fault.
