@@ -16,7 +16,8 @@ func TestNoFileByHandIsLargerThan20KiB(t *testing.T) {
 	}
 	for _, name := range allFiles(t) {
 		ext := path.Ext(name)
-		if !kinds[ext] || ext == ".go" && !sources[name] {
+		// The models' findings are kept as they were checked.
+		if !kinds[ext] || within(name, "docs/models") || ext == ".go" && !sources[name] {
 			continue
 		}
 		info, err := os.Stat(filepath.Join(root, name))
