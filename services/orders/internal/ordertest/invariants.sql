@@ -106,8 +106,10 @@ SELECT p.payment_id, p.state FROM payments p LEFT JOIN idempotency_keys k ON k.p
 WHERE (p.state IN ('captured', 'voided', 'failed')) <> (k.answer_time IS NOT NULL);
 
 -- name: a request to create has one effect
-SELECT e.order_id FROM order_events e JOIN orders o USING (order_id)
-WHERE e.order_version = 1 AND (SELECT count(*) FROM idempotency_keys k WHERE k.method LIKE '%/CreateOrder' AND convert_from(k.response, 'UTF8')::jsonb ->> 'id' = o.order_id::text) <> 1;
+SELECT e.order_id FROM order_events e
+LEFT JOIN (SELECT (convert_from(response, 'UTF8')::jsonb ->> 'id')::uuid AS order_id, count(*) AS answers FROM idempotency_keys
+           WHERE method LIKE '%/CreateOrder' AND response IS NOT NULL GROUP BY 1) k USING (order_id)
+WHERE e.order_version = 1 AND k.answers IS DISTINCT FROM 1;
 
 -- name: statistics are a recount of the orders
 SELECT * FROM (
