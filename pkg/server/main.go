@@ -192,6 +192,12 @@ func supervised(cmd Command, sub Subcommand, rt *Runtime, stderr io.Writer) int 
 	}
 	rt.LocalLog = newLogger(rt, settings, stderr, nil)
 	rt.Log = newLogger(rt, settings, stderr, shipper)
+	if sub.Name != serveName && supervisor.IsChild() {
+		// A process of the service's own: the parent writes its lines again and
+		// says which service they are of.
+		rt.LocalLog = slog.New(logship.Handler(stderr, &slog.HandlerOptions{Level: settings.LogLevel}, nil))
+		rt.Log = rt.LocalLog
+	}
 	group, err := newGroup(settings, rt, stderr)
 	if err != nil {
 		return usage(stderr, cmd.Name, err)

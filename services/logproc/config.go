@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/authz"
@@ -148,6 +147,5 @@ func (c *Config) describe(w io.Writer) error {
 		}
 		fmt.Fprintf(w, "topic %s: %s\n", topic, format)
 	}
-	_, err = io.WriteString(w, strings.TrimSpace(policy.Matrix())+"\n")
-	return err
+	return guard.Describe(w, &c.Guard, &c.Settings, policy)
 }

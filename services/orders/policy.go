@@ -2,10 +2,10 @@ package orders
 
 import (
 	_ "embed"
-	"fmt"
 	"io"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/authz"
+	"github.com/curfew-platform/curfew/pkg/server/guard"
 	ordersv1 "github.com/curfew-platform/curfew/proto/gen/curfew/orders/v1"
 )
 
@@ -28,12 +28,11 @@ func newPolicy() (*authz.Policy, error) {
 	), permissions)
 }
 
-// describe writes the authorization matrix, for --check.
+// describe writes the chain and the authorization matrix, for --check.
 func (c *Config) describe(w io.Writer) error {
 	policy, err := newPolicy()
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "\nauthorization:\n%s", policy.Matrix())
-	return err
+	return guard.Describe(w, &c.Guard, &c.Settings, policy)
 }
