@@ -19,6 +19,7 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/creds"
 	"github.com/curfew-platform/curfew/pkg/interceptors/identity"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation"
+	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/memory"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/none"
 	"github.com/curfew-platform/curfew/pkg/interceptors/token"
 	"github.com/curfew-platform/curfew/pkg/lifecycle"
@@ -102,7 +103,11 @@ func Describe(w io.Writer, settings *Settings, common *server.Settings, policy *
 	if err != nil {
 		return fmt.Errorf("guard: %w", err)
 	}
-	chain, err := newChain(slog.New(slog.DiscardHandler), verifier, none.Source{}, policy, nil, common.Reflection)
+	var source revocation.Source = memory.New(nil) // like the feed it knows the running calls
+	if settings.Revocation == None {
+		source = none.Source{}
+	}
+	chain, err := newChain(slog.New(slog.DiscardHandler), verifier, source, policy, nil, common.Reflection)
 	if err != nil {
 		return err
 	}
