@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
+	"time"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/grpc"
@@ -34,7 +36,7 @@ func newEdge(rt *Runtime, api API, srv *grpc.Server) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("http edge: %w", err)
 	}
-	gateway := runtime.NewServeMux()
+	gateway := runtime.NewServeMux(runtime.WithIncomingHeaderMatcher(passHeader))
 	for _, register := range api.Gateways {
 		if err := register(context.Background(), gateway, conn); err != nil {
 			return nil, fmt.Errorf("http edge: %w", err)
@@ -80,6 +82,19 @@ func addMemoryServing(g *lifecycle.Group, srv *grpc.Server, memory *bufconn.List
 	})
 }
 
+// passHeader names the headers that become metadata; authorization, and who
+// forwarded the call, are passed by the gateway itself. Its default would also
+// take Grpc-Metadata-Authorization, which a proxy in front does not know to
+// remove.
+func passHeader(name string) (string, bool) {
+	switch http.CanonicalHeaderKey(name) {
+	case "X-Request-Id", "Traceparent", "Tracestate":
+		return strings.ToLower(name), true
+	default:
+		return "", false
+	}
+}
+
 func ready(g *lifecycle.Group, api API) bool {
 	select {
 	case <-g.Stopping():
@@ -105,6 +120,8 @@ func writeState(w http.ResponseWriter, ok bool) {
 func limitBody(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxHTTPBody)
+		// A client that never ends its body would hold the connection for ever.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(readBodyLimit))
 		next.ServeHTTP(w, r)
 	})
 }

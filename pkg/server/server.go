@@ -28,6 +28,7 @@ const (
 	maxHeaders      = 16 << 10 // bytes, of the HTTP edge
 	minClientPing   = 20 * time.Second
 	readHeaderLimit = 5 * time.Second
+	readBodyLimit   = 30 * time.Second
 	idleLimit       = 2 * time.Minute
 )
 
@@ -43,8 +44,9 @@ type API struct {
 	Gateways []Gateway
 	// Routes adds further HTTP routes to the edge; nil for none.
 	Routes func(mux *http.ServeMux)
-	// Ready tells whether the service may get traffic, beside having started;
-	// nil means yes.
+	// Ready tells whether the service may get traffic; nil means yes. Until it
+	// does the listeners answer, health says NOT_SERVING and the service does
+	// not count as started. It may turn true once.
 	Ready func() bool
 }
 
@@ -94,6 +96,11 @@ func Add(rt *Runtime, api API) error {
 		}
 	}
 	rt.Log.Info("listening", "grpc", bound.GRPC, "http", bound.HTTP)
+	if api.Ready != nil {
+		if err := rt.Group.Add(readiness(api.Ready)); err != nil {
+			return err
+		}
+	}
 	if api.Settings.AddrFile == "" {
 		return nil
 	}
@@ -136,10 +143,12 @@ func addEdge(rt *Runtime, api API, srv *grpc.Server, l net.Listener, tlsConfig *
 		ReadHeaderTimeout: readHeaderLimit,
 		IdleTimeout:       idleLimit,
 		MaxHeaderBytes:    maxHeaders,
-		TLSConfig:         tlsConfig,
 	}
 	if tlsConfig != nil {
-		l = tls.NewListener(l, tlsConfig)
+		// net/http speaks HTTP/2 only where its own configuration names it.
+		httpServer.TLSConfig = tlsConfig.Clone()
+		httpServer.TLSConfig.NextProtos = protocols
+		l = tls.NewListener(l, httpServer.TLSConfig)
 	}
 	return httpserver.Add(rt.Group, "http", httpServer, l)
 }

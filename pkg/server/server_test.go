@@ -18,6 +18,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,6 +27,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors"
@@ -77,7 +80,23 @@ func testChain(t *testing.T) *interceptors.Chain {
 // serve runs a server until the test ends and returns its addresses.
 func serve(t *testing.T, settings *Settings) addresses {
 	t.Helper()
-	settings.Listen, settings.HTTPListen = "127.0.0.1:0", "127.0.0.1:0"
+	group, bound := start(t, settings, nil)
+	select {
+	case <-group.Started():
+	case <-time.After(10 * time.Second):
+		t.Fatal("not started")
+	}
+	return bound()
+}
+
+// start runs a server until the test ends. The function returned reads its
+// addresses once it has started.
+func start(t *testing.T, settings *Settings, ready func() bool) (*lifecycle.Group, func() addresses) {
+	t.Helper()
+	if settings.Listen == "" {
+		settings.Listen = "127.0.0.1:0"
+	}
+	settings.HTTPListen = "127.0.0.1:0"
 	settings.AddrFile = filepath.Join(t.TempDir(), "addr.json")
 	group, err := lifecycle.New(lifecycle.WithoutSignals(), lifecycle.WithReportWriter(io.Discard))
 	if err != nil {
@@ -88,6 +107,7 @@ func serve(t *testing.T, settings *Settings) addresses {
 		Settings: settings, Chain: testChain(t),
 		Register: func(s grpc.ServiceRegistrar) { authv1.RegisterTokenServiceServer(s, keys{}) },
 		Gateways: []Gateway{authv1.RegisterTokenServiceHandler},
+		Ready:    ready,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -103,20 +123,17 @@ func serve(t *testing.T, settings *Settings) addresses {
 			t.Error("the address file outlives the server")
 		}
 	})
-	select {
-	case <-group.Started():
-	case <-time.After(10 * time.Second):
-		t.Fatal("not started")
+	return group, func() addresses {
+		content, err := os.ReadFile(settings.AddrFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var bound addresses
+		if err := json.Unmarshal(content, &bound); err != nil {
+			t.Fatal(err)
+		}
+		return bound
 	}
-	content, err := os.ReadFile(settings.AddrFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var bound addresses
-	if err := json.Unmarshal(content, &bound); err != nil {
-		t.Fatal(err)
-	}
-	return bound
 }
 
 func jwks(t *testing.T, addr string, creds credentials.TransportCredentials) error {
@@ -168,6 +185,70 @@ func TestTheEdgeGoesThroughTheSameChainAsTheNetwork(t *testing.T) {
 		if code, body := get(t, http.DefaultClient, test.method, "http://"+bound.HTTP+test.path); code != test.code {
 			t.Errorf("%s %s: %d, want %d: %s", test.method, test.path, code, test.code, body)
 		}
+	}
+}
+
+// A proxy in front replaces or removes authorization; it does not know other
+// spellings of it.
+func TestTheEdgeTakesTheTokenFromAuthorizationOnly(t *testing.T) {
+	bound := serve(t, &Settings{})
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+bound.HTTP+"/auth/v1/tokens:introspect", bytes.NewBufferString(`{"token":"x"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Grpc-Metadata-Authorization", "Bearer x")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if body, _ := io.ReadAll(res.Body); !bytes.Contains(body, []byte("TOKEN_MISSING")) {
+		t.Errorf("%d %s", res.StatusCode, body)
+	}
+}
+
+func TestHealthSaysServingOnlyWhenTheServiceIsReady(t *testing.T) {
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := free.Addr().String()
+	free.Close()
+	var ready atomic.Bool
+	asked := make(chan struct{})
+	var once sync.Once
+	group, _ := start(t, &Settings{Listen: addr}, func() bool {
+		if !ready.Load() {
+			once.Do(func() { close(asked) })
+		}
+		return ready.Load()
+	})
+	<-asked
+	conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	check := func() healthv1.HealthCheckResponse_ServingStatus {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		r, err := healthv1.NewHealthClient(conn).Check(ctx, &healthv1.HealthCheckRequest{}, grpc.WaitForReady(true))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.GetStatus()
+	}
+	if got := check(); got != healthv1.HealthCheckResponse_NOT_SERVING {
+		t.Errorf("not ready: %v", got)
+	}
+	ready.Store(true)
+	select {
+	case <-group.Started():
+	case <-time.After(10 * time.Second):
+		t.Fatal("ready and not started")
+	}
+	if got := check(); got != healthv1.HealthCheckResponse_SERVING {
+		t.Errorf("ready: %v", got)
 	}
 }
 
@@ -258,10 +339,14 @@ func TestATLSListenerTakesTLSOnlyAndTheEdgeStillWorks(t *testing.T) {
 	if err := jwks(t, bound.GRPC, insecure.NewCredentials()); status.Code(err) != codes.Unavailable {
 		t.Errorf("plaintext to a TLS listener: %v", err)
 	}
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: ca.pool, MinVersion: tls.VersionTLS12}}}
-	defer client.CloseIdleConnections()
-	if code, body := get(t, client, http.MethodGet, "https://"+bound.HTTP+"/auth/v1/jwks"); code != http.StatusOK {
-		t.Errorf("edge: %d %s", code, body)
+	for _, http2 := range []bool{false, true} {
+		client := &http.Client{Transport: &http.Transport{
+			TLSClientConfig: &tls.Config{RootCAs: ca.pool, MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: http2,
+		}}
+		if code, body := get(t, client, http.MethodGet, "https://"+bound.HTTP+"/auth/v1/jwks"); code != http.StatusOK {
+			t.Errorf("edge, HTTP/2 %v: %d %s", http2, code, body)
+		}
+		client.CloseIdleConnections()
 	}
 }
 

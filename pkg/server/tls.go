@@ -16,6 +16,9 @@ import (
 // reloadEvery is how often the certificate files are looked at.
 var reloadEvery = 30 * time.Second
 
+// protocols are what both listeners offer in the handshake (ALPN).
+var protocols = []string{"h2", "http/1.1"}
+
 // keyMaterialLimit bounds the wait for the first certificate.
 const keyMaterialLimit = 5 * time.Second
 
@@ -56,7 +59,7 @@ func currentTLS(ctx context.Context, provider certprovider.Provider) (*tls.Confi
 	cfg := &tls.Config{
 		MinVersion:   tls.VersionTLS12,
 		Certificates: km.Certs,
-		NextProtos:   []string{"h2", "http/1.1"},
+		NextProtos:   protocols,
 	}
 	if km.Roots != nil {
 		cfg.ClientCAs = km.Roots

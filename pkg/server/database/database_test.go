@@ -20,10 +20,14 @@ func TestMain(m *testing.M) { pgtest.Main(m) }
 
 var (
 	first  = &fstest.MapFile{Data: []byte("-- +goose Up\nCREATE TABLE things (id int PRIMARY KEY);\n")}
-	second = &fstest.MapFile{Data: []byte("-- +goose Up\nALTER TABLE things ADD COLUMN name text;\n")}
-	old    = fstest.MapFS{"00001_things.sql": first}
-	newer  = fstest.MapFS{"00001_things.sql": first, "00002_names.sql": second}
-	quiet  = slog.New(slog.DiscardHandler)
+	second = &fstest.MapFile{Data: []byte(`-- +goose Up
+ALTER TABLE things ADD COLUMN name text;
+CREATE FUNCTION prepare() RETURNS void LANGUAGE sql SECURITY DEFINER AS 'SELECT';
+REVOKE ALL ON FUNCTION prepare() FROM PUBLIC;
+`)}
+	old   = fstest.MapFS{"00001_things.sql": first}
+	newer = fstest.MapFS{"00001_things.sql": first, "00002_names.sql": second}
+	quiet = slog.New(slog.DiscardHandler)
 )
 
 func TestSeveralMigrationsAtOnceApplyEachFileOnce(t *testing.T) {
@@ -105,6 +109,7 @@ func TestTheServingRoleReadsAndWritesRowsAndHasNoDDLRights(t *testing.T) {
 		"UPDATE things SET name = 'b'":                 true,
 		"DELETE FROM things":                           true,
 		"SELECT max(version_id) FROM goose_db_version": true,
+		"SELECT prepare()":                             true,
 		"DELETE FROM goose_db_version":                 false,
 		"ALTER TABLE things ADD COLUMN more int":       false,
 		"CREATE TABLE others (id int)":                 false,

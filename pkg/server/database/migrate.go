@@ -57,14 +57,16 @@ func Migrate(ctx context.Context, databaseURL, servingRole string, migrations fs
 	return grantServing(ctx, db, servingRole)
 }
 
-// grantsSQL makes a statement for every table and sequence of the owner; what
-// belongs to an extension is not ours to grant. Functions need none: PostgreSQL
-// lets everybody execute them.
+// grantsSQL makes a statement for every table, sequence and function of the
+// owner; what belongs to an extension is not ours to grant. A function that
+// does more than its caller may is revoked from PUBLIC, so it has to be granted.
 const grantsSQL = `SELECT format(CASE relkind WHEN 'S' THEN 'GRANT USAGE, SELECT ON SEQUENCE %s TO %I'
   ELSE 'GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO %I' END, oid::regclass, $1::text)
 FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'S')
 AND pg_has_role(relowner, 'USAGE') AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = pg_class.oid AND d.deptype = 'e')
-ORDER BY oid`
+UNION ALL SELECT format('GRANT EXECUTE ON ROUTINE %s TO %I', oid::regprocedure, $1::text)
+FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+AND pg_has_role(proowner, 'USAGE') AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = pg_proc.oid AND d.deptype = 'e')`
 
 // grantServing gives the serving role its rights on all that exists now; it
 // runs after every migration, so that new tables are covered too.
