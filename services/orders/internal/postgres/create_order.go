@@ -74,7 +74,7 @@ func fillOrder(ctx context.Context, tx pgx.Tx, req Request, o *order.Order) erro
 	queueDeltas(&b, nil, o)
 	before := b.Len()
 	if o.Points > 0 {
-		queueHoldPoints(&b, o.User, o.ID, o.Points, req.ID)
+		queueHoldPoints(&b, o.User, o.ID, o.Points, req.cause())
 	}
 	queueReservation(&b, o.ID, o.Lines)
 	results := tx.SendBatch(ctx, &b)

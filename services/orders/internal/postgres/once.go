@@ -25,6 +25,19 @@ func (r Request) key() idempotency.Key {
 	return idempotency.Key{Principal: r.Actor.Principal, Method: r.Method, RequestID: r.ID}
 }
 
+// cause names the request in the ledger. One id may come to several methods,
+// which are several requests: (method, id) is as unique as the key.
+func (r Request) cause() uuid.UUID { return uuid.NewSHA1(r.ID, []byte(r.Method)) }
+
+// gone makes ErrGone of the effects of a request that is no longer stored: its
+// id came again after the retention, and what it made says so.
+func gone(err error) error {
+	if violated(err, "payments_principal_request_id_key") || violated(err, "ledger_transfers_order_id_kind_cause_key") {
+		return fmt.Errorf("%w: %w", idempotency.ErrGone, err)
+	}
+	return err
+}
+
 // once runs work in a transaction in which the request is claimed first and
 // answered last, or returns what the request was answered before.
 func once[T any](ctx context.Context, s *Store, req Request, work func(pgx.Tx) (*T, error)) (*T, error) {
@@ -55,7 +68,7 @@ func once[T any](ctx context.Context, s *Store, req Request, work func(pgx.Tx) (
 		return s.cfg.Guard(ctx)
 	})
 	if err != nil {
-		return nil, err
+		return nil, gone(err)
 	}
 	return result, nil
 }

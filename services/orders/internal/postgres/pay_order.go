@@ -67,7 +67,7 @@ func (s *Store) BeginPayment(ctx context.Context, req Request, n NewPayment) (o 
 		return s.cfg.Guard(ctx)
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, gone(err)
 	}
 	return o, a, nil
 }

@@ -121,7 +121,7 @@ func movePoints(ctx context.Context, tx pgx.Tx, req Request, o *order.Order) err
 	if o.Points == 0 {
 		return nil
 	}
-	tag, err := tx.Exec(ctx, holdPointsSQL, owner(o.User), o.Points, uuid.Must(uuid.NewV7()), o.ID, req.ID)
+	tag, err := tx.Exec(ctx, holdPointsSQL, owner(o.User), o.Points, uuid.Must(uuid.NewV7()), o.ID, req.cause())
 	if err != nil {
 		return fmt.Errorf("hold points: %w", err)
 	}
