@@ -95,28 +95,3 @@ func TestTheStartPositionHoldsForThePartitionsOfTheFirstStart(t *testing.T) {
 		t.Errorf("a partition that appeared later begins at %d, %v", l.Next, err)
 	}
 }
-
-func TestDaysArePreparedOnceAndDroppedBelowTheHorizon(t *testing.T) {
-	d := newDesk(t)
-	s := d.session(t)
-	today := int32(d.number(t, "SELECT current_date - date '1970-01-01'"))
-	for _, day := range []int32{today, today, today - 400, today + 30} {
-		if err := s.PrepareDay(t.Context(), day, 30); err != nil {
-			t.Fatal(err)
-		}
-	}
-	const parts = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'logs'::regclass"
-	if n := d.number(t, parts); n != 2 {
-		t.Errorf("%d partitions, want the default one and today's", n)
-	}
-	if err := s.PrepareDay(t.Context(), today-20, 30); err != nil {
-		t.Fatal(err)
-	}
-	books := &Books{Pool: d.pool, Group: group}
-	if err := books.Maintain(t.Context(), 10); err != nil {
-		t.Fatal(err)
-	}
-	if n := d.number(t, parts); n != 4 {
-		t.Errorf("%d partitions, want the default one, today's and two ahead", n)
-	}
-}

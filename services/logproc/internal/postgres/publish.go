@@ -57,31 +57,3 @@ func (b *Books) Published(ctx context.Context, ids []int64) error {
 	}
 	return nil
 }
-
-const (
-	retainSQL  = "SELECT logs_retain($1)"
-	aheadSQL   = "SELECT logs_prepare(current_date + d, $1) FROM generate_series(0, 2) AS d"
-	pruneSQL   = `DELETE FROM batches WHERE ctid = ANY (ARRAY(SELECT ctid FROM batches WHERE at < now() - make_interval(days => $1) LIMIT 10000))`
-	maxPruning = 100
-)
-
-// Maintain makes the partitions of the days to come, drops those below the
-// horizon, and removes the accounts of batches as old, in bounded pieces.
-func (b *Books) Maintain(ctx context.Context, retentionDays int) error {
-	if _, err := b.Pool.Exec(ctx, aheadSQL, retentionDays); err != nil {
-		return fmt.Errorf("prepare days: %w", err)
-	}
-	if _, err := b.Pool.Exec(ctx, retainSQL, retentionDays); err != nil {
-		return fmt.Errorf("drop old days: %w", err)
-	}
-	for range maxPruning {
-		tag, err := b.Pool.Exec(ctx, pruneSQL, retentionDays)
-		if err != nil {
-			return fmt.Errorf("prune batches: %w", err)
-		}
-		if tag.RowsAffected() == 0 {
-			return nil
-		}
-	}
-	return nil
-}
