@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/curfew-platform/curfew/pkg/interceptors/token"
 	"github.com/curfew-platform/curfew/pkg/server"
 	"github.com/curfew-platform/curfew/services/auth/internal/account"
 )
@@ -20,7 +21,7 @@ type Config struct {
 	ServiceKeysFile    string `name:"service-keys-file" help:"Public keys of services (JSON)." type:"path"`
 
 	Issuer     string        `help:"iss of the tokens." default:"https://auth.curfew.dev"`
-	AccessLife time.Duration `name:"access-life" help:"Life of an access token." default:"5m"`
+	AccessLife time.Duration `name:"access-life" help:"Life of an access token: above two refresh windows, and at most 1h." default:"5m"`
 
 	RefreshWindow   time.Duration `name:"refresh-window" help:"How long a refresh token gives the same pair again; not below 30s in production." default:"30s"`
 	SessionIdle     time.Duration `name:"session-idle" help:"End of a session that is not refreshed." default:"336h"`
@@ -35,7 +36,7 @@ func (c *Config) Common() *server.Settings { return &c.Settings }
 
 // Validate implements server.Config.
 func (c *Config) Validate() error {
-	errs := []error{c.Settings.Validate(), c.limits().Validate()}
+	errs := []error{c.Settings.Validate(), c.limits().Validate(), c.validateLife()}
 	if c.DatabaseURL == "" {
 		errs = append(errs, errors.New("--database-url is required"))
 	}
@@ -68,7 +69,28 @@ const largestClockError = time.Minute
 // verifierLeeway is the largest that a profile of the verifiers admits.
 const verifierLeeway = 2 * time.Minute
 
-func (c *Config) ruleLife() time.Duration { return c.AccessLife + verifierLeeway + largestClockError }
+// ruleLife is how long a rule is kept: as long as any token that verifiers
+// admit can live. It does not depend on AccessLife, because tokens from before
+// the setting was lowered, and those of replicas that still have the old one,
+// are revoked too.
+func ruleLife() time.Duration {
+	return token.Curfew("", nil).MaxLife + verifierLeeway + largestClockError
+}
+
+// validateLife bounds the life of an access token by what verifiers admit, and
+// by how old a pair may be when it is handed out again: one window until a
+// holder of the parent may get it, another in which it is given as it is.
+func (c *Config) validateLife() error {
+	profile := token.Curfew("", nil)
+	if c.AccessLife > profile.MaxLife {
+		return fmt.Errorf("--access-life %v is above %v, the longest life that verifiers admit", c.AccessLife, profile.MaxLife)
+	}
+	if least := 2*c.RefreshWindow + profile.Leeway; c.AccessLife <= least {
+		return fmt.Errorf("--access-life %v is not above %v: a pair is handed out again until it is two --refresh-window old (%v), and clocks differ by up to %v",
+			c.AccessLife, least, c.RefreshWindow, profile.Leeway)
+	}
+	return nil
+}
 
 // stallLimit leaves room in the window: a client gives up after a third of it
 // and stops trying after two thirds.

@@ -31,7 +31,7 @@ type core struct {
 // newCore loads the signing keys, makes the first one if there is none, and
 // builds the use cases.
 func newCore(ctx context.Context, log *slog.Logger, cfg *Config, pool *pgxpool.Pool, keys *keyset.Set, barrier account.Barrier) (*core, error) {
-	store := postgres.New(pool, cfg.Issuer, cfg.ruleLife())
+	store := postgres.New(pool, cfg.Issuer, ruleLife())
 	ring, err := signingkey.Open(ctx, store, keys)
 	if err != nil {
 		return nil, err

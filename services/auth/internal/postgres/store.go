@@ -47,7 +47,8 @@ type Store struct {
 }
 
 // New returns a Store over the primary, of the tokens of issuer. ruleLife is the
-// life of a token plus leeway plus the largest clock error.
+// longest life that verifiers admit of any token, not only of those that are
+// made today, plus leeway plus the largest clock error.
 func New(pool *pgxpool.Pool, issuer string, ruleLife time.Duration) *Store {
 	return &Store{pool: pool, issuer: issuer, keep: ruleLife}
 }
