@@ -22,7 +22,9 @@ type Letter struct {
 	LeaderEpoch int32
 	Reason      string
 	Detail      string
-	Raw         []byte
+	// Raw is the value, or its beginning; Size is that of the whole.
+	Raw  []byte
+	Size int64
 }
 
 // Key is the identity of the record, fixed width, so that it sorts.
@@ -38,7 +40,8 @@ type Table interface {
 	Published(ctx context.Context, ids []int64) error
 }
 
-// Topic takes letters; Produce returns when all are acknowledged.
+// Topic takes letters; Produce returns when all are acknowledged, or will never
+// be and are left to the table.
 type Topic interface {
 	Produce(ctx context.Context, letters []Letter) error
 }

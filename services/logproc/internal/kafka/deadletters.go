@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"sync/atomic"
 
@@ -18,56 +19,93 @@ import (
 type Producer struct {
 	client *kgo.Client
 	topic  string
+	log    *slog.Logger
 	exists atomic.Bool
 }
 
 // NewProducer returns a producer for a topic, which is made if it is not there.
-func NewProducer(brokers []string, topic string) (*Producer, error) {
+func NewProducer(brokers []string, topic string, log *slog.Logger) (*Producer, error) {
 	client, err := kgo.NewClient(
 		kgo.SeedBrokers(brokers...),
 		kgo.DefaultProduceTopic(topic),
-		// A dead letter is at most as large as a log record may be.
-		kgo.ProducerBatchMaxBytes(maxLetter),
+		kgo.ProducerBatchMaxBytes(maxBatch),
 		kgo.DisableClientMetrics(),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("dead-letter producer: %w", err)
 	}
-	return &Producer{client: client, topic: topic}, nil
+	return &Producer{client: client, topic: topic, log: log}, nil
 }
 
-// maxLetter leaves room for headers beside the largest value.
-const maxLetter = 9 << 20
+const (
+	// maxBatch is below what a broker takes by default (message.max.bytes): the
+	// client does not split a batch that was refused.
+	maxBatch = 1_000_000
+	// keptOfRaw is what is sent of a value, so that a letter fits into a batch;
+	// the table has the rest.
+	keptOfRaw = 512 << 10
+	// keptOfRefused is what is sent of one that the broker found too large.
+	keptOfRefused = 1 << 10
+)
 
-// keptOfRaw is what is sent of a value: brokers take a megabyte by default, and
-// the table has the rest.
-const keptOfRaw = 512 << 10
-
-// Produce returns when every letter is acknowledged by the in-sync replicas.
+// Produce returns when every letter is acknowledged by the in-sync replicas, or
+// is too large for the broker even without its value: that one is logged and
+// left to the table, so that it does not keep the others.
 func (p *Producer) Produce(ctx context.Context, letters []deadletter.Letter) error {
 	if err := p.ensure(ctx); err != nil {
 		return err
 	}
 	records := make([]*kgo.Record, len(letters))
+	place := make(map[*kgo.Record]*deadletter.Letter, len(letters))
 	for i := range letters {
-		l := &letters[i]
-		records[i] = &kgo.Record{
-			Topic: p.topic, Key: l.Key(), Value: l.Raw[:min(len(l.Raw), keptOfRaw)],
-			Headers: []kgo.RecordHeader{
-				{Key: "topic", Value: []byte(l.Topic)},
-				{Key: "partition", Value: strconv.AppendInt(nil, int64(l.Partition), 10)},
-				{Key: "offset", Value: strconv.AppendInt(nil, l.Offset, 10)},
-				{Key: "leader_epoch", Value: strconv.AppendInt(nil, int64(l.LeaderEpoch), 10)},
-				{Key: "topic_id", Value: []byte(l.TopicID.String())},
-				{Key: "reason", Value: []byte(l.Reason)},
-				{Key: "detail", Value: []byte(l.Detail)},
-			},
+		records[i] = p.record(&letters[i], keptOfRaw)
+		place[records[i]] = &letters[i]
+	}
+	var failed error
+	for _, result := range p.client.ProduceSync(ctx, records...) {
+		err := result.Err
+		if errors.Is(err, kerr.MessageTooLarge) {
+			err = p.alone(ctx, place[result.Record])
+		}
+		if err != nil && failed == nil {
+			failed = err
 		}
 	}
-	if err := p.client.ProduceSync(ctx, records...).FirstErr(); err != nil {
-		return fmt.Errorf("produce dead letters: %w", err)
+	if failed != nil {
+		return fmt.Errorf("produce dead letters: %w", failed)
 	}
 	return nil
+}
+
+// alone produces a letter of a batch that was too large: as it is, then cut.
+func (p *Producer) alone(ctx context.Context, l *deadletter.Letter) error {
+	for _, kept := range []int{keptOfRaw, keptOfRefused} {
+		err := p.client.ProduceSync(ctx, p.record(l, kept)).FirstErr()
+		if !errors.Is(err, kerr.MessageTooLarge) {
+			return err
+		}
+	}
+	p.log.WarnContext(ctx, "a dead letter is too large for the broker, it is in the table only", "id", l.ID,
+		"topic", l.Topic, "partition", l.Partition, "offset", l.Offset, "leader_epoch", l.LeaderEpoch)
+	return nil
+}
+
+// record is a letter with at most kept bytes of each of its texts. Header
+// truncated says whether the value is less than the table has.
+func (p *Producer) record(l *deadletter.Letter, kept int) *kgo.Record {
+	return &kgo.Record{
+		Topic: p.topic, Key: l.Key(), Value: l.Raw[:min(len(l.Raw), kept)],
+		Headers: []kgo.RecordHeader{
+			{Key: "topic", Value: []byte(l.Topic)},
+			{Key: "partition", Value: strconv.AppendInt(nil, int64(l.Partition), 10)},
+			{Key: "offset", Value: strconv.AppendInt(nil, l.Offset, 10)},
+			{Key: "leader_epoch", Value: strconv.AppendInt(nil, int64(l.LeaderEpoch), 10)},
+			{Key: "topic_id", Value: []byte(l.TopicID.String())},
+			{Key: "reason", Value: []byte(l.Reason)},
+			{Key: "detail", Value: []byte(l.Detail[:min(len(l.Detail), kept)])},
+			{Key: "truncated", Value: strconv.AppendBool(nil, l.Size > int64(min(len(l.Raw), kept)))},
+		},
+	}
 }
 
 // ensure makes the topic with the broker's defaults, once.

@@ -12,7 +12,7 @@ import (
 
 const (
 	unpublishedSQL = `
-SELECT id, kafka_topic, kafka_partition, kafka_offset, kafka_leader_epoch, topic_id, reason, detail, raw
+SELECT id, kafka_topic, kafka_partition, kafka_offset, kafka_leader_epoch, topic_id, reason, detail, raw, size
 FROM dead_letters WHERE published_at IS NULL ORDER BY id LIMIT $1`
 	publishedSQL = "UPDATE dead_letters SET published_at = now() WHERE id = ANY($1) AND published_at IS NULL"
 )
@@ -27,6 +27,7 @@ type letterRow struct {
 	Reason           string
 	Detail           string
 	Raw              []byte
+	Size             int64
 }
 
 // Unpublished returns dead letters that the dead-letter topic has not got,
@@ -44,7 +45,7 @@ func (b *Books) Unpublished(ctx context.Context, limit int) ([]deadletter.Letter
 	for i, l := range letters {
 		list[i] = deadletter.Letter{
 			ID: l.ID, Topic: l.KafkaTopic, TopicID: l.TopicID, Partition: l.KafkaPartition, Offset: l.KafkaOffset,
-			LeaderEpoch: l.KafkaLeaderEpoch, Reason: l.Reason, Detail: l.Detail, Raw: l.Raw,
+			LeaderEpoch: l.KafkaLeaderEpoch, Reason: l.Reason, Detail: l.Detail, Raw: l.Raw, Size: l.Size,
 		}
 	}
 	return list, nil
