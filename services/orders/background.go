@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/curfew-platform/curfew/pkg/lifecycle"
 	poolpart "github.com/curfew-platform/curfew/pkg/lifecycle/postgres"
 	"github.com/curfew-platform/curfew/pkg/server"
 	"github.com/curfew-platform/curfew/pkg/server/database"
@@ -54,7 +55,9 @@ func (s *services) addCommands(ctx context.Context, rt *server.Runtime, cfg *Con
 	if err != nil {
 		return err
 	}
-	rt.Group.Go("outbox relay", relay.Run)
+	if err := addRelay(rt.Group, relay); err != nil {
+		return err
+	}
 	s.changed = func() {
 		worker.Wake()
 		relay.Wake()
@@ -63,6 +66,13 @@ func (s *services) addCommands(ctx context.Context, rt *server.Runtime, cfg *Con
 		rt.Group.Go(name, func(ctx context.Context) error { return repeat(ctx, rt, name, job) })
 	}
 	return nil
+}
+
+// addRelay runs the relay until calls are drained, and publishes afterwards
+// what the last of them committed.
+func addRelay(g *lifecycle.Group, relay *events.Relay) error {
+	g.Go("outbox relay", relay.Run)
+	return g.Add(lifecycle.Part{Name: "outbox relay flushed", Phase: lifecycle.Commit, Stop: relay.Flush})
 }
 
 // job does one bounded round and says how many rows it took.

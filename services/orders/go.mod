@@ -28,7 +28,7 @@ require (
 	github.com/MicahParks/jwkset v0.11.3 // indirect
 	github.com/alecthomas/kong v1.17.0 // indirect
 	github.com/antlr4-go/antlr/v4 v4.13.1 // indirect
-	github.com/curfew-platform/curfew/pkg/lifecycle v0.0.0 // indirect
+	github.com/curfew-platform/curfew/pkg/lifecycle v0.0.0
 	github.com/curfew-platform/curfew/pkg/lifecycle/grpcserver v0.0.0 // indirect
 	github.com/curfew-platform/curfew/pkg/lifecycle/supervisor v0.0.0 // indirect
 	github.com/curfew-platform/curfew/pkg/localenv v0.0.0

@@ -23,8 +23,8 @@ const (
 // for all in-sync replicas, one record failing for good fails the session. It
 // creates the topic if it is missing and refuses a compacted one, where an old
 // event that comes again would replace a newer one.
-func Producers(brokers []string, topic string, partitions int32) func() (*kgo.Client, error) {
-	return func() (*kgo.Client, error) {
+func Producers(brokers []string, topic string, partitions int32) func(context.Context) (*kgo.Client, error) {
+	return func(ctx context.Context) (*kgo.Client, error) {
 		client, err := kgo.NewClient(
 			kgo.SeedBrokers(brokers...),
 			kgo.ClientID("orders-outbox"),
@@ -35,7 +35,7 @@ func Producers(brokers []string, topic string, partitions int32) func() (*kgo.Cl
 		if err != nil {
 			return nil, err
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), topicLimit)
+		ctx, cancel := context.WithTimeout(ctx, topicLimit)
 		defer cancel()
 		if err := checkTopic(ctx, kadm.NewClient(client), topic, partitions); err != nil {
 			client.Close()

@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -42,9 +43,9 @@ type Unpublished struct {
 type Config struct {
 	Outbox Outbox
 	Topic  string
-	// NewProducer returns the producer of a session, which the relay closes.
-	// It must be idempotent and wait for all in-sync replicas.
-	NewProducer func() (*kgo.Client, error)
+	// NewProducer returns the producer of a session, which the relay closes; ctx
+	// bounds the making only. It must be idempotent and wait for all in-sync replicas.
+	NewProducer func(ctx context.Context) (*kgo.Client, error)
 	// Poll is how often an empty outbox is looked at.
 	Poll time.Duration
 	Log  *slog.Logger
@@ -56,11 +57,18 @@ const (
 	batchOfPart  = 200
 	// maxBackoff after failures of the broker or the database.
 	maxBackoff = 5 * time.Second
-	// releaseLimit bounds the last statement of a relay that stops.
-	releaseLimit = time.Second
+	// batchLimit bounds one batch, from the rows read to the rows deleted;
+	// stopLimit what is left of it once the relay stops.
+	batchLimit = 20 * time.Second
+	stopLimit  = 3 * time.Second
+	// flushLimit and releaseLimit together stay below the 2.5 s that a stop
+	// leaves to phase Commit in any case.
+	flushLimit   = 2 * time.Second
+	releaseLimit = 400 * time.Millisecond
 )
 
-// Relay publishes the outbox. Run it once.
+// Relay publishes the outbox. Run it once, and flush it when Run has returned
+// and nothing is committed any more.
 type Relay struct {
 	cfg    Config
 	holder string
@@ -83,15 +91,19 @@ func (r *Relay) Wake() {
 	}
 }
 
-// Run publishes until ctx ends. Failures are logged and tried again: the
-// outbox keeps what the broker does not take.
+// Run publishes until ctx ends; a batch that is on its way then is finished,
+// for what is acknowledged and not deleted would be published again. Failures
+// are logged and tried again: the outbox keeps what the broker does not take.
 func (r *Relay) Run(ctx context.Context) error {
 	defer r.release(ctx)
 	backoff := r.cfg.Poll
 	for ctx.Err() == nil {
-		err := r.session(ctx)
+		worked, err := r.session(ctx)
 		if ctx.Err() != nil {
 			break
+		}
+		if worked {
+			backoff = r.cfg.Poll
 		}
 		r.cfg.Log.WarnContext(ctx, "outbox relay starts a new session", "error", err)
 		r.pause(ctx, backoff)
@@ -100,39 +112,95 @@ func (r *Relay) Run(ctx context.Context) error {
 	return nil
 }
 
-// session publishes with one producer until something fails.
-func (r *Relay) session(ctx context.Context) error {
-	producer, err := r.cfg.NewProducer()
-	if err != nil {
-		return fmt.Errorf("new producer: %w", err)
+// Flush publishes what was committed while Run was ending and after it, of the
+// parts that nobody else has taken. What the broker does not take within 2 s
+// stays in the outbox for another relay; that is logged and no error.
+func (r *Relay) Flush(ctx context.Context) error {
+	defer r.release(ctx)
+	ctx, cancel := context.WithTimeout(ctx, flushLimit)
+	defer cancel()
+	if err := r.flush(ctx); err != nil {
+		r.cfg.Log.WarnContext(ctx, "events stay in the outbox", "error", err)
 	}
-	defer producer.Close()
+	return nil
+}
+
+func (r *Relay) flush(ctx context.Context) error {
+	parts, err := r.cfg.Outbox.LeaseParts(ctx, r.holder, leaseTTL)
+	if err != nil {
+		return err
+	}
+	// An empty outbox needs no broker.
+	if batch, err := r.cfg.Outbox.Unpublished(ctx, parts, 1); err != nil || len(batch) == 0 {
+		return err
+	}
+	p, err := r.newProducer(ctx)
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	for {
+		if n, err := r.publish(ctx, p, parts); err != nil || n == 0 {
+			return err
+		}
+	}
+}
+
+// session publishes with one producer until something fails; worked says
+// whether it got as far as looking at the outbox without a failure.
+func (r *Relay) session(ctx context.Context) (worked bool, err error) {
+	p, err := r.newProducer(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer p.close()
+	own, cancel := outlive(ctx, stopLimit)
+	defer cancel()
 	var parts []int16
 	var leased time.Time
 	for ctx.Err() == nil {
 		if time.Since(leased) > leaseRenewal {
 			if parts, err = r.cfg.Outbox.LeaseParts(ctx, r.holder, leaseTTL); err != nil {
-				return err
+				return worked, err
 			}
 			leased = time.Now()
 		}
-		n, err := r.publish(ctx, producer, parts)
+		n, err := r.publish(own, p, parts)
 		if err != nil {
-			return err
+			return worked, err
 		}
+		worked = true
 		if n == 0 {
-			r.idle(ctx)
+			r.pause(ctx, r.cfg.Poll)
 		}
 	}
-	return nil
+	return worked, nil
+}
+
+// producer is the producer of one session.
+type producer struct {
+	*kgo.Client
+	close func()
+}
+
+func (r *Relay) newProducer(ctx context.Context) (*producer, error) {
+	client, err := r.cfg.NewProducer(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("new producer: %w", err)
+	}
+	return &producer{client, sync.OnceFunc(client.Close)}, nil
 }
 
 // publish sends one batch and deletes what was acknowledged, also when a record
 // failed: what is sent again is only more work for consumers.
-func (r *Relay) publish(ctx context.Context, producer *kgo.Client, parts []int16) (int, error) {
+func (r *Relay) publish(ctx context.Context, p *producer, parts []int16) (int, error) {
 	if len(parts) == 0 {
 		return 0, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, batchLimit)
+	defer cancel()
+	// A record on the wire does not heed its context: only closing gives it up.
+	defer context.AfterFunc(ctx, p.close)()
 	batch, err := r.cfg.Outbox.Unpublished(ctx, parts, batchOfPart)
 	if err != nil {
 		return 0, err
@@ -141,13 +209,23 @@ func (r *Relay) publish(ctx context.Context, producer *kgo.Client, parts []int16
 	if len(batch) == 0 {
 		return 0, nil
 	}
-	acked, failed := send(ctx, producer, r.cfg.Topic, batch)
+	acked, failed := send(ctx, p.Client, r.cfg.Topic, batch)
 	if len(acked) > 0 {
 		if err := r.cfg.Outbox.Published(ctx, acked); err != nil {
 			return 0, err
 		}
 	}
 	return len(acked), failed
+}
+
+// outlive returns a context that ends so much later than ctx.
+func outlive(ctx context.Context, by time.Duration) (context.Context, context.CancelFunc) {
+	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(by, cancel) })
+	return own, func() {
+		stop()
+		cancel()
+	}
 }
 
 // firstOfEachOrder leaves later versions of an order to the next batch, so that
@@ -184,8 +262,6 @@ func send(ctx context.Context, producer *kgo.Client, topic string, batch []Unpub
 	}
 	return acked, failed
 }
-
-func (r *Relay) idle(ctx context.Context) { r.pause(ctx, r.cfg.Poll) }
 
 func (r *Relay) pause(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)

@@ -146,9 +146,9 @@ func TestAFailedRecordEndsTheSessionAndKeepsItsRow(t *testing.T) {
 	var sessions atomic.Int32
 	producers := events.Producers(broker.ListenAddrs(), topic, 1)
 	start(t, outbox, broker.ListenAddrs(), topic, func(c *events.Config) {
-		c.NewProducer = func() (*kgo.Client, error) {
+		c.NewProducer = func(ctx context.Context) (*kgo.Client, error) {
 			sessions.Add(1)
-			return producers()
+			return producers(ctx)
 		}
 	})
 	trade(t, shop, 20)
@@ -280,7 +280,7 @@ func TestACompactedTopicIsRefused(t *testing.T) {
 	if _, err := kadm.NewClient(client).CreateTopic(t.Context(), 1, 1, map[string]*string{"cleanup.policy": &compact}, topic); err != nil {
 		t.Fatal(err)
 	}
-	if producer, err := events.Producers(brokers, topic, 1)(); err == nil {
+	if producer, err := events.Producers(brokers, topic, 1)(t.Context()); err == nil {
 		producer.Close()
 		t.Error("a topic that keeps one record of a key was accepted")
 	}

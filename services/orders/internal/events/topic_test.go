@@ -160,8 +160,8 @@ func trade(t *testing.T, shop *ordertest.Shop, orders int) {
 	ordertest.Check(t, shop.DB)
 }
 
-// start runs a relay until the returned function is called, which waits for its end.
-func start(t *testing.T, outbox events.Outbox, brokers []string, topic string, options ...func(*events.Config)) (stop func()) {
+// newRelay is a relay that looks at its outbox all the time.
+func newRelay(t *testing.T, outbox events.Outbox, brokers []string, topic string, options ...func(*events.Config)) *events.Relay {
 	t.Helper()
 	cfg := events.Config{
 		Outbox: outbox, Topic: topic, NewProducer: events.Producers(brokers, topic, 4), Poll: 5 * time.Millisecond,
@@ -174,6 +174,13 @@ func start(t *testing.T, outbox events.Outbox, brokers []string, topic string, o
 	if err != nil {
 		t.Fatal(err)
 	}
+	return relay
+}
+
+// start runs a relay until the returned function is called, which waits for its end.
+func start(t *testing.T, outbox events.Outbox, brokers []string, topic string, options ...func(*events.Config)) (stop func()) {
+	t.Helper()
+	relay := newRelay(t, outbox, brokers, topic, options...)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- relay.Run(ctx) }()
