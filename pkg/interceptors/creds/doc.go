@@ -4,5 +4,6 @@
 //
 // Renewals are single-flight: however many calls need a new token, one is
 // asked for. An outage (UNAVAILABLE, DEADLINE_EXCEEDED, a broken network)
-// never throws a token away; only a refused renewal ends a session.
+// never throws a token away, nor does a refusal by somebody in between; only
+// the issuer's own word ends a session.
 package creds

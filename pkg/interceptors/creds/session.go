@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/util/backoffutils"
-	"google.golang.org/grpc/codes"
-	grpcstatus "google.golang.org/grpc/status"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/token"
 )
@@ -30,8 +28,11 @@ type Store interface {
 }
 
 // RefreshFunc exchanges a refresh token: AuthService.RefreshTokens. Its error
-// is the one of the RPC: UNAUTHENTICATED and PERMISSION_DENIED end the
-// session, every other one does not.
+// is the one of the RPC. What ends the session is an ErrorInfo of IssuerDomain
+// with one of the four reasons beside it, whatever the code; for an issuer with
+// other words the function returns ErrSignedOut. Every other error means "not
+// now", UNAUTHENTICATED and PERMISSION_DENIED without that ErrorInfo included:
+// it is retried and leaves the session in the store.
 type RefreshFunc func(ctx context.Context, refresh token.Raw) (Pair, error)
 
 const (
@@ -69,7 +70,7 @@ func (s *session) Token(ctx context.Context) (Token, error) {
 	}
 	next, err := s.exchange(ctx, pair.Refresh)
 	if err != nil {
-		if !refused(err) {
+		if !ended(err) {
 			return Token{}, fmt.Errorf("refresh: %w", err)
 		}
 		next = Pair{}
@@ -98,7 +99,7 @@ func (s *session) exchange(ctx context.Context, sent token.Raw) (Pair, error) {
 	var last error
 	for attempt := uint(0); ; attempt++ {
 		next, err := s.attempt(ctx, sent)
-		if err == nil || refused(err) {
+		if err == nil || ended(err) {
 			return next, err
 		}
 		last = err
@@ -117,14 +118,4 @@ func (s *session) attempt(ctx context.Context, sent token.Raw) (Pair, error) {
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
 	return s.refresh(ctx, sent)
-}
-
-// refused tells whether the issuer has decided; everything else is weather.
-func refused(err error) bool {
-	switch grpcstatus.Code(err) {
-	case codes.Unauthenticated, codes.PermissionDenied:
-		return true
-	default:
-		return errors.Is(err, ErrSignedOut)
-	}
 }

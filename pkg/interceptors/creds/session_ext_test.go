@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	grpcstatus "google.golang.org/grpc/status"
 
@@ -62,9 +63,9 @@ func TestAGoodStoredTokenIsUsedBeforeAnythingIsRefreshed(t *testing.T) {
 }
 
 func TestAnAnswerIsNotStoredOverTheOneOfSomebodyFaster(t *testing.T) {
-	for name, answer := range map[string]error{
+	for name, given := range map[string]error{
 		"an answer":  nil,
-		"a refusal":  grpcstatus.Error(codes.Unauthenticated, "REFRESH_REUSED"),
+		"a refusal":  answer(t, codes.Unauthenticated, creds.IssuerDomain, creds.ReasonRefreshReused),
 		"signed out": creds.ErrSignedOut,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -73,7 +74,7 @@ func TestAnAnswerIsNotStoredOverTheOneOfSomebodyFaster(t *testing.T) {
 				if ok, err := store.Replace(ctx, sent, pair(7)); !ok || err != nil {
 					t.Fatal("the faster one could not store")
 				}
-				return pair(2), answer
+				return pair(2), given
 			}).Token(t.Context())
 			if err != nil || got.Value != "a7" {
 				t.Errorf("got %v, %v; want the token of the faster one", got, err)
@@ -91,6 +92,13 @@ func TestAnOutageIsRetriedFor20sAndClearsNothing(t *testing.T) {
 		"deadline":    grpcstatus.Error(codes.DeadlineExceeded, ""),
 		"internal":    grpcstatus.Error(codes.Internal, ""),
 		"network":     errors.New("connection reset"),
+		// An ingress, a firewall, or a chain in front of the issuer.
+		"401 of somebody else":     grpcstatus.Error(codes.Unauthenticated, "Unauthorized: HTTP status code 401"),
+		"403 of somebody else":     grpcstatus.Error(codes.PermissionDenied, "Forbidden: HTTP status code 403"),
+		"reason only in the text":  grpcstatus.Error(codes.Unauthenticated, creds.ReasonRefreshReused),
+		"reason of another domain": answer(t, codes.Unauthenticated, "authz.curfew.dev", creds.ReasonSessionRevoked),
+		"another reason":           answer(t, codes.Unauthenticated, creds.IssuerDomain, "CREDENTIALS_INVALID"),
+		"user deactivated":         answer(t, codes.PermissionDenied, creds.IssuerDomain, "USER_DEACTIVATED"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -131,17 +139,33 @@ func TestALostAnswerIsAskedForAgainWithTheSameToken(t *testing.T) {
 	})
 }
 
-func TestARefusedRefreshEndsTheSession(t *testing.T) {
-	store := creds.NewMemoryStore(spent())
-	source := creds.Session(store, func(context.Context, token.Raw) (creds.Pair, error) {
-		return creds.Pair{}, grpcstatus.Error(codes.Unauthenticated, "REFRESH_REUSED")
-	})
-	for range 2 {
-		if _, err := source.Token(t.Context()); !errors.Is(err, creds.ErrSignedOut) {
-			t.Errorf("got %v", err)
-		}
+func TestTheIssuersRefusalEndsTheSession(t *testing.T) {
+	for _, reason := range []string{
+		creds.ReasonRefreshUnknown, creds.ReasonRefreshExpired, creds.ReasonRefreshReused, creds.ReasonSessionRevoked,
+	} {
+		t.Run(reason, func(t *testing.T) {
+			store := creds.NewMemoryStore(spent())
+			source := creds.Session(store, func(context.Context, token.Raw) (creds.Pair, error) {
+				return creds.Pair{}, answer(t, codes.Unauthenticated, creds.IssuerDomain, reason)
+			})
+			for range 2 {
+				if _, err := source.Token(t.Context()); !errors.Is(err, creds.ErrSignedOut) {
+					t.Errorf("got %v", err)
+				}
+			}
+			if _, err := store.Load(t.Context()); !errors.Is(err, creds.ErrSignedOut) {
+				t.Errorf("the store still holds a session: %v", err)
+			}
+		})
 	}
-	if _, err := store.Load(t.Context()); !errors.Is(err, creds.ErrSignedOut) {
-		t.Errorf("the store still holds a session: %v", err)
+}
+
+// answer is an error as a client call returns it.
+func answer(t *testing.T, code codes.Code, domain, reason string) error {
+	t.Helper()
+	st, err := grpcstatus.New(code, "no").WithDetails(&errdetails.ErrorInfo{Domain: domain, Reason: reason})
+	if err != nil {
+		t.Fatal(err)
 	}
+	return st.Err()
 }
