@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -33,7 +34,14 @@ func serve(ctx context.Context, rt *server.Runtime, cfg *Config) error {
 	if err := poolpart.Add(rt.Group, "database", pool); err != nil {
 		return err
 	}
-	feed, err := newRevocation(rt.Log, pool)
+	feedPool, err := openFeed(ctx, rt, cfg)
+	if err != nil {
+		return err
+	}
+	if err := poolpart.Add(rt.Group, "feed database", feedPool); err != nil {
+		return err
+	}
+	feed, err := newRevocation(rt.Log, feedPool)
 	if err != nil {
 		return err
 	}
@@ -87,6 +95,28 @@ func open(ctx context.Context, rt *server.Runtime, cfg *Config) (*pgxpool.Pool, 
 		return nil, nil, err
 	}
 	return pool, keys, nil
+}
+
+// feedConnections are for the statements of one engine: read, renew, publish,
+// observe.
+const feedConnections = 4
+
+// openFeed opens connections that only the feed uses. If calls could take the
+// last one, the engine could not renew its lease, and every replica of every
+// service would refuse every call.
+func openFeed(ctx context.Context, rt *server.Runtime, cfg *Config) (*pgxpool.Pool, error) {
+	settings, err := database.ParseURL(cfg.DatabaseURL, rt.Name+" feed")
+	if err != nil {
+		return nil, err
+	}
+	settings.MaxConns = feedConnections
+	settings.MinConns = min(settings.MinConns, feedConnections)
+	settings.MinIdleConns = min(settings.MinIdleConns, feedConnections)
+	pool, err := pgxpool.NewWithConfig(ctx, settings)
+	if err != nil {
+		return nil, fmt.Errorf("open pool of the feed: %w", err)
+	}
+	return pool, nil
 }
 
 // cleanUp removes expired rows until ctx ends. A failure is logged and tried

@@ -20,7 +20,7 @@ type adminStore interface {
 
 // Deactivate ends every session of the user and refuses new ones. When it
 // returns without error no replica admits a token of the user. Repeating it is
-// harmless. The error is ErrUserNotFound or *PendingError.
+// harmless. The error is ErrUserNotFound, ErrBusy or *PendingError.
 func (s *Service) Deactivate(ctx context.Context, user uuid.UUID) (User, Receipt, error) {
 	return s.administer(ctx, func(ctx context.Context) (User, int64, error) {
 		return s.store.Deactivate(ctx, user)
@@ -33,8 +33,8 @@ func (s *Service) Reactivate(ctx context.Context, user uuid.UUID) (User, error) 
 }
 
 // SetRoles replaces the roles. When it returns without error no replica admits
-// a token with the old ones. The error is ErrRoleInvalid, ErrUserNotFound or
-// *PendingError.
+// a token with the old ones. The error is ErrRoleInvalid, ErrUserNotFound,
+// ErrBusy or *PendingError.
 func (s *Service) SetRoles(ctx context.Context, user uuid.UUID, roles []string) (User, Receipt, error) {
 	roles, err := normalizeRoles(roles)
 	if err != nil {

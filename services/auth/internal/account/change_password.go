@@ -38,7 +38,7 @@ type PasswordChanged struct {
 // When it returns without error no replica admits an older token of the user.
 // The error is ErrCredentialsInvalid, ErrPasswordUnchanged, ErrAccountChanged,
 // ErrSessionRevoked, one of password.Judge, *TooManyAttemptsError,
-// password.ErrBusy, or *PendingError after the commit.
+// password.ErrBusy, ErrBusy, or *PendingError after the commit.
 func (s *Service) ChangePassword(ctx context.Context, caller Caller, in PasswordChange) (PasswordChanged, error) {
 	account := caller.UserID.String()
 	if wait := s.limiter.Wait(account, in.Address); wait > 0 {

@@ -67,8 +67,8 @@ type LoggedIn struct {
 
 // Login begins a session. It does not wait for the evictions that it may have
 // committed. The error is ErrCredentialsInvalid, ErrUserDeactivated,
-// ErrAccountChanged, *TooManyAttemptsError or password.ErrBusy. An unknown
-// address costs as much time as a wrong password.
+// ErrAccountChanged, *TooManyAttemptsError, password.ErrBusy or ErrBusy. An
+// unknown address costs as much time as a wrong password.
 func (s *Service) Login(ctx context.Context, in Login) (LoggedIn, error) {
 	email, err := NormalizeEmail(in.Email)
 	if err != nil {

@@ -13,7 +13,8 @@ type logoutStore interface {
 }
 
 // Logout ends a session, of a user or of a service. When it returns without
-// error no replica admits a token of it. The error may be *PendingError.
+// error no replica admits a token of it. The error may be ErrBusy or
+// *PendingError.
 func (s *Service) Logout(ctx context.Context, session uuid.UUID) (Receipt, error) {
 	return s.revoke(ctx, func(ctx context.Context) (int64, error) {
 		return s.store.EndSession(ctx, session)

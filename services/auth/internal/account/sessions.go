@@ -42,7 +42,8 @@ func (s *Service) ListSessions(ctx context.Context, user, after uuid.UUID, limit
 }
 
 // RevokeSession ends one session of a user. When it returns without error no
-// replica admits a token of it. The error is ErrSessionNotFound or *PendingError.
+// replica admits a token of it. The error is ErrSessionNotFound, ErrBusy or
+// *PendingError.
 func (s *Service) RevokeSession(ctx context.Context, user, session uuid.UUID) (Session, Receipt, error) {
 	var ended Session
 	receipt, err := s.revoke(ctx, func(ctx context.Context) (seq int64, err error) {

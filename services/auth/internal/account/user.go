@@ -40,6 +40,8 @@ var (
 	// ErrStoreUnavailable: the database cannot be reached; a change may or may
 	// not have been made.
 	ErrStoreUnavailable = errors.New("database is unavailable")
+	// ErrBusy: too many revocations wait for their turn; nothing was done.
+	ErrBusy = errors.New("too many revocations wait")
 )
 
 // User is a person who can log in.

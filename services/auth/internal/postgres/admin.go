@@ -35,7 +35,7 @@ WHERE id = $1 RETURNING ` + userColumns + `, epoch`
 func (s *Store) Deactivate(ctx context.Context, id uuid.UUID) (account.User, int64, error) {
 	var user account.User
 	var seq int64
-	err := s.transact(ctx, "deactivate user", func(tx pgx.Tx) error {
+	err := s.transactRevoking(ctx, "deactivate user", func(tx pgx.Tx) error {
 		row, err := one[epochRow](tx.Query(ctx, deactivateSQL, id))
 		if err != nil {
 			return instead(err, account.ErrUserNotFound)
@@ -71,7 +71,7 @@ WHERE id = $1 RETURNING ` + userColumns + `, epoch`
 func (s *Store) SetRoles(ctx context.Context, id uuid.UUID, roles []string) (account.User, int64, error) {
 	var user account.User
 	var seq int64
-	err := s.transact(ctx, "set roles", func(tx pgx.Tx) error {
+	err := s.transactRevoking(ctx, "set roles", func(tx pgx.Tx) error {
 		row, err := one[epochRow](tx.Query(ctx, setRolesSQL, id, roles))
 		if err != nil {
 			return instead(err, account.ErrUserNotFound)

@@ -28,7 +28,7 @@ type endedRow struct {
 func (s *Store) ChangePassword(ctx context.Context, caller account.Caller, n account.NewSession, hash string) (account.Generation, int64, error) {
 	var g account.Generation
 	var seq int64
-	err := s.transact(ctx, "change password", func(tx pgx.Tx) error {
+	err := s.transactRevoking(ctx, "change password", func(tx pgx.Tx) error {
 		var epoch int64
 		var roles []string
 		if err := tx.QueryRow(ctx, raiseCredentialSQL, n.UserID, n.CredVersion).Scan(&epoch, &roles); err != nil {

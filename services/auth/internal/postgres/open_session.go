@@ -34,6 +34,8 @@ RETURNING id, user_id, gen, token_kid, jti, rotated_at, auth_time`
 // OpenSession implements account.Store.
 func (s *Store) OpenSession(ctx context.Context, n account.NewSession) (account.Generation, error) {
 	var g account.Generation
+	release := func() {}
+	defer func() { release() }()
 	err := s.transact(ctx, "open session", func(tx pgx.Tx) error {
 		var roles []string
 		if err := tx.QueryRow(ctx, lockVerifiedSQL, sessionArgs(n)).Scan(&roles); err != nil {
@@ -50,6 +52,15 @@ func (s *Store) OpenSession(ctx context.Context, n account.NewSession) (account.
 		if g, err = insertSession(ctx, tx, n, n.Epoch, roles); err != nil {
 			return err
 		}
+		if len(evicted) == 0 {
+			return nil
+		}
+		leave, err := s.enterRevoking(ctx)
+		if err != nil {
+			return err
+		}
+		// The place is taken until the commit, which is what frees the head.
+		release = leave
 		_, err = s.revokeSessions(ctx, tx, evicted...)
 		return err
 	})

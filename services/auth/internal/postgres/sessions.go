@@ -55,7 +55,7 @@ WHERE id = $1 AND user_id = $2 RETURNING ` + sessionColumns
 func (s *Store) RevokeSession(ctx context.Context, user, session uuid.UUID) (account.Session, int64, error) {
 	var ended account.Session
 	var seq int64
-	err := s.transact(ctx, "revoke session", func(tx pgx.Tx) error {
+	err := s.transactRevoking(ctx, "revoke session", func(tx pgx.Tx) error {
 		row, err := one[sessionRow](tx.Query(ctx, revokeSessionSQL, session, user, reasonEnded))
 		if err != nil {
 			return instead(err, account.ErrSessionNotFound)
@@ -71,7 +71,7 @@ func (s *Store) RevokeSession(ctx context.Context, user, session uuid.UUID) (acc
 // tokens are revoked by the rule alone.
 func (s *Store) EndSession(ctx context.Context, session uuid.UUID) (int64, error) {
 	var seq int64
-	err := s.transact(ctx, "end session", func(tx pgx.Tx) error {
+	err := s.transactRevoking(ctx, "end session", func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, `UPDATE sessions SET revoked_at = now(), reason = $2 WHERE id = $1 AND revoked_at IS NULL`,
 			session, reasonEnded)
 		if err != nil {

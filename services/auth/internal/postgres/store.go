@@ -44,13 +44,15 @@ type Store struct {
 	issuer string
 	// keep is how long a rule lives: until no token that it is about is valid.
 	keep time.Duration
+	// revoking holds one element per transaction that may wait for the head.
+	revoking chan struct{}
 }
 
 // New returns a Store over the primary, of the tokens of issuer. ruleLife is the
 // longest life that verifiers admit of any token, not only of those that are
 // made today, plus leeway plus the largest clock error.
 func New(pool *pgxpool.Pool, issuer string, ruleLife time.Duration) *Store {
-	return &Store{pool: pool, issuer: issuer, keep: ruleLife}
+	return &Store{pool: pool, issuer: issuer, keep: ruleLife, revoking: make(chan struct{}, revokers)}
 }
 
 // transact runs do in one READ COMMITTED transaction.

@@ -60,6 +60,7 @@ var refusals = []refusal{
 	{account.ErrRefreshReused, codes.Unauthenticated, authv1.ErrorReason_ERROR_REASON_REFRESH_REUSED, "the refresh token was used before; the session is ended", nil},
 	{account.ErrSessionRevoked, codes.Unauthenticated, authv1.ErrorReason_ERROR_REASON_SESSION_REVOKED, "the session was ended", nil},
 	{account.ErrStoreUnavailable, codes.Unavailable, authv1.ErrorReason_ERROR_REASON_STORE_UNAVAILABLE, "the service cannot reach its database; try again", details(status.Retry(busyRetry))},
+	{account.ErrBusy, codes.Unavailable, authv1.ErrorReason_ERROR_REASON_BUSY, "too many revocations wait; try again", details(status.Retry(busyRetry))},
 	{password.ErrTooShort, codes.InvalidArgument, authv1.ErrorReason_ERROR_REASON_PASSWORD_TOO_SHORT, "the password is shorter than 8 characters", nil},
 	{password.ErrTooLong, codes.InvalidArgument, authv1.ErrorReason_ERROR_REASON_PASSWORD_TOO_LONG, "the password is longer than 128 characters", nil},
 	{password.ErrBreached, codes.InvalidArgument, authv1.ErrorReason_ERROR_REASON_PASSWORD_BREACHED, "the password is one that attackers try first", nil},
