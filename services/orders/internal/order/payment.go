@@ -35,13 +35,35 @@ const (
 	RefundAmount Operation = "refund"
 )
 
+// Outcome is what became of an operation at the provider.
+type Outcome int
+
+// The outcomes. The zero value is none of them.
+const (
+	// Accepted: the provider did it.
+	Accepted Outcome = iota + 1
+	// Declined: the provider will not do it.
+	Declined
+	// Never: the provider was never asked, and nobody will ask it under that
+	// key any more.
+	Never
+)
+
+// Answer is the outcome that a provider's answer is.
+func Answer(accepted bool) Outcome {
+	if accepted {
+		return Accepted
+	}
+	return Declined
+}
+
 // Consequence is what the outcome of an operation leads to. Everything in it
 // happens in one transaction, the attempt for Next included: an outcome without
 // the next attempt would leave money at the provider that nobody knows of.
 type Consequence struct {
 	// Payment is the state that the payment enters; empty for refunds.
 	Payment PaymentState
-	// Next is the operation to ask for now; empty for none.
+	// Next is the operation to ask for now, by a new attempt; empty for none.
 	Next Operation
 	// Order is the action on the order; empty for none.
 	Order Action
@@ -52,9 +74,14 @@ type Consequence struct {
 // Decide says what the outcome of an operation leads to, given the state that
 // the locked order is in. An order that is no longer in PAYING wants no money:
 // Settle returns what arrives.
-func Decide(op Operation, accepted bool, state State) Consequence {
-	paying := state == Paying
+//
+// What never reached the provider changed nothing there: it is asked for anew
+// if it is still needed. A void always is, for the authorization lives on.
+func Decide(op Operation, outcome Outcome, state State) Consequence {
+	paying, accepted := state == Paying, outcome == Accepted
 	switch {
+	case outcome == Never && (op == Void || op == RefundAmount || op == Capture && paying):
+		return Consequence{Next: op}
 	case op == Authorize && accepted && paying:
 		return Consequence{Payment: PaymentCapturing, Next: Capture}
 	case op == Authorize && accepted:

@@ -7,12 +7,14 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/curfew-platform/curfew/services/orders/internal/order"
 )
 
 // Book keeps the attempts; internal/postgres is one.
 type Book interface {
 	// Apply applies an outcome, once, and returns what to ask for next, or nil.
-	Apply(ctx context.Context, attempt uuid.UUID, accepted bool) (next *Attempt, err error)
+	Apply(ctx context.Context, attempt uuid.UUID, outcome order.Outcome) (next *Attempt, err error)
 	// Due takes an open attempt that nobody seems to work on, with its age.
 	Due(ctx context.Context) (a Attempt, age time.Duration, ok bool, err error)
 }
@@ -51,7 +53,7 @@ func (d *Driver) Drive(ctx context.Context, a *Attempt) error {
 				"attempt", a.ID, "operation", a.Operation, "error", err)
 			return nil
 		}
-		if a, err = d.apply(ctx, a.ID, accepted); err != nil {
+		if a, err = d.apply(ctx, a.ID, order.Answer(accepted)); err != nil {
 			return err
 		}
 	}
@@ -69,8 +71,8 @@ func (d *Driver) call(ctx context.Context, a Attempt) (bool, error) {
 
 // apply outlives the caller: an answer that is known must not be thrown away
 // because a client hung up.
-func (d *Driver) apply(ctx context.Context, id uuid.UUID, accepted bool) (*Attempt, error) {
+func (d *Driver) apply(ctx context.Context, id uuid.UUID, outcome order.Outcome) (*Attempt, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.timeouts.Apply)
 	defer cancel()
-	return d.book.Apply(ctx, id, accepted)
+	return d.book.Apply(ctx, id, outcome)
 }

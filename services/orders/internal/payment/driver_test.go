@@ -115,14 +115,14 @@ func TestASlowDeclineOfTheFirstTryDoesNotUndoTheSecond(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := shop.Store.Apply(t.Context(), slow.ID, false); err != nil { // a worker was faster
+	if _, err := shop.Store.Apply(t.Context(), slow.ID, order.Declined); err != nil { // a worker was faster
 		t.Fatal(err)
 	}
 	if _, err := shop.Pay(t.Context(), ordertest.PayRequest(o.User), o, "card"); err != nil {
 		t.Fatal(err)
 	}
-	for _, accepted := range []bool{false, true} {
-		if next, err := shop.Store.Apply(t.Context(), slow.ID, accepted); err != nil || next != nil {
+	for _, outcome := range []order.Outcome{order.Declined, order.Accepted, order.Never} {
+		if next, err := shop.Store.Apply(t.Context(), slow.ID, outcome); err != nil || next != nil {
 			t.Fatalf("the second answer to one attempt: %v, %v", next, err)
 		}
 	}

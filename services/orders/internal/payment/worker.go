@@ -5,10 +5,13 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/curfew-platform/curfew/services/orders/internal/order"
 )
 
 // KeyRetention is how long a provider remembers idempotency keys (Stripe: at
-// least 24 h). Beyond it not found means that the operation never happened.
+// least 24 h). Beyond it not found means that the operation never happened,
+// and what is still needed gets a new attempt.
 const KeyRetention = 24 * time.Hour
 
 // sendLimit is the age from which an attempt is only asked about, never sent
@@ -75,12 +78,13 @@ func (w *Worker) Step(ctx context.Context) (worked bool, err error) {
 		w.driver.log.ErrorContext(ctx, "payment operation is open for too long", "attempt", a.ID, "operation", a.Operation, "age", age)
 	}
 	accepted, found, err := w.find(ctx, a.ID)
+	outcome := order.Answer(accepted)
 	switch {
 	case err != nil:
 		return true, err
 	case found:
 	case age >= KeyRetention:
-		accepted = false // the provider has forgotten the key and never saw it before
+		outcome = order.Never
 	case age >= sendLimit:
 		return true, nil
 	default:
@@ -88,7 +92,7 @@ func (w *Worker) Step(ctx context.Context) (worked bool, err error) {
 		// same key again makes it one operation.
 		return true, w.driver.Drive(ctx, &a)
 	}
-	next, err := w.driver.apply(ctx, a.ID, accepted)
+	next, err := w.driver.apply(ctx, a.ID, outcome)
 	if err != nil {
 		return true, err
 	}

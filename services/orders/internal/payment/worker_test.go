@@ -11,6 +11,7 @@ import (
 	"github.com/curfew-platform/curfew/services/orders/internal/order"
 	"github.com/curfew-platform/curfew/services/orders/internal/ordertest"
 	"github.com/curfew-platform/curfew/services/orders/internal/payment"
+	"github.com/curfew-platform/curfew/services/orders/internal/payment/simulated"
 	"github.com/curfew-platform/curfew/services/orders/internal/postgres"
 )
 
@@ -48,6 +49,44 @@ func TestNotFoundBeyondTheRetentionOfKeysIsADecline(t *testing.T) {
 	openFor(t, shop, "24 hours 1 minute")
 	shop.Settle(t)
 	state(t, shop, o, order.PendingPayment)
+}
+
+// What the provider was never asked for did not happen: what is still needed is
+// asked for under a new key, and an authorization is not taken for voided.
+func TestWhatNeverReachedTheProviderGetsANewAttempt(t *testing.T) {
+	t.Parallel()
+	for op, c := range map[order.Operation]struct {
+		token  string
+		during order.State
+		want   order.State
+	}{
+		order.Capture:      {"card", order.Paying, order.Confirmed},
+		order.Void:         {simulated.TokenCaptureDeclined, order.Paying, order.PendingPayment},
+		order.RefundAmount: {"card", order.Cancelling, order.Cancelled},
+	} {
+		shop, w := newShop(t, first(op, requestLost))
+		o := shop.Order(t, uuid.New(), "a")
+		if _, err := shop.Pay(t.Context(), ordertest.PayRequest(o.User), o, c.token); err != nil {
+			t.Fatalf("%s: %v", op, err)
+		}
+		if op == order.RefundAmount {
+			if _, err := shop.Store.CancelOrder(t.Context(), ordertest.Request(o.User, "CancelOrder"), postgres.Cancellation{User: o.User, Order: o.ID}); err != nil {
+				t.Fatal(err)
+			}
+			shop.Settle(t)
+		}
+		state(t, shop, o, c.during)
+		openFor(t, shop, "24 hours 1 minute")
+		shop.Settle(t)
+		got := state(t, shop, o, c.want)
+		var done int
+		if err := shop.DB.QueryRow(t.Context(), `SELECT count(*) FROM simulated_operations WHERE operation = $1 AND accepted`, op).Scan(&done); err != nil {
+			t.Fatal(err)
+		}
+		if done != 1 || len(w.keys[op]) != 2 || len(got.Refunds) > 1 {
+			t.Errorf("%s: done %d times under %d keys, %d refunds", op, done, len(w.keys[op]), len(got.Refunds))
+		}
+	}
 }
 
 // A stop cuts a call off and declares nothing declined.

@@ -36,7 +36,7 @@ type outcome struct {
 // response, ends here. The first one closes the attempt; for all others
 // nothing is left to do. It returns the operation to ask for next, whose
 // attempt was written in the same transaction, or nil.
-func (s *Store) Apply(ctx context.Context, attempt uuid.UUID, accepted bool) (next *payment.Attempt, err error) {
+func (s *Store) Apply(ctx context.Context, attempt uuid.UUID, result order.Outcome) (next *payment.Attempt, err error) {
 	err = s.transact(ctx, func(tx pgx.Tx) error {
 		next = nil
 		c, err := readAttempt(ctx, tx, attempt)
@@ -48,11 +48,11 @@ func (s *Store) Apply(ctx context.Context, attempt uuid.UUID, accepted bool) (ne
 			return err
 		}
 		out := &outcome{attempt: attempt, attemptContext: c, order: o}
-		open, err := out.close(ctx, tx, accepted)
+		open, err := out.close(ctx, tx, result)
 		if err != nil || !open {
 			return err
 		}
-		err = s.apply(ctx, tx, out, order.Decide(c.Operation, accepted, o.State))
+		err = s.apply(ctx, tx, out, order.Decide(c.Operation, result, o.State))
 		next = out.next
 		return err
 	})
@@ -63,12 +63,13 @@ func (s *Store) Apply(ctx context.Context, attempt uuid.UUID, accepted bool) (ne
 }
 
 // close locks the payment and closes the attempt; false if somebody else did.
-func (out *outcome) close(ctx context.Context, tx pgx.Tx, accepted bool) (bool, error) {
+// An attempt that never reached the provider had as little effect as a declined one.
+func (out *outcome) close(ctx context.Context, tx pgx.Tx, result order.Outcome) (bool, error) {
 	if _, err := tx.Exec(ctx, lockPaymentSQL, out.PaymentID); err != nil {
 		return false, fmt.Errorf("lock payment: %w", err)
 	}
 	state := "declined"
-	if accepted {
+	if result == order.Accepted {
 		state = "succeeded"
 	}
 	tag, err := tx.Exec(ctx, closeAttemptSQL, out.attempt, state)
@@ -138,7 +139,11 @@ func (s *Store) openNext(ctx context.Context, tx pgx.Tx, out *outcome, op order.
 		ID: uuid.Must(uuid.NewV7()), Payment: out.PaymentID, Operation: op,
 		AmountMinor: out.AmountMinor, Currency: out.Currency, MethodToken: out.MethodToken,
 	}
-	return openAttempt(ctx, tx, *out.next, nil, s.cfg.Takeover)
+	var refund *uuid.UUID
+	if op == order.RefundAmount {
+		refund = out.RefundID
+	}
+	return openAttempt(ctx, tx, *out.next, refund, s.cfg.Takeover)
 }
 
 // answer stores the answer of the PayOrder that began the payment once its

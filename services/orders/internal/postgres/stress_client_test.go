@@ -101,7 +101,7 @@ func (s *stress) pay(ctx context.Context) {
 	s.note("drive", s.shop.Driver.Drive(ctx, attempt))
 	if accepted, found, err := s.shop.Provider.Find(ctx, attempt.ID); err == nil && found && s.rng.N(4) == 0 {
 		s.count.add("answer came again")
-		s.note("apply again", second(s.shop.Store.Apply(ctx, attempt.ID, accepted)))
+		s.note("apply again", second(s.shop.Store.Apply(ctx, attempt.ID, order.Answer(accepted))))
 	}
 	if s.rng.N(3) == 0 {
 		_, _, err := s.shop.Store.BeginPayment(ctx, req, n)
