@@ -19,6 +19,8 @@ type Book interface {
 	Due(ctx context.Context) (a Attempt, age time.Duration, ok bool, err error)
 }
 
+var errTooOld = errors.New("the provider may have forgotten the key of this attempt")
+
 // Driver asks the provider and applies its answers. It is safe for concurrent
 // use; two drivers on one attempt are harmless, since the provider acts once
 // per key and only the first answer is applied.
@@ -63,6 +65,11 @@ func (d *Driver) Drive(ctx context.Context, a *Attempt) error {
 func (d *Driver) call(ctx context.Context, a Attempt) (bool, error) {
 	if ctx.Err() != nil {
 		return false, context.Cause(ctx)
+	}
+	// Here and not where the age was read: the process may have been stopped for
+	// hours in between.
+	if !time.Now().Round(0).Before(a.SendBefore) {
+		return false, errTooOld
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, d.timeouts.Call, errors.New("the provider did not answer in time"))
 	defer cancel()

@@ -5,6 +5,7 @@ package payment
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -21,6 +22,15 @@ type Attempt struct {
 	AmountMinor int64
 	Currency    string
 	MethodToken string
+	// SendBefore is until when this process may send it: later the provider may
+	// have forgotten the key, and would act twice. Wall clock without a
+	// monotonic reading, which stands still while a machine is suspended.
+	SendBefore time.Time
+}
+
+// SendBefore is the limit of an attempt that is so old now.
+func SendBefore(age time.Duration) time.Time {
+	return time.Now().Round(0).Add(sendLimit - age)
 }
 
 // Provider is a payment provider: it acts once per attempt id, whenever and

@@ -15,7 +15,7 @@ import (
 const KeyRetention = 24 * time.Hour
 
 // sendLimit is the age from which an attempt is only asked about, never sent
-// again: a request that arrives after the provider forgot the key acts twice.
+// again. What is left to KeyRetention is for calls that are on their way.
 const sendLimit = 23 * time.Hour
 
 // overdue is the age from which an open attempt wants a person's attention: its
@@ -85,8 +85,6 @@ func (w *Worker) Step(ctx context.Context) (worked bool, err error) {
 	case found:
 	case age >= KeyRetention:
 		outcome = order.Never
-	case age >= sendLimit:
-		return true, nil
 	default:
 		// Not found is no answer: the first request may arrive any moment. The
 		// same key again makes it one operation.

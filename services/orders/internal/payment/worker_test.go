@@ -39,6 +39,48 @@ func TestAnOldAttemptIsAskedAboutAndNotSentAgain(t *testing.T) {
 	}
 }
 
+// The limit is looked at right before the call: the process may have slept since
+// it took the attempt.
+func TestAProcessThatWakesUpTooLateDoesNotSend(t *testing.T) {
+	t.Parallel()
+	shop, w := newShop(t, nil)
+	o := shop.Order(t, uuid.New(), "a")
+	_, a, err := shop.Store.BeginPayment(t.Context(), ordertest.PayRequest(o.User), postgres.NewPayment{User: o.User, Order: o.ID, MethodToken: "card"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left := time.Until(a.SendBefore); left < 22*time.Hour || left > 23*time.Hour {
+		t.Errorf("a fresh attempt can be sent for %v by %v", left, a.SendBefore)
+	}
+	shop.DueNow(t)
+	due, _, ok, err := shop.Store.Due(t.Context())
+	if err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	for _, late := range []*payment.Attempt{a, &due} {
+		late.SendBefore = late.SendBefore.Add(-24 * time.Hour)
+		if err := shop.Driver.Drive(t.Context(), late); err != nil {
+			t.Fatal(err)
+		}
+	}
+	state(t, shop, o, order.Paying)
+	if len(w.keys) != 0 {
+		t.Errorf("sent %v", w.keys)
+	}
+}
+
+func TestAnAttemptIsTakenHoweverOftenItWasTried(t *testing.T) {
+	t.Parallel()
+	shop, _ := newShop(t, first(order.Authorize, requestLost))
+	o := shop.Order(t, uuid.New(), "a")
+	if _, err := shop.Pay(t.Context(), ordertest.PayRequest(o.User), o, "card"); err != nil {
+		t.Fatal(err)
+	}
+	unguarded(t, shop, `UPDATE payment_attempts SET tries = 1100, next_check_time = now()`)
+	shop.Settle(t)
+	state(t, shop, o, order.Confirmed)
+}
+
 func TestNotFoundBeyondTheRetentionOfKeysIsADecline(t *testing.T) {
 	t.Parallel()
 	shop, _ := newShop(t, first(order.Authorize, requestLost))

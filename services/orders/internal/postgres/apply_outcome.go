@@ -143,7 +143,7 @@ func (s *Store) openNext(ctx context.Context, tx pgx.Tx, out *outcome, op order.
 	if op == order.RefundAmount {
 		refund = out.RefundID
 	}
-	return openAttempt(ctx, tx, *out.next, refund, s.cfg.Takeover)
+	return openAttempt(ctx, tx, out.next, refund, s.cfg.Takeover)
 }
 
 // answer stores the answer of the PayOrder that began the payment once its

@@ -18,7 +18,8 @@ VALUES ($1, $2, $3, $4, $5, 'in_flight', now() + $6)`
 
 // openAttempt writes the row of an operation before anybody asks the provider
 // for it. A worker may take it over after the given time.
-func openAttempt(ctx context.Context, tx pgx.Tx, a payment.Attempt, refund *uuid.UUID, takeover time.Duration) error {
+func openAttempt(ctx context.Context, tx pgx.Tx, a *payment.Attempt, refund *uuid.UUID, takeover time.Duration) error {
+	a.SendBefore = payment.SendBefore(0)
 	_, err := tx.Exec(ctx, insertAttemptSQL, a.ID, a.Payment, refund, a.Operation, a.AmountMinor, takeover)
 	if err != nil {
 		return fmt.Errorf("open attempt: %w", err)
@@ -29,7 +30,7 @@ func openAttempt(ctx context.Context, tx pgx.Tx, a payment.Attempt, refund *uuid
 // next_check_time moves on before the work begins, so another worker leaves
 // the attempt alone for a while; nothing but saved work rests on it.
 const dueAttemptSQL = `UPDATE payment_attempts a SET tries = a.tries + 1, state = 'indeterminate',
-  next_check_time = now() + $1 + least(power(2, a.tries), 300) * interval '1 second'
+  next_check_time = now() + $1 + least(power(2, least(a.tries, 9)), 300) * interval '1 second'
 FROM payments p
 WHERE p.payment_id = a.payment_id AND a.attempt_id = (
   SELECT attempt_id FROM payment_attempts WHERE state IN ('in_flight', 'indeterminate') AND next_check_time <= now()
@@ -47,6 +48,7 @@ func (s *Store) Due(ctx context.Context) (a payment.Attempt, age time.Duration, 
 	if err != nil {
 		return a, 0, false, fmt.Errorf("take attempt: %w", unavailable(err))
 	}
+	a.SendBefore = payment.SendBefore(age)
 	return a, age, true, nil
 }
 

@@ -111,7 +111,7 @@ func (s *Store) beginPayment(ctx context.Context, tx pgx.Tx, req Request, n NewP
 	if _, err := tx.Exec(ctx, insertPaymentSQL, a.Payment, o.ID, a.Currency, a.AmountMinor, s.cfg.Provider, a.MethodToken, req.Actor.Principal, req.ID); err != nil {
 		return nil, nil, fmt.Errorf("insert payment: %w", err)
 	}
-	if err := openAttempt(ctx, tx, *a, nil, s.cfg.Takeover); err != nil {
+	if err := openAttempt(ctx, tx, a, nil, s.cfg.Takeover); err != nil {
 		return nil, nil, err
 	}
 	return o, a, nil

@@ -76,7 +76,7 @@ func (s *Store) settlePayment(ctx context.Context, tx pgx.Tx, o *order.Order, p 
 		if _, err := tx.Exec(ctx, setPaymentSQL, p.PaymentID, order.PaymentVoiding); err != nil {
 			return nil, fmt.Errorf("begin void: %w", err)
 		}
-		return a, openAttempt(ctx, tx, *a, nil, takeover)
+		return a, openAttempt(ctx, tx, a, nil, takeover)
 	case need.RefundMinor > 0:
 		a.Operation, a.AmountMinor = order.RefundAmount, need.RefundMinor
 		return s.openRefund(ctx, tx, o, a, takeover)
@@ -100,9 +100,9 @@ func (s *Store) openRefund(ctx context.Context, tx pgx.Tx, o *order.Order, a *pa
 		return nil, fmt.Errorf("begin refund: %w", err)
 	}
 	if failed > 0 {
-		return nil, openAttempt(ctx, tx, *a, &refund, refundPause(failed))
+		return nil, openAttempt(ctx, tx, a, &refund, refundPause(failed))
 	}
-	return a, openAttempt(ctx, tx, *a, &refund, takeover)
+	return a, openAttempt(ctx, tx, a, &refund, takeover)
 }
 
 func refundPause(failed int) time.Duration {
