@@ -3,6 +3,7 @@ package auth
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"runtime"
 	"time"
 
@@ -27,6 +28,8 @@ type Config struct {
 	SessionIdle     time.Duration `name:"session-idle" help:"End of a session that is not refreshed." default:"336h"`
 	SessionAbsolute time.Duration `name:"session-absolute" help:"End of every session." default:"2160h"`
 	MaxSessions     int           `name:"max-sessions" help:"Sessions per user; one more ends the least recently used." default:"20"`
+
+	TrustedProxies []netip.Prefix `name:"trusted-proxies" help:"Networks of proxies that append to X-Forwarded-For whom they forward from; the client is the nearest hop outside of them." default:"127.0.0.0/8,::1/128"`
 
 	PasswordConcurrency int `name:"password-concurrency" help:"Passwords checked at a time, 19 MiB each; 0 is one per processor." default:"0"`
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -79,6 +80,7 @@ func (w *world) config(cfg *auth.Config) {
 	cfg.SessionIdle = 24 * time.Hour
 	cfg.SessionAbsolute = 48 * time.Hour
 	cfg.MaxSessions = 5
+	cfg.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 }
 
 // replica is a running service, addressed over real connections.

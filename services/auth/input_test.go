@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -58,6 +59,39 @@ func TestAGuesserIsSlowedDownAndTheOwnerElsewhereIsNot(t *testing.T) {
 				t.Errorf("%s, guess %d: %v, want %s", email, i, err, want)
 			}
 		}
+	}
+}
+
+// Else anybody behind the proxy of the shop locks any account out.
+func TestAGuesserBehindAProxyLocksNobodyElseOut(t *testing.T) {
+	r := newWorld(t).start(t)
+	r.register(t, "anna@example.com")
+	login := func(forwarded, password string) int {
+		t.Helper()
+		body := fmt.Sprintf(`{"email": "anna@example.com", "password": %q}`, password)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.http+"/auth/v1/sessions:login", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("X-Forwarded-For", forwarded)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		return resp.StatusCode
+	}
+	for i := range 5 {
+		// It writes another address each time; the proxy appends the true one.
+		if code := login(fmt.Sprintf("198.51.100.%d, 203.0.113.7", i), "guess"); code != http.StatusUnauthorized {
+			t.Errorf("guess %d: %d", i, code)
+		}
+	}
+	if code := login("203.0.113.7", password); code != http.StatusTooManyRequests {
+		t.Errorf("the guesser: %d", code)
+	}
+	if code := login("203.0.113.8", password); code != http.StatusOK {
+		t.Errorf("the owner: %d", code)
 	}
 }
 

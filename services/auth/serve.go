@@ -64,8 +64,8 @@ func serve(ctx context.Context, rt *server.Runtime, cfg *Config) error {
 		Settings: &cfg.Settings,
 		Chain:    chain,
 		Register: func(s grpc.ServiceRegistrar) {
-			authv1.RegisterAuthServiceServer(s, &rpc.AuthServer{Accounts: core.accounts, Services: core.services, Gate: gate})
-			authv1.RegisterAccountServiceServer(s, &rpc.AccountServer{Accounts: core.accounts, Pages: pagetoken.New(keys)})
+			authv1.RegisterAuthServiceServer(s, &rpc.AuthServer{Accounts: core.accounts, Services: core.services, Gate: gate, Proxies: cfg.TrustedProxies})
+			authv1.RegisterAccountServiceServer(s, &rpc.AccountServer{Accounts: core.accounts, Pages: pagetoken.New(keys), Proxies: cfg.TrustedProxies})
 			authv1.RegisterUserAdminServiceServer(s, &rpc.UserAdminServer{Accounts: core.accounts})
 			authv1.RegisterTokenServiceServer(s, &rpc.TokenServer{Ring: core.ring, Introspector: inspector})
 			revocationv1.RegisterRevocationServiceServer(s, feed.service())

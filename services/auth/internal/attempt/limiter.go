@@ -3,13 +3,15 @@
 // It counts failures per (account, network address) and per network address,
 // never per account alone: somebody who knows an address of the shop's
 // customer cannot lock that customer out, because the customer comes from
-// elsewhere. What it therefore does not stop is a guesser with very many
+// elsewhere. An address is the one of the client, not of a proxy before it, and
+// of IPv6 its first 64 bits, because one customer has all of the others. What it therefore does not stop is a guesser with very many
 // network addresses; long passwords and the list of breached ones are what
 // helps there. Counts are kept by each replica for itself, in bounded memory.
 package attempt
 
 import (
 	"crypto/sha256"
+	"net/netip"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -18,8 +20,16 @@ import (
 // Bounds of the counters.
 const (
 	maxEntries = 100_000
-	forget     = 15 * time.Minute
+	// remember is when a record says nothing more: the longest one, of 116
+	// failures, is halved to nothing in seven windows.
+	remember = 8 * window
+	// steps bounds the doubling; Step << steps is above the longest wait.
+	steps = 16
 )
+
+// window is the time in which failures count half: who stops failing is soon
+// free again, and a crowd behind one address may fail 50 times in it for ever.
+const window = 15 * time.Minute
 
 // Limits says how many failures are free and how the wait grows after them.
 type Limits struct {
@@ -43,7 +53,20 @@ type key [sha256.Size]byte
 
 type record struct {
 	failures int
+	since    time.Time // failures were last halved
 	until    time.Time
+}
+
+// decayed is the record at now. It keeps the remainder of a window, so that
+// failing often does not put the halving off.
+func (r record) decayed(now time.Time) record {
+	if r.since.IsZero() {
+		r.since = now
+	}
+	windows := max(now.Sub(r.since), 0) / window
+	r.failures >>= min(windows, 62)
+	r.since = r.since.Add(windows * window)
+	return r
 }
 
 // Limiter is safe for concurrent use.
@@ -57,7 +80,7 @@ type Limiter struct {
 func New(limits Limits, now func() time.Time) *Limiter {
 	return &Limiter{limits: limits, now: now, records: otter.Must(&otter.Options[key, record]{
 		MaximumSize:      maxEntries,
-		ExpiryCalculator: otter.ExpiryWriting[key, record](forget),
+		ExpiryCalculator: otter.ExpiryWriting[key, record](remember),
 	})}
 }
 
@@ -90,13 +113,12 @@ func (l *Limiter) left(k key, now time.Time) time.Duration {
 func (l *Limiter) add(k key, free int) {
 	now := l.now()
 	l.records.Compute(k, func(r record, _ bool) (record, otter.ComputeOp) {
-		r.failures++
+		r = r.decayed(now)
+		// Beyond the longest wait they say nothing more, and would take longer
+		// to forget.
+		r.failures = min(r.failures+1, free+steps)
 		if over := r.failures - free; over >= 0 {
-			wait := longestWait
-			if over < 16 {
-				wait = min(l.limits.Step<<over, longestWait)
-			}
-			r.until = now.Add(wait)
+			r.until = now.Add(min(l.limits.Step<<over, longestWait))
 		}
 		return r, otter.WriteOp
 	})
@@ -105,7 +127,19 @@ func (l *Limiter) add(k key, free int) {
 // Keys are hashes: bounded in size whatever the client sends, and no addresses
 // of people in a memory dump.
 func pair(account, address string) key {
-	return sha256.Sum256([]byte("pair\x00" + address + "\x00" + account))
+	return sha256.Sum256([]byte("pair\x00" + network(address) + "\x00" + account))
 }
 
-func single(address string) key { return sha256.Sum256([]byte("address\x00" + address)) }
+func single(address string) key { return sha256.Sum256([]byte("address\x00" + network(address))) }
+
+// network is what one customer has: an IPv4 address, or an IPv6 /64.
+func network(address string) string {
+	addr, err := netip.ParseAddr(address)
+	if err != nil {
+		return address
+	}
+	if addr = addr.Unmap(); addr.Is4() {
+		return addr.String()
+	}
+	return netip.PrefixFrom(addr.WithZone(""), 64).Masked().String()
+}

@@ -1,6 +1,8 @@
 package attempt_test
 
 import (
+	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -66,5 +68,48 @@ func TestASuccessForgetsTheFailuresOfTheAccount(t *testing.T) {
 	l.Succeeded("anna", "10.0.0.1")
 	if got := l.Wait("anna", "10.0.0.1"); got != 0 {
 		t.Errorf("wait %v", got)
+	}
+}
+
+// Else one failure every few minutes slows a crowd behind one address down for
+// ever.
+func TestFailuresCountHalfAfterEachWindowHoweverOftenThereAreNewOnes(t *testing.T) {
+	l, c := limiter()
+	for i := range 200 {
+		l.Failed("account "+strconv.Itoa(i), "10.0.0.1") // four in a window, for ever
+		c.at = c.at.Add(4 * time.Minute)
+		if got := l.Wait("anna", "10.0.0.1"); got != 0 {
+			t.Fatalf("after %d failures: wait %v", i+1, got)
+		}
+	}
+	for range 1000 {
+		l.Failed("anna", "10.0.0.2")
+	}
+	c.at = c.at.Add(4 * 15 * time.Minute)
+	l.Failed("anna", "10.0.0.2")
+	if got := l.Wait("anna", "10.0.0.2"); got != 0 {
+		t.Errorf("an hour after the guesses: wait %v", got)
+	}
+}
+
+func TestAnIPv6CustomerIsOneAddress(t *testing.T) {
+	l, _ := limiter()
+	for i := range 20 {
+		l.Failed("anna", fmt.Sprintf("2001:db8:1:2::%x", i))
+	}
+	if l.Wait("anna", "2001:db8:1:2:ffff::1") == 0 {
+		t.Error("another address of the same /64 waits for nothing")
+	}
+	if got := l.Wait("anna", "2001:db8:1:3::1"); got != 0 {
+		t.Errorf("the next customer waits %v", got)
+	}
+	for range 20 {
+		l.Failed("anna", "::ffff:10.0.0.1")
+	}
+	if l.Wait("anna", "10.0.0.1") == 0 {
+		t.Error("IPv4 in IPv6 is another address")
+	}
+	if got := l.Wait("anna", "10.0.0.2"); got != 0 {
+		t.Errorf("its neighbour waits %v", got)
 	}
 }

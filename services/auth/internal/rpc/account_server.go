@@ -20,6 +20,7 @@ type AccountServer struct {
 
 	Accounts *account.Service
 	Pages    *pagetoken.Sealer
+	Proxies  Proxies
 }
 
 var _ authv1.AccountServiceServer = (*AccountServer)(nil)
@@ -44,7 +45,7 @@ func (s *AccountServer) ChangePassword(ctx context.Context, r *authv1.ChangePass
 		return nil, err
 	}
 	changed, err := s.Accounts.ChangePassword(ctx, me, account.PasswordChange{
-		Current: r.GetCurrentPassword(), New: r.GetNewPassword(), Address: address(ctx),
+		Current: r.GetCurrentPassword(), New: r.GetNewPassword(), Address: s.Proxies.client(ctx),
 	})
 	if err != nil {
 		return nil, fail(err)

@@ -25,6 +25,7 @@ type AuthServer struct {
 	Accounts *account.Service
 	Services ServiceTokens
 	Gate     Gate // of refreshes
+	Proxies  Proxies
 }
 
 var _ authv1.AuthServiceServer = (*AuthServer)(nil)
@@ -41,7 +42,7 @@ func (s *AuthServer) Register(ctx context.Context, r *authv1.RegisterRequest) (*
 // Login implements authv1.AuthServiceServer.
 func (s *AuthServer) Login(ctx context.Context, r *authv1.LoginRequest) (*authv1.LoginResponse, error) {
 	in, err := s.Accounts.Login(ctx, account.Login{
-		Email: r.GetEmail(), Password: r.GetPassword(), Device: r.GetDevice(), Native: r.GetNative(), Address: address(ctx),
+		Email: r.GetEmail(), Password: r.GetPassword(), Device: r.GetDevice(), Native: r.GetNative(), Address: s.Proxies.client(ctx),
 	})
 	if err != nil {
 		return nil, fail(err)

@@ -4,12 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"strings"
 
 	"github.com/google/uuid"
-	"google.golang.org/grpc/metadata"
-	"google.golang.org/grpc/peer"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/identity"
 	"github.com/curfew-platform/curfew/services/auth/internal/account"
@@ -55,31 +51,4 @@ func callerSessionID(ctx context.Context) string {
 		return id.SessionID
 	}
 	return ""
-}
-
-// memoryNetwork is the network of connections from the HTTP edge of this
-// process, whose own address says nothing.
-const memoryNetwork = "bufconn"
-
-// address is the network address of the client, without its port. Behind the
-// HTTP edge it is the last element of x-forwarded-for: the one that the edge
-// added itself; the client writes the others.
-func address(ctx context.Context) string {
-	p, ok := peer.FromContext(ctx)
-	if !ok {
-		return ""
-	}
-	if p.Addr.Network() == memoryNetwork {
-		all := metadata.ValueFromIncomingContext(ctx, "x-forwarded-for")
-		if len(all) == 0 {
-			return ""
-		}
-		parts := strings.Split(all[len(all)-1], ",")
-		return strings.TrimSpace(parts[len(parts)-1])
-	}
-	host, _, err := net.SplitHostPort(p.Addr.String())
-	if err != nil {
-		return p.Addr.String()
-	}
-	return host
 }
