@@ -32,10 +32,15 @@ func (l *Letter) Key() []byte {
 	return fmt.Appendf(nil, "%s-%08x-%08x-%016x", l.TopicID, uint32(l.Partition), uint32(l.LeaderEpoch), uint64(l.Offset))
 }
 
+// KeptOfRaw is how many bytes of a value are sent: brokers take a megabyte by
+// default, and the table has the rest.
+const KeptOfRaw = 512 << 10
+
 // Table is the truth.
 type Table interface {
-	// Unpublished returns letters that the topic has not got, oldest first.
-	Unpublished(ctx context.Context, limit int) ([]Letter, error)
+	// Unpublished returns letters that the topic has not got, oldest first: at
+	// most limit, and no more after bytes.
+	Unpublished(ctx context.Context, limit, bytes int) ([]Letter, error)
 	// Published notes that it has.
 	Published(ctx context.Context, ids []int64) error
 }
@@ -47,9 +52,10 @@ type Topic interface {
 }
 
 const (
-	every   = time.Second
-	batch   = 100
-	timeout = 10 * time.Second
+	every    = time.Second
+	batch    = 100
+	maxBytes = 4 << 20
+	timeout  = 10 * time.Second
 )
 
 // Feeder feeds a topic from a table.
@@ -82,14 +88,14 @@ func (f *Feeder) feed(ctx context.Context) error {
 		call, cancel := context.WithTimeout(ctx, timeout)
 		n, err := f.once(call)
 		cancel()
-		if err != nil || n < batch {
+		if err != nil || n == 0 {
 			return err
 		}
 	}
 }
 
 func (f *Feeder) once(ctx context.Context) (int, error) {
-	letters, err := f.Table.Unpublished(ctx, batch)
+	letters, err := f.Table.Unpublished(ctx, batch, maxBytes)
 	if err != nil || len(letters) == 0 {
 		return 0, err
 	}

@@ -41,9 +41,6 @@ const (
 	// maxBatch is below what a broker takes by default (message.max.bytes): the
 	// client does not split a batch that was refused.
 	maxBatch = 1_000_000
-	// keptOfRaw is what is sent of a value, so that a letter fits into a batch;
-	// the table has the rest.
-	keptOfRaw = 512 << 10
 	// keptOfRefused is what is sent of one that the broker found too large.
 	keptOfRefused = 1 << 10
 )
@@ -58,7 +55,7 @@ func (p *Producer) Produce(ctx context.Context, letters []deadletter.Letter) err
 	records := make([]*kgo.Record, len(letters))
 	place := make(map[*kgo.Record]*deadletter.Letter, len(letters))
 	for i := range letters {
-		records[i] = p.record(&letters[i], keptOfRaw)
+		records[i] = p.record(&letters[i], deadletter.KeptOfRaw)
 		place[records[i]] = &letters[i]
 	}
 	var failed error
@@ -79,7 +76,7 @@ func (p *Producer) Produce(ctx context.Context, letters []deadletter.Letter) err
 
 // alone produces a letter of a batch that was too large: as it is, then cut.
 func (p *Producer) alone(ctx context.Context, l *deadletter.Letter) error {
-	for _, kept := range []int{keptOfRaw, keptOfRefused} {
+	for _, kept := range []int{deadletter.KeptOfRaw, keptOfRefused} {
 		err := p.client.ProduceSync(ctx, p.record(l, kept)).FirstErr()
 		if !errors.Is(err, kerr.MessageTooLarge) {
 			return err

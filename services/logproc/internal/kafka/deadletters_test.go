@@ -72,7 +72,7 @@ func TestLargeLettersAreTakenByABrokerWithItsDefaults(t *testing.T) {
 	if r := found["0"]; len(r.Value) != 400<<10 || header(r, "truncated") != "false" {
 		t.Errorf("a whole letter has %d bytes, truncated %s", len(r.Value), header(r, "truncated"))
 	}
-	if r := found["8"]; len(r.Value) != keptOfRaw || header(r, "truncated") != "true" {
+	if r := found["8"]; len(r.Value) != deadletter.KeptOfRaw || header(r, "truncated") != "true" {
 		t.Errorf("a cut letter has %d bytes, truncated %s", len(r.Value), header(r, "truncated"))
 	}
 }

@@ -48,15 +48,32 @@ func (r *Reader) Partitions(ctx context.Context, after ledger.Key, limit int) ([
 	return entries, nil
 }
 
+// The page ends with the letter that takes it beyond $4 bytes; $5 bytes are
+// shown of a value.
 const deadLettersSQL = `
+WITH page AS (
+    SELECT *, octet_length(detail) + least(coalesce(octet_length(raw), 0), $5::int) AS bytes
+    FROM dead_letters
+    WHERE id < $1 AND ($2 = '' OR kafka_topic = $2)
+    ORDER BY id DESC
+    LIMIT $3
+), summed AS (
+    SELECT *, sum(bytes) OVER (ORDER BY id DESC ROWS UNBOUNDED PRECEDING) AS upto, count(*) OVER () AS matching FROM page
+)
 SELECT id, kafka_topic, kafka_partition, kafka_offset, kafka_leader_epoch, topic_id, reason, detail,
-    raw, size, sha256, created_at, published_at
-FROM dead_letters
-WHERE id < $1 AND ($2 = '' OR kafka_topic = $2)
-ORDER BY id DESC
-LIMIT $3`
+    substring(raw FOR $5::int) AS raw, size, sha256, created_at, published_at, matching
+FROM summed
+WHERE upto - bytes < $4
+ORDER BY id DESC`
 
-// DeadLetter is a row of table dead_letters.
+// A page of letters ends at lettersBytes, and shownOfRaw is what is read of one
+// value: messages are limited to 4 MiB.
+const (
+	lettersBytes = 2 << 20
+	shownOfRaw   = 1 << 20
+)
+
+// DeadLetter is a row of table dead_letters; Raw is at most 1 MiB of it.
 type DeadLetter struct {
 	ID               int64
 	KafkaTopic       string
@@ -73,15 +90,25 @@ type DeadLetter struct {
 	PublishedAt      *time.Time
 }
 
-// DeadLetters lists dead letters before an id, newest first.
-func (r *Reader) DeadLetters(ctx context.Context, before int64, topic string, limit int) ([]DeadLetter, error) {
-	rows, err := r.Pool.Query(ctx, deadLettersSQL, before, topic, limit)
+type listedRow struct {
+	DeadLetter
+	Matching int64
+}
+
+// DeadLetters lists dead letters before an id, newest first; more says that
+// there may be others. A page that is not empty has at least one, however large.
+func (r *Reader) DeadLetters(ctx context.Context, before int64, topic string, limit int) (letters []DeadLetter, more bool, err error) {
+	rows, err := r.Pool.Query(ctx, deadLettersSQL, before, topic, limit, lettersBytes, shownOfRaw)
 	if err != nil {
-		return nil, fmt.Errorf("list dead letters: %w", err)
+		return nil, false, fmt.Errorf("list dead letters: %w", err)
 	}
-	letters, err := pgx.CollectRows(rows, pgx.RowToStructByName[DeadLetter])
+	found, err := pgx.CollectRows(rows, pgx.RowToStructByName[listedRow])
 	if err != nil {
-		return nil, fmt.Errorf("list dead letters: %w", err)
+		return nil, false, fmt.Errorf("list dead letters: %w", err)
 	}
-	return letters, nil
+	for i := range found {
+		letters = append(letters, found[i].DeadLetter)
+		more = len(found) == limit || found[i].Matching > int64(len(found))
+	}
+	return letters, more, nil
 }

@@ -11,9 +11,18 @@ import (
 )
 
 const (
+	// The batch ends with the letter that takes it beyond $2 bytes; $3 bytes are
+	// read of a value.
 	unpublishedSQL = `
-SELECT id, kafka_topic, kafka_partition, kafka_offset, kafka_leader_epoch, topic_id, reason, detail, raw, size
-FROM dead_letters WHERE published_at IS NULL ORDER BY id LIMIT $1`
+WITH page AS (
+    SELECT *, octet_length(detail) + least(coalesce(octet_length(raw), 0), $3::int) AS bytes
+    FROM dead_letters WHERE published_at IS NULL ORDER BY id LIMIT $1
+), summed AS (
+    SELECT *, sum(bytes) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING) AS upto FROM page
+)
+SELECT id, kafka_topic, kafka_partition, kafka_offset, kafka_leader_epoch, topic_id, reason, detail,
+    substring(raw FOR $3::int) AS raw, size
+FROM summed WHERE upto - bytes < $2 ORDER BY id`
 	publishedSQL = "UPDATE dead_letters SET published_at = now() WHERE id = ANY($1) AND published_at IS NULL"
 )
 
@@ -31,9 +40,10 @@ type letterRow struct {
 }
 
 // Unpublished returns dead letters that the dead-letter topic has not got,
-// oldest first.
-func (b *Books) Unpublished(ctx context.Context, limit int) ([]deadletter.Letter, error) {
-	rows, err := b.Pool.Query(ctx, unpublishedSQL, limit)
+// oldest first: at most limit, and no more after bytes. Of a value they have
+// deadletter.KeptOfRaw.
+func (b *Books) Unpublished(ctx context.Context, limit, bytes int) ([]deadletter.Letter, error) {
+	rows, err := b.Pool.Query(ctx, unpublishedSQL, limit, bytes, deadletter.KeptOfRaw)
 	if err != nil {
 		return nil, fmt.Errorf("unpublished dead letters: %w", err)
 	}

@@ -34,29 +34,34 @@ func (r *Reader) Heads(ctx context.Context) (map[ledger.Key]int64, error) {
 // Newly stored rows were observed a moment ago, which BRIN finds without an
 // index on offsets. A batch that waited longer for its commit is not shown.
 const sinceSQL = `
-SELECT ` + logColumns + `, count(*) OVER () AS matching
-FROM logs
-WHERE observed_timestamp >= now() - interval '5 minutes'
-  AND kafka_partition = $1 AND kafka_topic = $2
-  AND ` + filterSQL + `
-  AND kafka_offset >= $8 AND kafka_offset < $9
-ORDER BY kafka_offset
-LIMIT $10`
-
-type tailRow struct {
-	logRow
-	Matching int64
-}
+WITH found AS (
+    SELECT ` + logColumns + ", " + cutColumns + `, count(*) OVER () AS matching
+    FROM logs
+    WHERE observed_timestamp >= now() - interval '5 minutes'
+      AND kafka_partition = $1 AND kafka_topic = $2
+      AND ` + filterSQL + `
+      AND kafka_offset >= $8 AND kafka_offset < $9
+    ORDER BY kafka_offset
+    LIMIT $10
+), sized AS (
+    SELECT *, ` + sizeColumns + ` FROM found
+), summed AS (
+    SELECT *, sum(bytes) OVER (ORDER BY kafka_offset ROWS UNBOUNDED PRECEDING) AS upto FROM sized
+)
+SELECT ` + shownColumns + `
+FROM summed
+WHERE upto - bytes < greatest($11, 1)
+ORDER BY kafka_offset`
 
 // Since returns newly stored records of a partition.
-func (r *Reader) Since(ctx context.Context, f query.Filter, key ledger.Key, from, to int64, limit int) ([]query.Log, int64, error) {
+func (r *Reader) Since(ctx context.Context, f query.Filter, key ledger.Key, from, to int64, limit, bytes int) ([]query.Log, int64, error) {
 	args := append([]any{key.Partition, key.Topic}, filterArgs(f)...)
 	// One row at least, for the count.
-	rows, err := r.Pool.Query(ctx, sinceSQL, append(args, from, to, max(limit, 1))...)
+	rows, err := r.Pool.Query(ctx, sinceSQL, append(args, from, to, max(limit, 1), bytes)...)
 	if err != nil {
 		return nil, 0, slow(err)
 	}
-	found, err := pgx.CollectRows(rows, pgx.RowToStructByName[tailRow])
+	found, err := pgx.CollectRows(rows, pgx.RowToStructByName[logRow])
 	if err != nil {
 		return nil, 0, slow(err)
 	}

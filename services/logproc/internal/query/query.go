@@ -32,6 +32,9 @@ const (
 	DefaultPage = 100
 	// MaxPage bounds the size of a page.
 	MaxPage = 1000
+	// MaxBytes ends a page of large records, of which the last one may go
+	// beyond it: messages are limited to 4 MiB.
+	MaxBytes = 2 << 20
 )
 
 // Filter says which records. Zero fields match all.
@@ -62,6 +65,17 @@ type Log struct {
 	Attributes     *string
 	Raw            []byte
 	ParseError     *string
+	// Truncated says that a field holds less than is stored.
+	Truncated bool
+	// Bytes is about what it takes in an answer.
+	Bytes int
+}
+
+// Page is the beginning of what matches.
+type Page struct {
+	Logs []Log
+	// More says that there may be more of it than fits.
+	More bool
 }
 
 // Position is where a page ends: records are ordered by time, then identity.
@@ -84,12 +98,14 @@ type Window struct {
 	Start, End time.Time
 	// Before, if set, excludes what the pages before have shown.
 	Before *Position
-	Limit  int
+	// Limit and Bytes bound the page; the last record may go beyond Bytes.
+	Limit, Bytes int
 }
 
-// Store answers one window, newest first.
+// Store answers one window, newest first. A page that is not empty has at least
+// one record, however large.
 type Store interface {
-	Logs(ctx context.Context, w Window) ([]Log, error)
+	Logs(ctx context.Context, w Window) (Page, error)
 }
 
 // Search is a question.
@@ -130,24 +146,36 @@ const (
 
 // Run answers a completed search: in windows from the end, growing, so that the
 // usual question (the latest few) reads the latest few.
-func (s Search) Run(ctx context.Context, store Store) ([]Log, error) {
-	var found []Log
+func (s Search) Run(ctx context.Context, store Store) (Page, error) {
+	var found Page
+	bytes := 0
 	end := s.End
 	if s.Before != nil && s.Before.Time.Before(end) {
 		// Times are stored in microseconds.
 		end = s.Before.Time.Add(time.Microsecond)
 	}
-	for length := firstWindow; end.After(s.Start) && len(found) < s.Limit; length *= windowGrowth {
+	for length := firstWindow; end.After(s.Start) && !found.More; length *= windowGrowth {
 		start := end.Add(-length)
 		if start.Before(s.Start) || length > 400*24*time.Hour {
 			start = s.Start
 		}
-		logs, err := store.Logs(ctx, Window{Filter: s.Filter, Start: start, End: end, Before: s.Before, Limit: s.Limit - len(found)})
+		page, err := store.Logs(ctx, Window{
+			Filter: s.Filter, Start: start, End: end, Before: s.Before, Limit: s.Limit - len(found.Logs), Bytes: MaxBytes - bytes,
+		})
 		if err != nil {
-			return nil, fmt.Errorf("search logs: %w", err)
+			return Page{}, fmt.Errorf("search logs: %w", err)
 		}
-		found = append(found, logs...)
+		found.Logs = append(found.Logs, page.Logs...)
+		bytes += size(page.Logs)
+		found.More = page.More || len(found.Logs) >= s.Limit || bytes >= MaxBytes
 		end = start
 	}
 	return found, nil
+}
+
+func size(logs []Log) (bytes int) {
+	for i := range logs {
+		bytes += logs[i].Bytes
+	}
+	return bytes
 }

@@ -28,8 +28,8 @@ type TailStore interface {
 	// Heads returns next_off of every partition.
 	Heads(ctx context.Context) (map[ledger.Key]int64, error)
 	// Since returns the stored records of [from, to) that match, oldest first,
-	// at most limit, and the number of those that match.
-	Since(ctx context.Context, f Filter, key ledger.Key, from, to int64, limit int) ([]Log, int64, error)
+	// at most limit and about bytes of them, and the number of those that match.
+	Since(ctx context.Context, f Filter, key ledger.Key, from, to int64, limit, bytes int) ([]Log, int64, error)
 }
 
 // NewTails returns a follower of store.
@@ -79,16 +79,22 @@ func (t *Tails) Follow(ctx context.Context, f Filter, send func(logs []Log, skip
 // news is what was stored between two looks at the ledger. A row that went
 // back (the log was cut, the topic made again) starts again from there.
 func (t *Tails) news(ctx context.Context, f Filter, before, now map[ledger.Key]int64) (logs []Log, skipped int64, err error) {
+	bytes := 0
 	for key, to := range now {
 		from := before[key]
 		if to <= from || f.Topic != "" && f.Topic != key.Topic {
 			continue
 		}
-		found, matching, err := t.store.Since(ctx, f, key, from, to, max(0, tailBatch-len(logs)))
+		limit := tailBatch - len(logs)
+		if bytes >= MaxBytes {
+			limit = 0
+		}
+		found, matching, err := t.store.Since(ctx, f, key, from, to, limit, MaxBytes-bytes)
 		if err != nil {
 			return nil, 0, err
 		}
 		logs = append(logs, found...)
+		bytes += size(found)
 		skipped += matching - int64(len(found))
 	}
 	return logs, skipped, nil

@@ -53,13 +53,13 @@ func (s *LogQuery) SearchLogs(ctx context.Context, req *logprocv1.SearchLogsRequ
 	if err != nil {
 		return nil, asStatus(err)
 	}
-	logs, err := search.Run(ctx, s.Store)
+	found, err := search.Run(ctx, s.Store)
 	if err != nil {
 		return nil, asStatus(err)
 	}
-	resp := &logprocv1.SearchLogsResponse{Records: toRecords(logs)}
-	if len(logs) == search.Limit {
-		next := searchPage{Before: logs[len(logs)-1].Position(), Start: search.Start, End: search.End}
+	resp := &logprocv1.SearchLogsResponse{Records: toRecords(found.Logs)}
+	if found.More && len(found.Logs) > 0 {
+		next := searchPage{Before: found.Logs[len(found.Logs)-1].Position(), Start: search.Start, End: search.End}
 		if resp.NextPageToken, err = s.Pages.Seal(next, list...); err != nil {
 			return nil, err
 		}
@@ -129,6 +129,7 @@ func toRecord(l *query.Log) *logprocv1.LogRecord {
 		AttributesJson:    text(l.Attributes),
 		Raw:               l.Raw,
 		ParseError:        text(l.ParseError),
+		Truncated:         l.Truncated,
 	}
 	if l.EventTime != nil {
 		r.Timestamp = timestamppb.New(*l.EventTime)

@@ -28,7 +28,7 @@ type Process struct {
 // Ledger is what is listed.
 type Ledger interface {
 	Partitions(ctx context.Context, after ledger.Key, limit int) ([]postgres.Entry, error)
-	DeadLetters(ctx context.Context, before int64, topic string, limit int) ([]postgres.DeadLetter, error)
+	DeadLetters(ctx context.Context, before int64, topic string, limit int) (letters []postgres.DeadLetter, more bool, err error)
 }
 
 // Pipeline serves PipelineService.
@@ -139,34 +139,21 @@ func (s *Pipeline) ListDeadLetters(ctx context.Context, req *logprocv1.ListDeadL
 		return nil, asStatus(err)
 	}
 	limit := size(req.GetPageSize(), 50, 200)
-	letters, err := s.Ledger.DeadLetters(ctx, before, req.GetTopic(), limit)
+	letters, more, err := s.Ledger.DeadLetters(ctx, before, req.GetTopic(), limit)
 	if err != nil {
 		return nil, asStatus(err)
 	}
 	resp := &logprocv1.ListDeadLettersResponse{}
-	bytes := 0
 	for i := range letters {
-		// A page of the largest letters would not fit into a message.
-		if bytes += len(letters[i].Raw); bytes > maxPageBytes && i > 0 {
-			letters, limit = letters[:i], i
-			break
-		}
 		resp.DeadLetters = append(resp.DeadLetters, toDeadLetter(&letters[i]))
 	}
-	if len(letters) == limit {
-		if resp.NextPageToken, err = s.Pages.Seal(letters[limit-1].ID, "ListDeadLetters", req.GetTopic()); err != nil {
+	if more {
+		if resp.NextPageToken, err = s.Pages.Seal(letters[len(letters)-1].ID, "ListDeadLetters", req.GetTopic()); err != nil {
 			return nil, err
 		}
 	}
 	return resp, nil
 }
-
-// maxPageBytes bounds the raw bytes of a page, and shownOfRaw those of one
-// letter: messages are limited to 4 MiB.
-const (
-	maxPageBytes = 2 << 20
-	shownOfRaw   = 1 << 20
-)
 
 var reasons = map[string]logprocv1.DeadLetterReason{
 	"too_large": logprocv1.DeadLetterReason_DEAD_LETTER_REASON_TOO_LARGE,
@@ -181,7 +168,7 @@ func toDeadLetter(l *postgres.DeadLetter) *logprocv1.DeadLetter {
 			Topic: l.KafkaTopic, Partition: l.KafkaPartition, Offset: l.KafkaOffset,
 			LeaderEpoch: l.KafkaLeaderEpoch, TopicId: hex.EncodeToString(l.TopicID[:]),
 		},
-		Reason: reasons[l.Reason], Detail: l.Detail, Raw: l.Raw[:min(len(l.Raw), shownOfRaw)], Size: l.Size, Sha256: l.SHA256,
+		Reason: reasons[l.Reason], Detail: l.Detail, Raw: l.Raw, Size: l.Size, Sha256: l.SHA256,
 		CreateTime: timestamppb.New(l.CreatedAt),
 	}
 	if l.PublishedAt != nil {

@@ -90,7 +90,8 @@ type DeadLetter struct {
 	Reason DeadLetterReason `protobuf:"varint,3,opt,name=reason,proto3,enum=curfew.logproc.v1.DeadLetterReason" json:"reason,omitempty"`
 	// What refused it: a SQLSTATE with its message, or how the process ended.
 	Detail string `protobuf:"bytes,4,opt,name=detail,proto3" json:"detail,omitempty"`
-	// The record's bytes; the first 64 KiB of one that was too large.
+	// The record's bytes; the first 64 KiB of one that was too large, and at
+	// most 1 MiB of any.
 	Raw []byte `protobuf:"bytes,5,opt,name=raw,proto3" json:"raw,omitempty"`
 	// Size of the whole record's value in bytes.
 	Size int64 `protobuf:"varint,6,opt,name=size,proto3" json:"size,omitempty"`

@@ -116,7 +116,8 @@ type SearchLogsRequest struct {
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
 	// Records before this time. Defaults to now.
 	EndTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
-	// At most this many; 0 means 100, above 1000 means 1000.
+	// At most this many; 0 means 100, above 1000 means 1000. A page of large
+	// records ends earlier.
 	PageSize int32 `protobuf:"varint,4,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// From the previous page; every other field has to be the same then.
 	PageToken     string `protobuf:"bytes,5,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
@@ -294,7 +295,7 @@ type TailLogsResponse struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Records []*LogRecord           `protobuf:"bytes,1,rep,name=records,proto3" json:"records,omitempty"`
 	// Records since the previous message that were left out because the stream
-	// was too slow for them.
+	// was too slow for them, or they were too large for one message.
 	Skipped       int64 `protobuf:"varint,2,opt,name=skipped,proto3" json:"skipped,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

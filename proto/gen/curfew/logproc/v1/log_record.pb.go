@@ -36,7 +36,8 @@ type LogRecord struct {
 	SeverityNumber int32 `protobuf:"varint,4,opt,name=severity_number,json=severityNumber,proto3" json:"severity_number,omitempty"`
 	// The severity as the record spells it.
 	SeverityText string `protobuf:"bytes,5,opt,name=severity_text,json=severityText,proto3" json:"severity_text,omitempty"`
-	// What the record says. Unset for a tombstone.
+	// What the record says. Unset for a tombstone. At most 262,144 characters of
+	// it are shown.
 	Body *string `protobuf:"bytes,6,opt,name=body,proto3,oneof" json:"body,omitempty"`
 	// The service that wrote the record; empty if it does not say.
 	Service string `protobuf:"bytes,7,opt,name=service,proto3" json:"service,omitempty"`
@@ -44,13 +45,16 @@ type LogRecord struct {
 	TraceId string `protobuf:"bytes,8,opt,name=trace_id,json=traceId,proto3" json:"trace_id,omitempty"`
 	// 16 lower-case hex digits, or empty.
 	SpanId string `protobuf:"bytes,9,opt,name=span_id,json=spanId,proto3" json:"span_id,omitempty"`
-	// Everything else the record holds, as a JSON object; empty if nothing.
+	// Everything else the record holds, as a JSON object; empty if nothing,
+	// or if it is larger than 256 KiB.
 	AttributesJson string `protobuf:"bytes,10,opt,name=attributes_json,json=attributesJson,proto3" json:"attributes_json,omitempty"`
 	// The original bytes, when they are not valid UTF-8, hold NUL, or could not
-	// be parsed as the topic's format.
+	// be parsed as the topic's format. At most 256 KiB of them are shown.
 	Raw []byte `protobuf:"bytes,11,opt,name=raw,proto3" json:"raw,omitempty"`
 	// Why the record could not be parsed; empty if it could.
-	ParseError    string `protobuf:"bytes,12,opt,name=parse_error,json=parseError,proto3" json:"parse_error,omitempty"`
+	ParseError string `protobuf:"bytes,12,opt,name=parse_error,json=parseError,proto3" json:"parse_error,omitempty"`
+	// Whether a field holds less than is stored.
+	Truncated     bool `protobuf:"varint,13,opt,name=truncated,proto3" json:"truncated,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -169,6 +173,13 @@ func (x *LogRecord) GetParseError() string {
 	return ""
 }
 
+func (x *LogRecord) GetTruncated() bool {
+	if x != nil {
+		return x.Truncated
+	}
+	return false
+}
+
 // The identity of a Kafka record. After an unclean leader election the same
 // offset is given out again, and a topic may be deleted and made again.
 type RecordPosition struct {
@@ -253,7 +264,7 @@ var File_curfew_logproc_v1_log_record_proto protoreflect.FileDescriptor
 
 const file_curfew_logproc_v1_log_record_proto_rawDesc = "" +
 	"\n" +
-	"\"curfew/logproc/v1/log_record.proto\x12\x11curfew.logproc.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe9\x03\n" +
+	"\"curfew/logproc/v1/log_record.proto\x12\x11curfew.logproc.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x87\x04\n" +
 	"\tLogRecord\x12=\n" +
 	"\bposition\x18\x01 \x01(\v2!.curfew.logproc.v1.RecordPositionR\bposition\x128\n" +
 	"\ttimestamp\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12I\n" +
@@ -268,7 +279,8 @@ const file_curfew_logproc_v1_log_record_proto_rawDesc = "" +
 	" \x01(\tR\x0eattributesJson\x12\x10\n" +
 	"\x03raw\x18\v \x01(\fR\x03raw\x12\x1f\n" +
 	"\vparse_error\x18\f \x01(\tR\n" +
-	"parseErrorB\a\n" +
+	"parseError\x12\x1c\n" +
+	"\ttruncated\x18\r \x01(\bR\ttruncatedB\a\n" +
 	"\x05_body\"\x9a\x01\n" +
 	"\x0eRecordPosition\x12\x14\n" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\x1c\n" +
