@@ -11,26 +11,36 @@ import (
 
 // snapshot merges a part of a snapshot into the set; it never replaces it, for
 // the server may lag behind the last one. The position counts with the last
-// part.
-func (w *Watcher) snapshot(m message.Snapshot) {
+// part. One that answers a Hello with a position that was given up since lacks
+// rules that were forgotten: it does not count, nor does its stream.
+func (w *Watcher) snapshot(s *session, m message.Snapshot) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if s.resyncs != w.resyncs {
+		w.publish(m.Rules, false)
+		return errResync
+	}
 	w.publish(m.Rules, !m.More)
 	if m.More {
-		return
+		return nil
 	}
 	if m.Generation != w.generation {
 		w.generation, w.applied = m.Generation, 0
 	}
 	w.advance(m.HeadSeq)
+	return nil
 }
 
 // events applies rules of the feed. Those of another generation than the
-// position's are kept, but the stream cannot go on.
-func (w *Watcher) events(m message.Events) error {
+// position's, or of a stream that began before the position was given up, are
+// kept, but the stream cannot go on.
+func (w *Watcher) events(s *session, m message.Events) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.publish(m.Rules, false)
+	if s.resyncs != w.resyncs {
+		return errResync
+	}
 	if m.Generation != w.generation {
 		return errGeneration
 	}
@@ -64,11 +74,14 @@ func (w *Watcher) advance(seq int64) {
 
 // grant takes a lease that was asked for at sent. The deadline is the latest
 // of all grants of any server.
-func (w *Watcher) grant(sent leaseclock.Instant, g message.Grant) error {
+func (w *Watcher) grant(s *session, sent leaseclock.Instant, g message.Grant) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.left {
 		return nil
+	}
+	if s.resyncs != w.resyncs {
+		return errResync
 	}
 	if g.Generation != w.generation {
 		return errGeneration
@@ -78,15 +91,15 @@ func (w *Watcher) grant(sent leaseclock.Instant, g message.Grant) error {
 		w.resync()
 		return errClock
 	}
-	s := *w.state.Load()
+	next := *w.state.Load()
 	ttl := min(g.TTL, w.cfg.TTL)
-	s.deadline = s.deadline.Later(sent.Add(leaseclock.Shorten(ttl, w.cfg.Drift)))
-	w.state.Store(&s)
+	next.deadline = next.deadline.Later(sent.Add(leaseclock.Shorten(ttl, w.cfg.Drift)))
+	w.state.Store(&next)
 	signal(w.granted)
 	select {
 	case <-w.ready:
 	default:
-		if s.known && !s.deadline.Over(w.clock.Now()) {
+		if next.known && !next.deadline.Over(w.clock.Now()) {
 			close(w.ready)
 		}
 	}
@@ -94,12 +107,13 @@ func (w *Watcher) grant(sent leaseclock.Instant, g message.Grant) error {
 }
 
 // resync gives up lease and position, so that the next stream begins with all
-// rules.
+// rules. Streams that began before are of no use any more.
 func (w *Watcher) resync() {
 	s := *w.state.Load()
 	s.deadline = leaseclock.Instant{}
 	w.state.Store(&s)
 	w.generation, w.applied = "", 0
+	w.resyncs++
 	w.purged.ahead = 0
 }
 

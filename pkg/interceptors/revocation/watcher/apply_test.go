@@ -151,17 +151,7 @@ func TestWhereTheLeaseRanOutRunningCallsAreCancelledAfterTheGrace(t *testing.T) 
 func TestRulesThatAWrongClockForgotAreFetchedAgainBeforeTheNextLease(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		s := r.join(5, rule("user"))
-		r.wg.Go(func() {
-			for {
-				m, err := s.Recv()
-				if err != nil {
-					return
-				}
-				if ask, ok := m.(message.Renew); ok && s.Send(message.Grant{Nonce: ask.Nonce, TTL: ttl, Generation: "1"}) != nil {
-					return
-				}
-			}
-		})
+		r.keep(s)
 		r.clock.SetWall(2 * time.Hour)
 		time.Sleep(2 * time.Minute)
 		if r.Check(user).Revoked {

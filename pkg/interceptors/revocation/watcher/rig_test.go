@@ -138,6 +138,21 @@ func (s *server) grant(r message.Renew, d time.Duration) {
 	s.send(message.Grant{Nonce: r.Nonce, TTL: d, Generation: "1"})
 }
 
+// keep grants every renewal of a stream from now on.
+func (r *rig) keep(s *server) {
+	r.wg.Go(func() {
+		for {
+			m, err := s.Recv()
+			if err != nil {
+				return
+			}
+			if ask, ok := m.(message.Renew); ok && s.Send(message.Grant{Nonce: ask.Nonce, TTL: ttl, Generation: "1"}) != nil {
+				return
+			}
+		}
+	})
+}
+
 // fresh reports whether the watcher has a lease.
 func (r *rig) fresh() bool { return r.Check(user).Fresh }
 

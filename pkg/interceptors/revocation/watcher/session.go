@@ -13,6 +13,7 @@ import (
 var (
 	errGeneration = errors.New("watcher: the server is of another generation of the feed")
 	errClock      = errors.New("watcher: the wall clock was set back")
+	errResync     = errors.New("watcher: the stream began before the position was given up")
 	errSilent     = errors.New("watcher: the server is silent")
 	errNoLease    = errors.New("watcher: the server grants no lease")
 	errMoved      = errors.New("watcher: the server is about to stop")
@@ -35,6 +36,8 @@ type session struct {
 	heard  time.Duration                 // when the server last said something, boot clock
 	zeros  int                           // answers without a lease in a row
 	joined bool                          // the snapshot is complete
+
+	resyncs uint64 // of the watcher at Hello, under its mu
 }
 
 // maxUnanswered bounds the nonces that are remembered; an older grant than
@@ -76,6 +79,7 @@ func (s *session) run(ctx context.Context) error {
 	in, out, stop := pump(ctx, stream)
 	defer stop()
 	w.mu.Lock()
+	s.resyncs = w.resyncs
 	hello := message.Hello{ReplicaID: w.cfg.Replica, Incarnation: w.cfg.Incarnation, LastSeq: w.applied, Generation: w.generation}
 	w.mu.Unlock()
 	select {
@@ -147,14 +151,16 @@ func (s *session) receive(m message.Response) error {
 		if s.joined {
 			return fmt.Errorf("%w: second snapshot", errProtocol)
 		}
-		s.w.snapshot(m)
+		if err := s.w.snapshot(s, m); err != nil {
+			return err
+		}
 		s.joined = !m.More
 		return nil
 	case message.Events:
 		if !s.joined {
 			return fmt.Errorf("%w: events before the snapshot", errProtocol)
 		}
-		return s.w.events(m)
+		return s.w.events(s, m)
 	case message.Grant:
 		return s.granted(m)
 	case message.Move:
@@ -188,7 +194,7 @@ func (s *session) granted(g message.Grant) error {
 		}
 	}
 	s.zeros = 0
-	if err := s.w.grant(sent, g); err != nil {
+	if err := s.w.grant(s, sent, g); err != nil {
 		return err
 	}
 	select {

@@ -39,9 +39,10 @@ type Watcher struct {
 	mu         sync.Mutex // serializes changes of the state and of what follows
 	sessions   map[*session]struct{}
 	generation string
-	applied    int64 // published, and matching calls cancelled
-	started    bool  // Run was called
-	left       bool  // no lease any more
+	applied    int64  // published, and matching calls cancelled
+	resyncs    uint64 // how often the position was given up
+	started    bool   // Run was called
+	left       bool   // no lease any more
 	purged     purge
 }
 
