@@ -18,6 +18,9 @@ var (
 	// ErrUnavailable: the database cannot be asked now, or went away while it
 	// was; whether a command took effect is then not known.
 	ErrUnavailable = errors.New("database unavailable")
+	// ErrTooLong: a statement was cut off by its time limit and had no effect.
+	// The same again would take as long.
+	ErrTooLong = errors.New("statement took too long")
 )
 
 // InvalidAmount refuses an amount of money.

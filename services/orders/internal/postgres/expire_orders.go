@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -15,7 +16,8 @@ ORDER BY payment_expire_time LIMIT $1`
 
 // ExpireOrders expires at most limit orders that were not paid in time, one
 // transaction each, and returns how many. Only PENDING_PAYMENT expires: an
-// order in PAYING may still receive money.
+// order in PAYING may still receive money. An order that cannot be expired
+// keeps no other from it; the error is that of the first such order.
 func (s *Store) ExpireOrders(ctx context.Context, limit int) (int, error) {
 	rows, err := s.write.Query(ctx, overdueOrdersSQL, limit)
 	if err != nil {
@@ -25,17 +27,26 @@ func (s *Store) ExpireOrders(ctx context.Context, limit int) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("find overdue orders: %w", unavailable(err))
 	}
-	expired := 0
+	expired, failed := 0, 0
 	for _, id := range ids {
-		done, err := s.expire(ctx, id)
-		if err != nil {
-			return expired, fmt.Errorf("expire order: %w", err)
-		}
+		done, failure := s.expire(ctx, id)
 		if done {
 			expired++
 		}
+		if failure == nil {
+			continue
+		}
+		if failed++; failed == 1 {
+			err = fmt.Errorf("expire order %s: %w", id, failure)
+		}
+		if ctx.Err() != nil || errors.Is(failure, order.ErrUnavailable) {
+			break
+		}
 	}
-	return expired, nil
+	if failed > 1 {
+		err = fmt.Errorf("%w (and %d more)", err, failed-1)
+	}
+	return expired, err
 }
 
 // expire looks again under the lock: the order may have been paid meanwhile.

@@ -17,6 +17,7 @@ import (
 const (
 	sqlDeadlock      = "40P01"
 	sqlSerialization = "40001"
+	sqlCancelled     = "57014"
 )
 
 // retries is how often a transaction that lost against another one runs again.
@@ -72,12 +73,16 @@ func violated(err error, constraint string) bool {
 }
 
 // unavailable marks errors that say nothing about the request: the server is
-// gone, is going, or has no room. An outcome may then be unknown.
+// gone, is going, or has no room. An outcome may then be unknown. A statement
+// over its time limit is marked too, as something else: the server is well.
 func unavailable(err error) error {
 	if err == nil {
 		return nil
 	}
 	if pe, ok := errors.AsType[*pgconn.PgError](err); ok {
+		if pe.Code == sqlCancelled {
+			return fmt.Errorf("%w: %w", order.ErrTooLong, err)
+		}
 		switch pe.Code[:2] {
 		case "08", "53", "57": // connection, resources, operator intervention
 			return fmt.Errorf("%w: %w", order.ErrUnavailable, err)

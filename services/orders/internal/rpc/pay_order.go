@@ -2,10 +2,16 @@ package rpc
 
 import (
 	"context"
+	"time"
 
 	ordersv1 "github.com/curfew-platform/curfew/proto/gen/curfew/orders/v1"
+	"github.com/curfew-platform/curfew/services/orders/internal/order"
 	"github.com/curfew-platform/curfew/services/orders/internal/postgres"
 )
+
+// outcomeLimit bounds reading the outcome of a payment that was made, which
+// goes on when the caller has gone.
+const outcomeLimit = 5 * time.Second
 
 // PayOrder implements ordersv1.OrderCommandServiceServer. The call to the
 // provider is between two transactions; if its outcome is not known in time the
@@ -29,9 +35,15 @@ func (s *CommandServer) PayOrder(ctx context.Context, r *ordersv1.PayOrderReques
 		if err := s.Payments.Drive(ctx, attempt); err != nil {
 			return nil, fail(err)
 		}
-		if o, err = s.Orders.PaymentOutcome(context.WithoutCancel(ctx), req, n); err != nil {
+		if o, err = s.outcome(ctx, req, n); err != nil {
 			return nil, fail(err)
 		}
 	}
 	return orderMessage(o, req.Actor.Principal), nil
+}
+
+func (s *CommandServer) outcome(ctx context.Context, req postgres.Request, n postgres.NewPayment) (*order.Order, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), outcomeLimit)
+	defer cancel()
+	return s.Orders.PaymentOutcome(ctx, req, n)
 }
