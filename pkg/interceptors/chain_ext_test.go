@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -227,6 +228,34 @@ func TestErrorsOfHandlersAreMappedAtOneEdge(t *testing.T) {
 			check(stream.RecvMsg(shop.Message{}.Proto()))
 			if n := h.log.count(`"call failed"`); n != 2*tc.logged {
 				t.Errorf("cause logged %d times, want %d", n, 2*tc.logged)
+			}
+		})
+	}
+}
+
+func TestTheCauseOfAnOutageIsLoggedAsAWarningAndNeverShown(t *testing.T) {
+	cause := errors.New("dial tcp: connection refused")
+	down := status.New(codes.Unavailable, "shop.curfew.dev", reasonForTest, "try again", status.Retry(time.Second))
+	for name, tc := range map[string]struct {
+		err    error
+		logged int
+	}{
+		"with a cause":          {status.WithCause(down, cause), 1},
+		"with a cause, wrapped": {fmt.Errorf("use case: %w", status.WithCause(down, cause)), 1},
+		"without one":           {down, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t, &shop.Server{Unary: func(context.Context, string, *dynamicpb.Message) error { return tc.err }})
+			err := shop.Call(with(t, ""), h.conn, "Login", shop.Message{})
+			want(t, err, codes.Unavailable, status.Name(reasonForTest))
+			if st := grpcstatus.Convert(err); st.Message() != "try again" || len(st.Details()) != 2 || strings.Contains(st.String(), cause.Error()) {
+				t.Errorf("travels: %v", st)
+			}
+			if n := h.log.count(`"level":"WARN","msg":"call failed"`); n != tc.logged {
+				t.Errorf("logged %d times, want %d", n, tc.logged)
+			}
+			if n := h.log.count(`"cause":"dial tcp: connection refused"`); n != tc.logged {
+				t.Errorf("cause logged %d times, want %d", n, tc.logged)
 			}
 		})
 	}

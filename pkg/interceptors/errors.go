@@ -19,7 +19,8 @@ var (
 
 // errorsLink is the one place where errors become statuses. Only errors of
 // package status pass. A status that a client call returned, wrapped or bare,
-// does not: nobody decided that it may be shown.
+// does not: nobody decided that it may be shown. The cause of an UNAVAILABLE of
+// ours is logged too, as a warning.
 func errorsLink(logger *slog.Logger) link {
 	return link{
 		Link: Link{Name: Errors, Does: "an error that is no status of ours becomes INTERNAL, logged once with its cause"},
@@ -27,8 +28,8 @@ func errorsLink(logger *slog.Logger) link {
 			if err == nil {
 				return nil
 			}
-			shown, expected := edge(c, err)
-			if !expected {
+			shown, level := edge(c, err)
+			if level != quiet {
 				attrs := []slog.Attr{
 					slog.String("method", c.method), slog.String("request_id", c.requestID),
 					slog.String("principal", c.principal()), slog.String("error", err.Error()),
@@ -39,42 +40,53 @@ func errorsLink(logger *slog.Logger) link {
 				if cause := errors.Unwrap(shown); cause != nil {
 					attrs = append(attrs, slog.String("cause", cause.Error()))
 				}
-				logger.LogAttrs(c.ctx, slog.LevelError, "call failed", attrs...)
+				logger.LogAttrs(c.ctx, level, "call failed", attrs...)
 			}
 			return shown
 		},
 	}
 }
 
-// edge returns what the client sees, and whether that was to be expected: if
-// not, the cause is logged.
-func edge(c *call, err error) (shown error, expected bool) {
+// quiet is the level of what was to be expected: it is not logged here.
+const quiet = slog.LevelDebug
+
+// edge returns what the client sees, and the level at which the cause is
+// logged.
+func edge(c *call, err error) (shown error, level slog.Level) {
 	if ours, ok := errors.AsType[*status.Error](err); ok {
 		// Only our status travels, not what was wrapped around it.
-		code := ours.GRPCStatus().Code()
-		return ours, code != codes.Internal && code != codes.Unknown && code != codes.DataLoss
+		switch ours.GRPCStatus().Code() {
+		case codes.Internal, codes.Unknown, codes.DataLoss:
+			return ours, slog.LevelError
+		case codes.Unavailable:
+			// What this server depends on is down: nothing else tells operators what.
+			if ours.Unwrap() != nil {
+				return ours, slog.LevelWarn
+			}
+		}
+		return ours, quiet
 	}
 	if _, ok := errors.AsType[*panicError](err); ok {
-		return errInternal, false
+		return errInternal, slog.LevelError
 	}
 	// A context error explains itself if it is the call that ended; the time-out
 	// of a query inside is an internal error.
 	switch ended := c.ended; {
 	case errors.Is(ended, context.DeadlineExceeded):
-		return errDeadline, true
+		return errDeadline, quiet
 	case ended != nil && (errors.Is(err, context.Canceled) || grpcstatus.Code(err) == codes.Canceled):
-		return errCanceled, true
+		return errCanceled, quiet
 	}
 	// What generated code returns for a method that nobody implements. A wrapped
 	// one is of a downstream call.
 	if st, ok := err.(interface{ GRPCStatus() *grpcstatus.Status }); ok && st.GRPCStatus().Code() == codes.Unimplemented {
-		return errUnimplemented, true
+		return errUnimplemented, quiet
 	}
 	if c.infrastructure {
 		// Health and reflection make their own statuses, with texts of their own.
 		if st, ok := grpcstatus.FromError(err); ok {
-			return status.Plain(st.Code(), st.Message()), true
+			return status.Plain(st.Code(), st.Message()), quiet
 		}
 	}
-	return errInternal, false
+	return errInternal, slog.LevelError
 }
