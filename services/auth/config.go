@@ -31,6 +31,8 @@ type Config struct {
 
 	TrustedProxies []netip.Prefix `name:"trusted-proxies" help:"Networks of proxies that append to X-Forwarded-For whom they forward from; the client is the nearest hop outside of them." default:"127.0.0.0/8,::1/128"`
 
+	RegisterRate float64 `name:"register-rate" help:"Users that one network address may register per second, after a burst of ten times as many; 0 is no limit." default:"20"`
+
 	PasswordConcurrency int `name:"password-concurrency" help:"Passwords checked at a time, 19 MiB each; 0 is one per processor." default:"0"`
 }
 
@@ -49,8 +51,14 @@ func (c *Config) Validate() error {
 	if c.PasswordConcurrency < 0 {
 		errs = append(errs, fmt.Errorf("--password-concurrency %d is negative", c.PasswordConcurrency))
 	}
+	if !(c.RegisterRate >= 0 && c.RegisterRate <= fastestRegister) {
+		errs = append(errs, fmt.Errorf("--register-rate %v is not between 0 and %d", c.RegisterRate, fastestRegister))
+	}
 	return errors.Join(errs...)
 }
+
+// fastestRegister is more than any process can hash.
+const fastestRegister = 10_000
 
 func (c *Config) limits() account.Limits {
 	return account.Limits{

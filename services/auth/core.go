@@ -61,6 +61,7 @@ func newCore(ctx context.Context, log *slog.Logger, cfg *Config, pool *pgxpool.P
 		Minter:  account.NewMinter(tokens, codec),
 		Refresh: codec,
 		Limiter: attempt.New(attempt.Defaults(), time.Now),
+		Pace:    attempt.NewPace(cfg.RegisterRate, time.Now),
 		Barrier: barrier,
 		Limits:  cfg.limits(),
 		Log:     log,

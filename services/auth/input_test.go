@@ -10,6 +10,7 @@ import (
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/status"
 	authv1 "github.com/curfew-platform/curfew/proto/gen/curfew/auth/v1"
+	"github.com/curfew-platform/curfew/services/auth"
 )
 
 func TestBadRegistrationsAreRefusedWithAReason(t *testing.T) {
@@ -93,6 +94,21 @@ func TestAGuesserBehindAProxyLocksNobodyElseOut(t *testing.T) {
 	if code := login("203.0.113.8", password); code != http.StatusOK {
 		t.Errorf("the owner: %d", code)
 	}
+}
+
+func TestAnAddressThatRegistersTooFastIsToldToWait(t *testing.T) {
+	r := newWorld(t).start(t, func(c *auth.Config) { c.RegisterRate = 0.2 })
+	for i, want := range []string{"", "", "RATE_LIMITED"} {
+		_, err := r.auth.Register(t.Context(), &authv1.RegisterRequest{Email: fmt.Sprintf("u%d@example.com", i), Password: password})
+		if status.Reason(err) != want {
+			t.Errorf("registration %d: %v", i+1, err)
+		}
+		if want != "" && status.Code(err) != codes.ResourceExhausted {
+			t.Errorf("registration %d: %v", i+1, status.Code(err))
+		}
+	}
+	// The limit is on new accounts only.
+	r.login(t, "u0@example.com")
 }
 
 func TestSessionsAreListedNewestFirstPageByPage(t *testing.T) {

@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -21,10 +22,28 @@ type registerStore interface {
 	CreateUser(ctx context.Context, u NewUser) (User, error)
 }
 
+// Registration is a request to become a customer.
+type Registration struct {
+	Email    string
+	Password string
+	Address  string // network address of the client, for the limit on registering
+}
+
+// TooFastError says how long an address has to wait for its next registration.
+type TooFastError struct{ RetryAfter time.Duration }
+
+// Error implements error.
+func (e *TooFastError) Error() string {
+	return "too many registrations; wait " + e.RetryAfter.String()
+}
+
 // Register creates a customer. The error is ErrEmailInvalid, ErrEmailTaken, one
-// of password.Judge, or password.ErrBusy.
-func (s *Service) Register(ctx context.Context, email, pw string) (User, error) {
-	return s.create(ctx, email, pw, []string{RoleCustomer})
+// of password.Judge, *TooFastError, or password.ErrBusy.
+func (s *Service) Register(ctx context.Context, in Registration) (User, error) {
+	if wait := s.pace.Take(in.Address); wait > 0 {
+		return User{}, &TooFastError{RetryAfter: wait}
+	}
+	return s.create(ctx, in.Email, in.Password, []string{RoleCustomer})
 }
 
 func (s *Service) create(ctx context.Context, email, pw string, roles []string) (User, error) {
@@ -35,7 +54,7 @@ func (s *Service) create(ctx context.Context, email, pw string, roles []string) 
 	if err := password.Judge(pw, email); err != nil {
 		return User{}, err
 	}
-	hash, err := s.hasher.Hash(ctx, pw)
+	hash, err := s.hasher.HashNew(ctx, pw)
 	if err != nil {
 		return User{}, err
 	}

@@ -7,7 +7,7 @@ import (
 
 // Seed creates a user with these roles unless the address is taken; it changes
 // nothing about a user who exists. The error is that of Register, without
-// ErrEmailTaken, or ErrRoleInvalid.
+// ErrEmailTaken and *TooFastError, or ErrRoleInvalid.
 func (s *Service) Seed(ctx context.Context, email, pw string, roles []string) error {
 	roles, err := normalizeRoles(roles)
 	if err != nil {

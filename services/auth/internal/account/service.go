@@ -25,6 +25,9 @@ type Store interface {
 // Hasher hashes and checks passwords with bounded concurrency.
 type Hasher interface {
 	Hash(ctx context.Context, password string) (string, error)
+	// HashNew is Hash for an account that does not exist yet: anybody can ask
+	// for it, so it leaves the larger part of what there is to the others.
+	HashNew(ctx context.Context, password string) (string, error)
 	Verify(ctx context.Context, stored, password string) (password.Match, error)
 }
 
@@ -33,6 +36,12 @@ type Limiter interface {
 	Wait(account, address string) time.Duration
 	Failed(account, address string)
 	Succeeded(account, address string)
+}
+
+// Pace bounds how often one network address does something.
+type Pace interface {
+	// Take returns 0 if address may go on, or how long it has to wait.
+	Take(address string) time.Duration
 }
 
 // Limits of sessions.
@@ -70,6 +79,7 @@ type Parts struct {
 	Minter  *Minter
 	Refresh *refresh.Codec
 	Limiter Limiter
+	Pace    Pace // of registrations
 	Barrier Barrier
 	Limits  Limits
 	Log     *slog.Logger
@@ -82,6 +92,7 @@ type Service struct {
 	minter  *Minter
 	refresh *refresh.Codec
 	limiter Limiter
+	pace    Pace
 	barrier Barrier
 	limits  Limits
 	log     *slog.Logger
@@ -94,7 +105,7 @@ func New(p Parts) (*Service, error) {
 	}
 	return &Service{
 		store: p.Store, hasher: p.Hasher, minter: p.Minter, refresh: p.Refresh,
-		limiter: p.Limiter, barrier: p.Barrier, limits: p.Limits, log: p.Log,
+		limiter: p.Limiter, pace: p.Pace, barrier: p.Barrier, limits: p.Limits, log: p.Log,
 	}, nil
 }
 

@@ -1,6 +1,7 @@
-// Package attempt slows down whoever guesses passwords.
+// Package attempt slows down whoever guesses passwords, and whoever has many
+// of them hashed.
 //
-// It counts failures per (account, network address) and per network address,
+// Limiter counts failures per (account, network address) and per network address,
 // never per account alone: somebody who knows an address of the shop's
 // customer cannot lock that customer out, because the customer comes from
 // elsewhere. An address is the one of the client, not of a proxy before it, and

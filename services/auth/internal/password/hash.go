@@ -30,7 +30,10 @@ type Hasher struct {
 	params Params
 	slots  chan struct{}
 	queue  chan struct{}
-	decoy  hash
+	// Hashes of new accounts take a place here too, and so at most half of all.
+	newSlots chan struct{}
+	newQueue chan struct{}
+	decoy    hash
 }
 
 // New returns a Hasher. The error says which parameter is out of range.
@@ -45,6 +48,9 @@ func New(params Params, concurrent int) (*Hasher, error) {
 		params: params,
 		slots:  make(chan struct{}, concurrent),
 		queue:  make(chan struct{}, concurrent*(1+waitersPerSlot)),
+
+		newSlots: make(chan struct{}, max(1, concurrent/2)),
+		newQueue: make(chan struct{}, concurrent*(1+waitersPerSlot)/2),
 	}
 	h.decoy = hash{params: params, salt: make([]byte, saltLength), key: make([]byte, keyLength)}
 	if _, err := rand.Read(h.decoy.key); err != nil {
@@ -65,6 +71,18 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 		return "", err
 	}
 	return out.String(), nil
+}
+
+// HashNew is Hash with at most half of the slots and of the queue, so that
+// somebody who registers many accounts leaves room for checks of existing ones.
+// Of a single slot it may use all, between the others.
+func (h *Hasher) HashNew(ctx context.Context, password string) (string, error) {
+	leave, err := enter(ctx, h.newQueue, h.newSlots)
+	if err != nil {
+		return "", err
+	}
+	defer leave()
+	return h.Hash(ctx, password)
 }
 
 // Match is the verdict of Verify.
@@ -95,18 +113,27 @@ func (h *Hasher) Verify(ctx context.Context, stored, password string) (Match, er
 }
 
 func (h *Hasher) derive(ctx context.Context, with hash, password string) ([]byte, error) {
+	leave, err := enter(ctx, h.queue, h.slots)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	p := with.params
+	return argon2.IDKey([]byte(normalize(password)), with.salt, p.Passes, p.MemoryKiB, p.Lanes, keyLength), nil
+}
+
+// enter takes a place in the queue or returns ErrBusy, and then waits for a slot.
+func enter(ctx context.Context, queue, slots chan struct{}) (leave func(), err error) {
 	select {
-	case h.queue <- struct{}{}:
-		defer func() { <-h.queue }()
+	case queue <- struct{}{}:
 	default:
 		return nil, ErrBusy
 	}
 	select {
-	case h.slots <- struct{}{}:
-		defer func() { <-h.slots }()
+	case slots <- struct{}{}:
+		return func() { <-slots; <-queue }, nil
 	case <-ctx.Done():
+		<-queue
 		return nil, ctx.Err()
 	}
-	p := with.params
-	return argon2.IDKey([]byte(normalize(password)), with.salt, p.Passes, p.MemoryKiB, p.Lanes, keyLength), nil
 }

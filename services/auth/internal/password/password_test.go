@@ -103,6 +103,29 @@ func TestMoreThanTheQueueHoldsAreRefusedAndNoneWorksBeyondItsSlot(t *testing.T) 
 	}
 }
 
+// Else one connection that registers accounts makes everybody's login busy.
+func TestNewAccountsLeaveHalfOfTheHasherToTheOthers(t *testing.T) {
+	h := hasher(t, password.Params{MemoryKiB: 64 << 10, Passes: 2, Lanes: 1}, 2)
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	full := make(chan struct{}, 200)
+	for range cap(full) {
+		wg.Go(func() {
+			if _, err := h.HashNew(ctx, "x"); errors.Is(err, password.ErrBusy) {
+				full <- struct{}{}
+			}
+		})
+	}
+	<-full
+	for range 3 {
+		if _, err := h.Hash(t.Context(), "y"); err != nil {
+			t.Errorf("an existing account: %v", err)
+		}
+	}
+}
+
 func TestStoredHashesThatAskForTooMuchAreRefused(t *testing.T) {
 	h := hasher(t, cheap(), 1)
 	good, err := h.Hash(t.Context(), "x")

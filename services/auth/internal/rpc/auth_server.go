@@ -32,7 +32,9 @@ var _ authv1.AuthServiceServer = (*AuthServer)(nil)
 
 // Register implements authv1.AuthServiceServer.
 func (s *AuthServer) Register(ctx context.Context, r *authv1.RegisterRequest) (*authv1.RegisterResponse, error) {
-	user, err := s.Accounts.Register(ctx, r.GetEmail(), r.GetPassword())
+	user, err := s.Accounts.Register(ctx, account.Registration{
+		Email: r.GetEmail(), Password: r.GetPassword(), Address: s.Proxies.client(ctx),
+	})
 	if err != nil {
 		return nil, fail(err)
 	}
