@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -35,19 +37,9 @@ func (s *Source) Inspect(ctx context.Context, leases []ledger.Lease) (map[ledger
 	if err != nil {
 		return nil, err
 	}
-	starts, err := s.admin.ListStartOffsets(ctx, topics...)
+	starts, ends, epochEnds, err := s.ask(ctx, topics, epochs)
 	if err != nil {
-		return nil, fmt.Errorf("inspect: log starts: %w", err)
-	}
-	ends, err := s.admin.ListEndOffsets(ctx, topics...)
-	if err != nil {
-		return nil, fmt.Errorf("inspect: log ends: %w", err)
-	}
-	var epochEnds kadm.OffsetsForLeaderEpochs
-	if len(epochs) > 0 {
-		if epochEnds, err = s.admin.OffsetForLeaderEpoch(ctx, epochs); err != nil {
-			return nil, fmt.Errorf("inspect: leader epochs: %w", err)
-		}
+		return nil, err
 	}
 	// Four questions are not one answer: what was asked while a topic was made
 	// again, or a leader changed, says nothing.
@@ -68,7 +60,7 @@ func (s *Source) Inspect(ctx context.Context, leases []ledger.Lease) (map[ledger
 		}
 		log := ledger.Log{
 			TopicID: now.topicID, Start: start.Offset, End: end.Offset,
-			CurrentEpoch: now.leaderEpoch, EpochEnd: -1,
+			CurrentEpoch: now.leaderEpoch, EpochEnd: -1, EpochOfEnd: -1,
 		}
 		if log.TopicID == uuid.Nil {
 			return nil, errNoTopicID
@@ -78,11 +70,38 @@ func (s *Source) Inspect(ctx context.Context, leases []ledger.Lease) (map[ledger
 			if !ok || answer.Err != nil {
 				continue
 			}
-			log.EpochEnd = answer.EndOffset
+			log.EpochEnd, log.EpochOfEnd = answer.EndOffset, answer.LeaderEpoch
 		}
 		logs[l.Key] = log
 	}
 	return logs, nil
+}
+
+// askTimeout bounds the questions to the leaders, so that one that does not
+// answer leaves time for the rest.
+const askTimeout = 2 * time.Second
+
+// ask asks all leaders at once. One that does not answer is missing from the
+// answers; it is an error only if none does.
+func (s *Source) ask(ctx context.Context, topics []string, epochs kadm.OffsetForLeaderEpochRequest) (
+	starts, ends kadm.ListedOffsets, epochEnds kadm.OffsetsForLeaderEpochs, err error,
+) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	var startErr, endErr, epochErr error
+	var questions sync.WaitGroup
+	questions.Go(func() { starts, startErr = s.admin.ListStartOffsets(ctx, topics...) })
+	questions.Go(func() { ends, endErr = s.admin.ListEndOffsets(ctx, topics...) })
+	if len(epochs) > 0 {
+		questions.Go(func() { epochEnds, epochErr = s.admin.OffsetForLeaderEpoch(ctx, epochs) })
+	}
+	questions.Wait()
+	for what, err := range map[string]error{"log starts": startErr, "log ends": endErr, "leader epochs": epochErr} {
+		if shards, ok := errors.AsType[*kadm.ShardErrors](err); err != nil && (!ok || shards.AllFailed) {
+			return nil, nil, nil, fmt.Errorf("inspect: %s: %w", what, err)
+		}
+	}
+	return starts, ends, epochEnds, nil
 }
 
 // identity is what makes two answers about a partition belong together.

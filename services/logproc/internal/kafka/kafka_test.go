@@ -63,37 +63,6 @@ func poll(t *testing.T, s *Source) []fetch.Chunk {
 	return s.Poll(ctx, 1000)
 }
 
-func TestInspectAsksWhereTheLeaderEpochEnds(t *testing.T) {
-	c := cluster(t)
-	produce(t, c, 10)
-	s := source(t, c)
-	// As after an unclean election: the old epoch ends below the position.
-	c.ControlKey(int16(kmsg.OffsetForLeaderEpoch), func(req kmsg.Request) (kmsg.Response, error, bool) {
-		c.KeepControl()
-		asked := req.(*kmsg.OffsetForLeaderEpochRequest)
-		resp := asked.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
-		topic := kmsg.NewOffsetForLeaderEpochResponseTopic()
-		topic.Topic = "logs"
-		partition := kmsg.NewOffsetForLeaderEpochResponseTopicPartition()
-		partition.LeaderEpoch, partition.EndOffset = asked.Topics[0].Partitions[0].LeaderEpoch, 4
-		topic.Partitions = append(topic.Partitions, partition)
-		resp.Topics = append(resp.Topics, topic)
-		return resp, nil, true
-	})
-	logs, err := s.Inspect(t.Context(), []ledger.Lease{{Key: key, Next: 8, LeaderEpoch: 0}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	log := logs[key]
-	if log.EpochEnd != 4 || log.End != 10 || log.Start != 0 {
-		t.Errorf("log %+v", log)
-	}
-	found := ledger.Check(ledger.Lease{Key: key, TopicID: log.TopicID, Next: 8, LeaderEpoch: 0}, log, false)
-	if found.Kind != ledger.Truncated || found.Next != 4 {
-		t.Errorf("finding %+v", found)
-	}
-}
-
 func TestASourceReadsFromTheGivenOffsetAndNotWhatWasRemoved(t *testing.T) {
 	c := cluster(t)
 	produce(t, c, 10)
@@ -191,5 +160,25 @@ func TestOpenings(t *testing.T) {
 	}
 	if openings, err := Openings(t.Context(), c.ListenAddrs(), "absent", "earliest"); err != nil || len(openings) != 0 {
 		t.Errorf("a topic that does not exist opens %v, %v", openings, err)
+	}
+}
+
+func TestATopicThatCannotBeDescribedIsNotOpened(t *testing.T) {
+	c := cluster(t)
+	c.ControlKey(int16(kmsg.Metadata), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		asked := req.(*kmsg.MetadataRequest)
+		if len(asked.Topics) == 0 {
+			return nil, nil, false
+		}
+		resp := asked.ResponseKind().(*kmsg.MetadataResponse)
+		topic := kmsg.NewMetadataResponseTopic()
+		topic.Topic, topic.ErrorCode = new("logs"), kerr.TopicAuthorizationFailed.Code
+		resp.Topics = append(resp.Topics, topic)
+		return resp, nil, true
+	})
+	// Without an error it would begin at 0 for good, once it is described.
+	if openings, err := Openings(t.Context(), c.ListenAddrs(), "logs", "latest"); err == nil {
+		t.Errorf("it opens %v", openings)
 	}
 }

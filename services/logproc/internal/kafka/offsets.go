@@ -2,11 +2,13 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/google/uuid"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/curfew-platform/curfew/services/logproc/internal/ledger"
@@ -35,8 +37,14 @@ func Openings(ctx context.Context, brokers []string, topic, start string) ([]led
 	if err != nil {
 		return nil, fmt.Errorf("start offsets: %w", err)
 	}
-	if details[topic].Err != nil || len(details[topic].Partitions) == 0 {
+	switch err := details[topic].Err; {
+	case errors.Is(err, kerr.UnknownTopicOrPartition):
 		return nil, nil
+	case err != nil:
+		// It may exist, and would begin at 0 for good.
+		return nil, fmt.Errorf("start offsets: topic %s: %w", topic, err)
+	case len(details[topic].Partitions) == 0:
+		return nil, fmt.Errorf("start offsets: topic %s is not described", topic)
 	}
 	starts, err := admin.ListStartOffsets(ctx, topic)
 	if err != nil {

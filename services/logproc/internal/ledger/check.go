@@ -14,6 +14,17 @@ type Log struct {
 	// OffsetForLeaderEpoch; -1 if the leader does not know that epoch, or if
 	// nothing was asked because no record was stored yet.
 	EpochEnd int64
+	// EpochOfEnd is the epoch that EpochEnd is about. It is below the asked one
+	// if the log has nothing of that: see Forgotten.
+	EpochOfEnd int32
+}
+
+// Forgotten says whether the log has no record of the epoch of the last stored
+// one, but of an older one: what was stored above that was cut. EpochEnd then
+// is the end of the older epoch in this log, which may have grown past what was
+// stored of it, so the row goes on below the end of both.
+func (l Log) Forgotten(of Lease) bool {
+	return l.TopicID == of.TopicID && l.EpochEnd >= 0 && l.EpochOfEnd >= 0 && l.EpochOfEnd < of.LeaderEpoch
 }
 
 // Kind is what a check found.

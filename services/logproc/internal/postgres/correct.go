@@ -54,3 +54,23 @@ func (s *Session) HasLeft(ctx context.Context, key ledger.Key, id uuid.UUID) (le
 	}
 	return left, nil
 }
+
+// Each batch is of one leader epoch. Where the accounts of batches were pruned,
+// the first one of a later epoch says where the earlier ended.
+const storedToSQL = `
+SELECT coalesce(max(to_off) FILTER (WHERE leader_epoch <= $5), min(from_off) FILTER (WHERE leader_epoch > $5), $6)
+FROM batches
+WHERE group_id = $1 AND topic = $2 AND partition = $3 AND topic_id = $4`
+
+// StoredTo returns where the records end that are stored of the lease's topic id
+// and of leader epochs up to one; at most the lease's Next.
+func (s *Session) StoredTo(ctx context.Context, l ledger.Lease, leaderEpoch int32) (to int64, err error) {
+	conn, err := s.connect(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("stored part of %s: %w", l.Key, err)
+	}
+	if err := conn.QueryRow(ctx, storedToSQL, s.group, l.Topic, l.Partition, l.TopicID, leaderEpoch, l.Next).Scan(&to); err != nil {
+		return 0, fmt.Errorf("stored part of %s: %w", l.Key, err)
+	}
+	return min(to, l.Next), nil
+}

@@ -95,3 +95,35 @@ func TestTheStartPositionHoldsForThePartitionsOfTheFirstStart(t *testing.T) {
 		t.Errorf("a partition that appeared later begins at %d, %v", l.Next, err)
 	}
 }
+
+func TestWhatIsStoredOfOlderLeaderEpochsEndsWhereTheNextBegan(t *testing.T) {
+	d := newDesk(t)
+	s := d.session(t)
+	l := take(t, s)
+	for _, epoch := range []int32{1, 3, 5} {
+		b := rows(l, 10)
+		b.Parts[0].LeaderEpoch = epoch
+		if err := s.Commit(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		l.Next += 10
+	}
+	want := func(epoch int32, end int64) {
+		t.Helper()
+		if to, err := s.StoredTo(t.Context(), l, epoch); err != nil || to != end {
+			t.Errorf("up to epoch %d it is stored to %d, %v; want %d", epoch, to, err, end)
+		}
+	}
+	want(0, 0)
+	want(2, 10)
+	want(4, 20)
+	if _, err := d.pool.Exec(t.Context(), "DELETE FROM batches WHERE leader_epoch < 5"); err != nil {
+		t.Fatal(err)
+	}
+	want(4, 20)
+	other := l
+	other.TopicID = otherID
+	if to, err := s.StoredTo(t.Context(), other, 4); err != nil || to != l.Next {
+		t.Errorf("of another topic id: %d, %v", to, err)
+	}
+}

@@ -165,7 +165,8 @@ func (w *Worker) extend(ctx context.Context, p *part, records []fetch.Record, li
 			// log below may have been cut.
 			return n, distrusted
 		}
-		if len(p.items) > 0 && r.Offset-s.lease.Next >= Span {
+		if len(p.items) > 0 && (r.Offset-s.lease.Next >= Span || r.LeaderEpoch != p.items[0].rec.LeaderEpoch) {
+			// A batch of one leader epoch says where that ended.
 			return n, wait
 		}
 		p.items = append(p.items, w.encode(ctx, p, r))

@@ -73,6 +73,14 @@ func (w *Worker) place(ctx context.Context, s *slot, log ledger.Log) bool {
 			w.later(s, err)
 			return false
 		}
+		if log.Forgotten(s.lease) {
+			to, err := w.cfg.Store.StoredTo(ctx, s.lease, log.EpochOfEnd)
+			if err != nil {
+				w.later(s, err)
+				return false
+			}
+			log.EpochEnd = min(log.EpochEnd, to)
+		}
 		f := ledger.Check(s.lease, log, left)
 		switch f.Kind {
 		case ledger.InPlace:
@@ -100,6 +108,12 @@ func (w *Worker) place(ctx context.Context, s *slot, log ledger.Log) bool {
 		s.lease = corrected
 		if f.Kind == ledger.Recreated {
 			w.forgetTopic(s.lease.Topic)
+		}
+		if f.Kind == ledger.Truncated || f.Kind == ledger.Gap {
+			// What Kafka said was about the leader epoch that the row has left:
+			// the same answer would be taken for another cut.
+			s.checkAt = w.cfg.Now()
+			return false
 		}
 	}
 	s.checkAt = w.cfg.Now().Add(checkAgain)

@@ -139,6 +139,7 @@ type fakeStore struct {
 	suspected []int64
 	left      map[uuid.UUID]bool
 	corrected []ledger.Finding
+	storedTo  int64
 	lost      bool
 }
 
@@ -180,6 +181,10 @@ func (f *fakeStore) Correct(_ context.Context, l ledger.Lease, found ledger.Find
 
 func (f *fakeStore) HasLeft(_ context.Context, _ ledger.Key, id uuid.UUID) (bool, error) {
 	return f.left[id], nil
+}
+
+func (f *fakeStore) StoredTo(context.Context, ledger.Lease, int32) (int64, error) {
+	return f.storedTo, nil
 }
 
 func (f *fakeStore) Suspect(_ context.Context, l ledger.Lease) error {

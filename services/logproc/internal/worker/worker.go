@@ -48,6 +48,9 @@ type Store interface {
 	Recover(ctx context.Context, l ledger.Lease) (ledger.Lease, error)
 	Release(ctx context.Context, l ledger.Lease, passed bool) error
 	Correct(ctx context.Context, l ledger.Lease, f ledger.Finding) (ledger.Lease, error)
+	// StoredTo returns where the records end that are stored of the lease's topic
+	// id and of leader epochs up to one; at most the lease's Next.
+	StoredTo(ctx context.Context, l ledger.Lease, leaderEpoch int32) (int64, error)
 	HasLeft(ctx context.Context, key ledger.Key, id uuid.UUID) (bool, error)
 	Suspect(ctx context.Context, l ledger.Lease) error
 	PrepareDay(ctx context.Context, day int32, retentionDays int) error

@@ -177,6 +177,8 @@ func TestARecordOfANewLeaderIsNotTakenBeforeTheLogIsChecked(t *testing.T) {
 	if len(s.store.corrected) != 1 || s.store.corrected[0].Kind != ledger.Truncated {
 		t.Errorf("corrections %+v", s.store.corrected)
 	}
+	s.source.logs[keyA] = ledger.Log{TopicID: topicID, End: 1000, CurrentEpoch: 1, EpochEnd: 1000, EpochOfEnd: 1}
+	s.worker.check(t.Context())
 	if s.source.reading[keyA] != 1 {
 		t.Errorf("reading goes on at %d", s.source.reading[keyA])
 	}
