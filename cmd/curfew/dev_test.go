@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -149,6 +150,24 @@ func TestASecondInterruptForcesAndACommandThatIgnoresThemIsKilled(t *testing.T) 
 		if alive(pid) {
 			t.Errorf("process %d is left", pid)
 		}
+	}
+}
+
+func TestWhatTheCommandLeftRunningIsKilledWhenItHasEnded(t *testing.T) {
+	t.Parallel()
+	e := begin(t, stateDir(t), nil, "--port", "0", "--", "sh", "-c", `sleep 1000 >/dev/null 2>&1 & echo "left $!"; exit 0`)
+	if got := e.status(); got != 0 {
+		t.Errorf("exit status %d, want that of the command, 0", got)
+	}
+	var pid int
+	if _, err := fmt.Sscanf(e.stdout.String(), "left %d", &pid); err != nil {
+		t.Fatalf("the command did not run: %v, %q", err, e.stdout.String())
+	}
+	if alive(pid) {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Error(err)
+		}
+		t.Errorf("process %d of the command is left", pid)
 	}
 }
 

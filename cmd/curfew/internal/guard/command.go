@@ -1,6 +1,8 @@
 // Package guard runs a foreign command so that neither it nor what it started
 // outlives this process: a process between the two holds one end of a pipe and
-// kills the command's process group when the other end is gone.
+// kills the command's process group when the other end is gone. What is left of
+// the group when the command has ended is killed too. Only what made a process
+// group of its own, as a job of an interactive shell does, is its own business.
 package guard
 
 import (
@@ -10,6 +12,8 @@ import (
 	"os"
 	"os/exec"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // Command is a running command. Its methods may be called concurrently.
@@ -19,6 +23,7 @@ type Command struct {
 	term   *terminal
 	exited chan struct{}
 	status int
+	left   error // Why the rest of the group could not be killed.
 }
 
 // Start starts the command under a guard, which is this program with the
@@ -53,10 +58,20 @@ func Start(reexec, command, env []string) (*Command, error) {
 
 func (c *Command) wait() {
 	defer close(c.exited)
+	// The rest of the group is killed before the guard, its leader, is reaped:
+	// until then nobody else can have the group's number.
+	awaitEnd(c.cmd.Process.Pid)
+	c.left = c.signal(syscall.SIGKILL)
 	_ = c.cmd.Wait() // The state tells more than the error.
 	c.term.takeBack()
 	_ = c.alive.Close()
 	c.status = exitStatus(c.cmd.ProcessState)
+}
+
+// awaitEnd waits for a child's end without reaping it.
+func awaitEnd(pid int) {
+	for errors.Is(unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil), unix.EINTR) {
+	}
 }
 
 // Exited is closed when the command has ended.
@@ -71,7 +86,7 @@ func (c *Command) Status() int { return c.status }
 func (c *Command) Stop(ctx context.Context) error {
 	select {
 	case <-c.exited:
-		return nil
+		return c.left
 	default:
 	}
 	if err := c.signal(syscall.SIGTERM); err != nil {
@@ -79,7 +94,7 @@ func (c *Command) Stop(ctx context.Context) error {
 	}
 	select {
 	case <-c.exited:
-		return nil
+		return c.left
 	case <-ctx.Done():
 	}
 	if err := c.signal(syscall.SIGKILL); err != nil {
