@@ -30,14 +30,15 @@ type revocation struct {
 	streams *rpc.RevocationServer
 }
 
-func newRevocation(log *slog.Logger, pool *pgxpool.Pool) (*revocation, error) {
+// newRevocation takes the connections of the feed, and those of calls.
+func newRevocation(log *slog.Logger, feedPool, pool *pgxpool.Pool) (*revocation, error) {
 	name, err := os.Hostname()
 	if err != nil {
 		name = "auth"
 	}
 	clock := leaseclock.System()
 	engine, err := feed.New(feed.Config{
-		Store: postgres.NewFeed(pool), Replica: name, Clock: clock, Logger: log,
+		Store: postgres.NewFeed(feedPool), Replica: name, Clock: clock, Logger: log,
 	})
 	if err != nil {
 		return nil, err
@@ -48,7 +49,8 @@ func newRevocation(log *slog.Logger, pool *pgxpool.Pool) (*revocation, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &revocation{engine: engine, watcher: own, streams: rpc.NewRevocationServer(engine, barrier{engine})}, nil
+	streams := rpc.NewRevocationServer(engine, barrier{engine}, head{engine, postgres.NewFeed(pool)})
+	return &revocation{engine: engine, watcher: own, streams: streams}, nil
 }
 
 // addTo lets the group run the feed. Watchers are asked to move when the stop
@@ -112,4 +114,19 @@ func (b barrier) Await(ctx context.Context, seq int64) (account.Receipt, error) 
 		return account.Receipt{}, err
 	}
 	return account.Receipt{Seq: r.Seq, Acked: int(r.Acked), Expired: int(r.Expired), Waited: r.Waited}, nil
+}
+
+// head is the end of the feed as the engine knows it, or else as it is.
+type head struct {
+	engine *feed.Engine
+	feed   *postgres.Feed
+}
+
+// Reached implements rpc.Head.
+func (h head) Reached(ctx context.Context, seq int64) (bool, error) {
+	if seq <= h.engine.Head() {
+		return true, nil
+	}
+	newest, err := h.feed.Head(ctx)
+	return seq <= newest, err
 }

@@ -123,6 +123,12 @@ func TestTheFeedRefusesWhatCannotBeAndListsItsReplicas(t *testing.T) {
 			t.Errorf("position %d: %v", seq, err)
 		}
 	}
+	// Else a revocation that comes later is certified before it is in force.
+	for _, seq := range []int64{1, 1e15} {
+		if _, err := r.revocation.AwaitRevocation(ctx, &revocationv1.AwaitRevocationRequest{Seq: seq}); status.Code(err) != codes.NotFound || status.Reason(err) != "REQUEST_INVALID" {
+			t.Errorf("position %d of an empty feed: %v", seq, err)
+		}
+	}
 	root := as(t.Context(), w.administrator(t, r).GetAccessToken())
 	list, err := r.revocation.ListRevocationReplicas(root, &revocationv1.ListRevocationReplicasRequest{})
 	if err != nil || len(list.GetReplicas()) != 1 || list.GetReplicas()[0].GetPrincipal() != "services/auth" {

@@ -41,7 +41,7 @@ func serve(ctx context.Context, rt *server.Runtime, cfg *Config) error {
 	if err := poolpart.Add(rt.Group, "feed database", feedPool); err != nil {
 		return err
 	}
-	feed, err := newRevocation(rt.Log, feedPool)
+	feed, err := newRevocation(rt.Log, feedPool, pool)
 	if err != nil {
 		return err
 	}

@@ -96,6 +96,14 @@ FROM revocation_head h LEFT JOIN LATERAL (
 ) r ON true
 ORDER BY r.seq, r.part`
 
+// Head returns the highest position that is committed.
+func (f *Feed) Head(ctx context.Context) (seq int64, err error) {
+	if err := f.pool.QueryRow(ctx, `SELECT seq FROM revocation_head`).Scan(&seq); err != nil {
+		return 0, wrap("read head", err)
+	}
+	return seq, nil
+}
+
 // feedRow has no rule if there is none.
 type feedRow struct {
 	Generation string

@@ -15,21 +15,36 @@ import (
 	"github.com/curfew-platform/curfew/services/auth/internal/account"
 )
 
+// Head is the end of the feed.
+type Head interface {
+	// Reached says whether something was committed at seq.
+	Reached(ctx context.Context, seq int64) (bool, error)
+}
+
+// maxAwaiting bounds the calls of AwaitRevocation that wait: each holds memory
+// of the engine for as long as a row lease, and anybody who can log in can call.
+const maxAwaiting = 256
+
 // RevocationServer serves the feed, and ends its streams when the process
 // stops: they have no end of their own, and a drain would wait for them. Its
 // statuses are those of this service.
 type RevocationServer struct {
 	*feedgrpc.Service
 
-	barrier account.Barrier
-	ending  context.Context //nolint:containedctx // of the server's life, not of a call
-	end     context.CancelFunc
+	barrier  account.Barrier
+	head     Head
+	awaiting chan struct{}
+	ending   context.Context //nolint:containedctx // of the server's life, not of a call
+	end      context.CancelFunc
 }
 
 // NewRevocationServer returns a server of the engine.
-func NewRevocationServer(engine *feed.Engine, barrier account.Barrier) *RevocationServer {
+func NewRevocationServer(engine *feed.Engine, barrier account.Barrier, head Head) *RevocationServer {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &RevocationServer{Service: feedgrpc.New(engine), barrier: barrier, ending: ctx, end: cancel}
+	return &RevocationServer{
+		Service: feedgrpc.New(engine), barrier: barrier, head: head,
+		awaiting: make(chan struct{}, maxAwaiting), ending: ctx, end: cancel,
+	}
 }
 
 // End ends every stream, those that come later too. What their watchers hold
@@ -44,11 +59,28 @@ func (s *RevocationServer) WatchRevocations(stream revocationv1.RevocationServic
 	return shown(s.Service.WatchRevocations(&endingStream{ServerStream: stream, watch: stream, ctx: ctx}))
 }
 
-// AwaitRevocation implements revocationv1.RevocationServiceServer.
+// AwaitRevocation implements revocationv1.RevocationServiceServer. It says
+// nothing about a position that the feed has not reached: what is committed
+// there later would be certified before it is in force.
 func (s *RevocationServer) AwaitRevocation(ctx context.Context, r *revocationv1.AwaitRevocationRequest) (*revocationv1.AwaitRevocationResponse, error) {
 	if r.GetSeq() < 1 {
 		return nil, status.New(codes.InvalidArgument, authzDomain, authzv1.ErrorReason_ERROR_REASON_REQUEST_INVALID,
 			"seq is not positive", status.Field("seq", "not positive"))
+	}
+	select {
+	case s.awaiting <- struct{}{}:
+		defer func() { <-s.awaiting }()
+	default:
+		return nil, status.New(codes.ResourceExhausted, authzDomain, authzv1.ErrorReason_ERROR_REASON_RATE_LIMITED,
+			"too many calls wait for revocations", status.Retry(busyRetry))
+	}
+	reached, err := s.head.Reached(ctx, r.GetSeq())
+	if err != nil {
+		return nil, fail(err)
+	}
+	if !reached {
+		return nil, status.New(codes.NotFound, authzDomain, authzv1.ErrorReason_ERROR_REASON_REQUEST_INVALID,
+			"nothing was revoked at this position yet", status.Field("seq", "above the head of the feed"))
 	}
 	receipt, err := s.barrier.Await(ctx, r.GetSeq())
 	if err != nil {
