@@ -28,6 +28,13 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/token/tokentest"
 )
 
+// fromTheFuture is what an issuer stamps whose clock is ahead by more than the
+// leeway.
+func fromTheFuture() tokentest.Claims {
+	now := time.Now().Add(time.Minute).Unix()
+	return tokentest.Claims{"iat": now, "nbf": now, "auth_time": now, "exp": now + 300}
+}
+
 func TestTheChainNamesItsLinksInTheDeclaredOrder(t *testing.T) {
 	h := newHarness(t, &shop.Server{})
 	var names []string
@@ -132,6 +139,7 @@ func TestCallsWithoutAGoodTokenAreRefused(t *testing.T) {
 		"an empty token":     {metadata.AppendToOutgoingContext(with(t, ""), "authorization", "Bearer "), "TOKEN_MALFORMED"},
 		"a changed token":    {with(t, good[:len(good)-6]+"AAAAAA"), "TOKEN_MALFORMED"},
 		"an expired token":   {with(t, h.issuer.User(t, "u1", nil, tokentest.Claims{"iat": 1000, "nbf": 1000, "auth_time": 1000, "exp": 1300})), "TOKEN_EXPIRED"},
+		"a clock far ahead":  {with(t, h.issuer.User(t, "u1", nil, fromTheFuture())), "TOKEN_MALFORMED"},
 		"another audience":   {with(t, h.issuer.User(t, "u1", nil, tokentest.Claims{"aud": "other"})), "TOKEN_WRONG_AUDIENCE"},
 		"a megabyte instead": {with(t, strings.Repeat("a", 7<<10)), "TOKEN_MALFORMED"},
 	} {

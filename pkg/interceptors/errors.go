@@ -28,7 +28,7 @@ func errorsLink(logger *slog.Logger) link {
 			if err == nil {
 				return nil
 			}
-			shown, level := edge(c, err)
+			level, shown := edge(c, err)
 			if level != quiet {
 				attrs := []slog.Attr{
 					slog.String("method", c.method), slog.String("request_id", c.requestID),
@@ -50,43 +50,43 @@ func errorsLink(logger *slog.Logger) link {
 // quiet is the level of what was to be expected: it is not logged here.
 const quiet = slog.LevelDebug
 
-// edge returns what the client sees, and the level at which the cause is
-// logged.
-func edge(c *call, err error) (shown error, level slog.Level) {
+// edge returns the level at which the cause is logged, and what the client
+// sees.
+func edge(c *call, err error) (level slog.Level, shown error) {
 	if ours, ok := errors.AsType[*status.Error](err); ok {
 		// Only our status travels, not what was wrapped around it.
 		switch ours.GRPCStatus().Code() {
 		case codes.Internal, codes.Unknown, codes.DataLoss:
-			return ours, slog.LevelError
+			return slog.LevelError, ours
 		case codes.Unavailable:
 			// What this server depends on is down: nothing else tells operators what.
 			if ours.Unwrap() != nil {
-				return ours, slog.LevelWarn
+				return slog.LevelWarn, ours
 			}
 		}
-		return ours, quiet
+		return quiet, ours
 	}
 	if _, ok := errors.AsType[*panicError](err); ok {
-		return errInternal, slog.LevelError
+		return slog.LevelError, errInternal
 	}
 	// A context error explains itself if it is the call that ended; the time-out
 	// of a query inside is an internal error.
 	switch ended := c.ended; {
 	case errors.Is(ended, context.DeadlineExceeded):
-		return errDeadline, quiet
+		return quiet, errDeadline
 	case ended != nil && (errors.Is(err, context.Canceled) || grpcstatus.Code(err) == codes.Canceled):
-		return errCanceled, quiet
+		return quiet, errCanceled
 	}
 	// What generated code returns for a method that nobody implements. A wrapped
 	// one is of a downstream call.
 	if st, ok := err.(interface{ GRPCStatus() *grpcstatus.Status }); ok && st.GRPCStatus().Code() == codes.Unimplemented {
-		return errUnimplemented, quiet
+		return quiet, errUnimplemented
 	}
 	if c.infrastructure {
 		// Health and reflection make their own statuses, with texts of their own.
 		if st, ok := grpcstatus.FromError(err); ok {
-			return status.Plain(st.Code(), st.Message()), quiet
+			return quiet, status.Plain(st.Code(), st.Message())
 		}
 	}
-	return errInternal, slog.LevelError
+	return slog.LevelError, errInternal
 }

@@ -10,10 +10,12 @@ import (
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	grpcstatus "google.golang.org/grpc/status"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/creds"
 	"github.com/curfew-platform/curfew/pkg/interceptors/token"
+	authzv1 "github.com/curfew-platform/curfew/proto/gen/curfew/authz/v1"
 )
 
 func pair(n int) creds.Pair {
@@ -157,6 +159,28 @@ func TestTheIssuersRefusalEndsTheSession(t *testing.T) {
 				t.Errorf("the store still holds a session: %v", err)
 			}
 		})
+	}
+}
+
+// TestATokenOfAClockThatIsAhead: verifiers call it malformed until their clock
+// has caught up.
+func TestATokenOfAClockThatIsAheadEndsNoSession(t *testing.T) {
+	store := creds.NewMemoryStore(pair(1))
+	g := &gate{judge: func(string) error {
+		return refusal(codes.Unauthenticated, authzv1.ErrorReason_ERROR_REASON_TOKEN_MALFORMED)
+	}}
+	client := dial(t, g, creds.Session(store, func(context.Context, token.Raw) (creds.Pair, error) {
+		t.Error("renewed, which does not help")
+		return pair(2), nil
+	}))
+	for _, code := range []codes.Code{codes.Unauthenticated, codes.OK} {
+		if _, err := client.Check(t.Context(), &healthpb.HealthCheckRequest{}); grpcstatus.Code(err) != code {
+			t.Errorf("got %v, want %v", err, code)
+		}
+		if held, err := store.Load(t.Context()); err != nil || held.Refresh != "r1" {
+			t.Errorf("the store was changed: %v", err)
+		}
+		g.judge = func(string) error { return nil }
 	}
 }
 

@@ -48,8 +48,12 @@ type Profile struct {
 	// Claims, if not empty, are all that a token may carry. An unknown claim
 	// may restrict the token (`cnf` does), so ignoring it would widen it.
 	Claims []string
-	// Leeway for clocks that differ, on exp, nbf, iat and auth_time. At most 2
-	// minutes; default 5 s.
+	// Leeway for clocks that differ, on exp, nbf, iat and auth_time: 0 to 2
+	// minutes. Curfew has 5 s, OIDC 30 s. It is assumed that the clock that
+	// stamps tokens is ahead of the verifier's by no more than that. Where it is,
+	// fresh tokens are malformed until the verifier's clock has caught up:
+	// calls fail, and a renewal would not help, so clients do not ask for one;
+	// no client may end a session for it.
 	Leeway time.Duration
 	// MaxLife bounds exp - iat: a rule of the revocation set is forgotten after
 	// the longest life, so a longer token would come back to life.
