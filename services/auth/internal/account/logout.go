@@ -7,8 +7,8 @@ import (
 )
 
 type logoutStore interface {
-	// EndSession ends the session if it lives, and revokes its tokens in any
-	// case, so that a repeated call waits for the same thing.
+	// EndSession ends the session if it lives, and revokes its tokens unless a
+	// rule does so already; a repeated call waits for the same thing.
 	EndSession(ctx context.Context, session uuid.UUID) (seq int64, err error)
 }
 

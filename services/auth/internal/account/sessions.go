@@ -21,9 +21,9 @@ type SessionPage struct {
 type sessionsStore interface {
 	// Sessions returns live sessions, newest first: at most Limit.
 	Sessions(ctx context.Context, p SessionPage) ([]Session, error)
-	// RevokeSession ends the session of the user and revokes its tokens; a
-	// session that has ended is revoked again. ErrSessionNotFound if there is
-	// no such row.
+	// RevokeSession ends the session of the user and revokes its tokens; for a
+	// session that has ended it returns the position of the rule that does so
+	// already. ErrSessionNotFound if there is no such row.
 	RevokeSession(ctx context.Context, user, session uuid.UUID) (Session, int64, error)
 }
 

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"errors"
+	"sync"
 	"testing"
 
 	"github.com/google/uuid"
@@ -99,13 +100,58 @@ func TestRevokeSessionNeedsTheOwnerOfTheSessionAndMayBeRepeated(t *testing.T) {
 	if _, _, err := d.RevokeSession(t.Context(), stranger, s.SessionID); !errors.Is(err, account.ErrSessionNotFound) {
 		t.Errorf("a stranger's name for it: %v", err)
 	}
-	for want := range int64(2) {
+	for range 2 {
 		ended, seq, err := d.RevokeSession(t.Context(), user, s.SessionID)
-		if err != nil || ended.ID != s.SessionID || seq != want+1 {
+		if err != nil || ended.ID != s.SessionID || seq != 1 {
 			t.Errorf("RevokeSession = %+v at %d, %v", ended, seq, err)
 		}
 	}
 	d.refused(t, present(t, s.SessionID, 1), account.ErrSessionRevoked)
+}
+
+// Else one customer fills the feed of all services.
+func TestASessionIsRevokedByOneRuleHoweverOftenItIsAskedFor(t *testing.T) {
+	d := open(t)
+	user := d.user(t).ID
+	s := d.session(t, user)
+	var wg sync.WaitGroup
+	for i := range 16 {
+		wg.Go(func() {
+			seq, err := d.EndSession(t.Context(), s.SessionID)
+			if i%2 == 0 {
+				_, seq, err = d.RevokeSession(t.Context(), user, s.SessionID)
+			}
+			if err != nil || seq != 1 {
+				t.Errorf("position %d, %v", seq, err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := scan[int](t, d, `SELECT count(*) FROM revocation_rules`); n != 1 {
+		t.Errorf("%d rules", n)
+	}
+	// A rule that is forgotten before the last token is over is not enough.
+	d.exec(t, `UPDATE revocation_rules SET keep_until = keep_until - interval '1 s'`)
+	for range 2 {
+		if _, seq, err := d.RevokeSession(t.Context(), user, s.SessionID); err != nil || seq != 2 {
+			t.Errorf("after a rule that ends too early: position %d, %v", seq, err)
+		}
+	}
+}
+
+// The end of a session by a new password has a rule of another kind.
+func TestRevokingASessionThatEndedOtherwiseRevokesItsTokens(t *testing.T) {
+	d := open(t)
+	user := d.user(t).ID
+	s := d.session(t, user)
+	if _, _, err := d.Deactivate(t.Context(), user); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, seq, err := d.RevokeSession(t.Context(), user, s.SessionID); err != nil || seq != 2 {
+			t.Errorf("position %d, %v", seq, err)
+		}
+	}
 }
 
 // R AB_PURGE: detection outlives the clean-up.

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -61,7 +62,7 @@ func (s *Store) RevokeSession(ctx context.Context, user, session uuid.UUID) (acc
 			return instead(err, account.ErrSessionNotFound)
 		}
 		ended = row.session()
-		seq, err = s.revokeSessions(ctx, tx, session)
+		seq, err = s.revokeEnded(ctx, tx, session)
 		return err
 	})
 	return ended, seq, err
@@ -72,13 +73,32 @@ func (s *Store) RevokeSession(ctx context.Context, user, session uuid.UUID) (acc
 func (s *Store) EndSession(ctx context.Context, session uuid.UUID) (int64, error) {
 	var seq int64
 	err := s.transactRevoking(ctx, "end session", func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, `UPDATE sessions SET revoked_at = now(), reason = $2 WHERE id = $1 AND revoked_at IS NULL`,
+		_, err := tx.Exec(ctx, `UPDATE sessions SET revoked_at = coalesce(revoked_at, now()), reason = coalesce(reason, $2) WHERE id = $1`,
 			session, reasonEnded)
 		if err != nil {
 			return err
 		}
-		seq, err = s.revokeSessions(ctx, tx, session)
+		seq, err = s.revokeEnded(ctx, tx, session)
 		return err
 	})
+	return seq, err
+}
+
+// ruleOfSQL finds a rule about all tokens of an ended session: none was made
+// after its end, and the rule is kept until the last one is over.
+const ruleOfSQL = `
+SELECT r.seq FROM sessions s JOIN revocation_rules r ON r.kind = 'session' AND r.subject = s.id::text AND r.issuer = $2
+WHERE s.id = $1 AND r.keep_until >= s.revoked_at + $3::interval
+ORDER BY r.seq LIMIT 1`
+
+// revokeEnded revokes the tokens of a session that has ended in this
+// transaction or before. If a rule does so already it returns that one's
+// position: else one session could be made to fill the feed. The row of the
+// session is locked by then, so that of calls at once one makes the rule.
+func (s *Store) revokeEnded(ctx context.Context, tx pgx.Tx, session uuid.UUID) (seq int64, err error) {
+	err = tx.QueryRow(ctx, ruleOfSQL, session, s.issuer, s.keep).Scan(&seq)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return s.revokeSessions(ctx, tx, session)
+	}
 	return seq, err
 }
