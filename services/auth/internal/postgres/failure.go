@@ -3,7 +3,8 @@ package postgres
 import (
 	"errors"
 	"fmt"
-	"strings"
+	"io"
+	"net"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -19,16 +20,40 @@ func wrap(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// unreachable: no connection, or the server ended it. Class 08 is connection
-// exceptions, 53300 too many connections, 57P01 to 57P03 shutdown and start.
+// unreachable: no connection, or one that broke, or a server that is going, has
+// no room, or is no primary any more. What a statement did is then not known.
 func unreachable(err error) bool {
-	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+	if pe, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return unreachableState(pe.Code)
+	}
+	_, connecting := errors.AsType[*pgconn.ConnectError](err)
+	return connecting || pgconn.SafeToRetry(err) || brokenConnection(err)
+}
+
+// States of a server that ended a transaction for reasons of its own.
+const (
+	stateReadOnly          = "25006" // a former primary, after a failover
+	stateIdleInTransaction = "25P03" // this process stood still
+)
+
+func unreachableState(code string) bool {
+	if code == stateReadOnly || code == stateIdleInTransaction {
 		return true
 	}
-	if pe, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return strings.HasPrefix(pe.Code, "08") || strings.HasPrefix(pe.Code, "57P0") || pe.Code == "53300"
+	switch code[:min(2, len(code))] {
+	case "08", "53", "57": // connection, resources, operator intervention
+		return true
 	}
-	return pgconn.SafeToRetry(err)
+	return false
+}
+
+// brokenConnection says whether err is the end of the connection itself.
+func brokenConnection(err error) bool {
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) {
+		return true
+	}
+	_, ok := errors.AsType[*net.OpError](err)
+	return ok
 }
 
 func uniqueViolation(err error) bool {
