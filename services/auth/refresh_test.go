@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/status"
@@ -111,6 +112,23 @@ func TestALostAnswerIsGivenAgainWithTheRetryKeyHoweverLate(t *testing.T) {
 	req.RetryKey = []byte("fedcba9876543210")
 	if _, err := r.auth.RefreshTokens(t.Context(), req); status.Reason(err) != "REFRESH_REUSED" {
 		t.Errorf("another key: %v", err)
+	}
+}
+
+func TestANativeSessionIsToldThatItsRefreshNeedsARetryKey(t *testing.T) {
+	r := newWorld(t).start(t)
+	r.register(t, "anna@example.com")
+	login, err := r.auth.Login(t.Context(), &authv1.LoginRequest{Email: "anna@example.com", Password: password, Native: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	req := &authv1.RefreshTokensRequest{RefreshToken: login.GetRefreshToken()}
+	if _, err := r.auth.RefreshTokens(t.Context(), req); status.Code(err) != codes.InvalidArgument || status.Reason(err) != "REQUEST_INVALID" {
+		t.Errorf("without a key: %v", err)
+	}
+	req.RetryKey = []byte("0123456789abcdef")
+	if _, err := r.auth.RefreshTokens(t.Context(), req); err != nil {
+		t.Errorf("with a key: %v", err)
 	}
 }
 

@@ -26,8 +26,8 @@ type Presented struct {
 // Refreshed is the verdict on a Presented.
 type Refreshed struct {
 	Generation Generation
-	// Refused is nil, ErrRefreshUnknown, ErrRefreshExpired, ErrRefreshReused or
-	// ErrSessionRevoked. Reused means that the session was ended and its
+	// Refused is nil, ErrRefreshUnknown, ErrRefreshExpired, ErrRefreshReused,
+	// ErrSessionRevoked or ErrRetryKeyRequired. Reused means that the session was ended and its
 	// tokens revoked in the same statement.
 	Refused error
 	// Ahead: the token is of a generation that the database has not made.
@@ -42,7 +42,8 @@ type refreshStore interface {
 
 // Refresh exchanges a refresh token. A refusal is one of ErrRefreshUnknown,
 // ErrRefreshExpired, ErrRefreshReused and ErrSessionRevoked; nothing else means
-// that the session is over.
+// that the session is over. ErrRetryKeyRequired says that a native session
+// was to be refreshed without a key; nothing has changed.
 func (s *Service) Refresh(ctx context.Context, token string, retryKey []byte) (Tokens, error) {
 	t, err := s.refresh.Decode(token)
 	if err != nil {

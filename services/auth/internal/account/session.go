@@ -14,6 +14,9 @@ var (
 	ErrRefreshUnknown  = errors.New("refresh token is unknown")
 	ErrRefreshExpired  = errors.New("session reached its idle or absolute limit")
 	ErrRefreshReused   = errors.New("an older refresh token was presented; the session is ended")
+	// ErrRetryKeyRequired: the session is native and goes on; the call is to be
+	// made with a retry key.
+	ErrRetryKeyRequired = errors.New("a native session is refreshed with a retry key only")
 )
 
 // Session is one login on one device.

@@ -49,6 +49,8 @@ func (s *Store) Refresh(ctx context.Context, p account.Presented) (account.Refre
 		return account.Refreshed{Refused: account.ErrRefreshUnknown, Ahead: r.Ahead}, nil
 	case "REFRESH_EXPIRED":
 		return account.Refreshed{Refused: account.ErrRefreshExpired}, nil
+	case "RETRY_KEY_REQUIRED":
+		return account.Refreshed{Refused: account.ErrRetryKeyRequired}, nil
 	default:
 		return account.Refreshed{Refused: account.ErrSessionRevoked}, nil
 	}

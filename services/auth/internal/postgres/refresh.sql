@@ -23,6 +23,9 @@ WITH r AS (
   WHERE s.id = $1::uuid AND u.id = s.user_id AND u.active
     AND s.revoked_at IS NULL AND s.expires_at > now() AND s.rotated_at > now() - $7::interval
     AND $2::int <= s.gen
+    -- A native session has no window: without a key a lost answer would be lost
+    -- for good, and the next try would look like theft.
+    AND NOT (s.native AND $3::bytea IS NULL AND $2::int = s.gen)
   RETURNING s.id, s.user_id, s.gen, s.token_kid, s.jti, s.rotated_at, s.auth_time, s.revoked_at, u.epoch, u.roles
 ), h AS ( -- theft only: rule and head in the same statement, the lock of the head last
   UPDATE revocation_head SET seq = seq + 1 WHERE EXISTS (SELECT 1 FROM r WHERE r.revoked_at IS NOT NULL) RETURNING seq
@@ -37,5 +40,6 @@ SELECT r.id, r.user_id, r.gen, r.token_kid, r.jti, r.rotated_at, r.auth_time, r.
             WHEN r.id IS NOT NULL             THEN ''
             WHEN x.id IS NULL OR $2::int > x.gen THEN 'REFRESH_UNKNOWN'
             WHEN x.expires_at <= now() OR x.rotated_at <= now() - $7::interval THEN 'REFRESH_EXPIRED'
+            WHEN x.native AND $3::bytea IS NULL AND $2::int = x.gen AND x.revoked_at IS NULL THEN 'RETRY_KEY_REQUIRED'
             ELSE 'SESSION_REVOKED' END AS refused
 FROM (SELECT $1::uuid AS sid) q LEFT JOIN r ON true LEFT JOIN h ON true LEFT JOIN sessions x ON x.id = q.sid

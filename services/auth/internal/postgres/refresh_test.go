@@ -170,6 +170,28 @@ func TestANativeSessionHasNoWindowAndAnotherKeyIsTheftAtOnce(t *testing.T) {
 	d.refused(t, p, account.ErrRefreshReused)
 }
 
+// Else a lost answer of a client that forgot the key is lost for good, and its
+// next try looks like theft.
+func TestANativeSessionIsNotRefreshedWithoutARetryKey(t *testing.T) {
+	d := open(t)
+	n := verified(t, d.user(t).ID)
+	n.Native = true
+	s, err := d.OpenSession(t.Context(), n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // young, and old enough to rotate
+		d.refused(t, present(t, s.SessionID, 1), account.ErrRetryKeyRequired)
+		d.age(t, s.SessionID, window)
+	}
+	p := present(t, s.SessionID, 1)
+	p.RetryHash = []byte("owner")
+	d.want(t, p, 2)
+	// A copy of an older one is theft with any key and with none.
+	d.refused(t, present(t, s.SessionID, 1), account.ErrRefreshReused)
+	d.refused(t, present(t, s.SessionID, 2), account.ErrSessionRevoked)
+}
+
 func TestIdleAndAbsoluteLimitsEndASessionAsExpired(t *testing.T) {
 	d := open(t)
 	user := d.user(t).ID

@@ -89,6 +89,10 @@ func fail(err error) error {
 		return status.New(codes.InvalidArgument, authzDomain, authzv1.ErrorReason_ERROR_REASON_PAGE_TOKEN_INVALID,
 			"the page token is not one of this list", status.Field("page_token", "not one of this list"))
 	}
+	if errors.Is(err, account.ErrRetryKeyRequired) {
+		return status.New(codes.InvalidArgument, authzDomain, authzv1.ErrorReason_ERROR_REASON_REQUEST_INVALID,
+			"a native session is refreshed with a retry key only", status.Field("retry_key", "required for a native session"))
+	}
 	// A call that ended is judged by the chain, which knows why it did.
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
