@@ -64,9 +64,10 @@ func (r record) decayed(now time.Time) record {
 	if r.since.IsZero() {
 		r.since = now
 	}
-	windows := max(now.Sub(r.since), 0) / window
-	r.failures >>= min(windows, 62)
-	r.since = r.since.Add(windows * window)
+	if passed := max(now.Sub(r.since), 0); passed >= window {
+		r.failures >>= min(passed/window, 62)
+		r.since = now.Add(-passed % window)
+	}
 	return r
 }
 
