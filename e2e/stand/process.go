@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -58,7 +59,9 @@ func (s *Stand) StartService(ctx context.Context, name string, env []string, arg
 				p.Kill()
 				return nil, fmt.Errorf("start %s: %w", name, err)
 			}
-			return p, nil
+			if p.isReady(ctx) {
+				return p, nil
+			}
 		case <-p.done:
 			return nil, fmt.Errorf("%s ended before it was ready: %w\n%s", name, p.err, p.stderr.String())
 		case <-ctx.Done():
@@ -66,6 +69,20 @@ func (s *Stand) StartService(ctx context.Context, name string, env []string, arg
 			return nil, fmt.Errorf("%s is not ready: %w\n%s", name, context.Cause(ctx), p.stderr.String())
 		}
 	}
+}
+
+// isReady asks the HTTP edge whether the process may get traffic: the feed of
+// revocations may come a moment after the start.
+func (p *Process) isReady(ctx context.Context) bool {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.HTTP+"/readyz", http.NoBody)
+	if err != nil {
+		return false
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	return res.Body.Close() == nil && res.StatusCode == http.StatusOK
 }
 
 // Start starts a program in a process group of its own.

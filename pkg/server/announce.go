@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/curfew-platform/curfew/pkg/lifecycle"
 )
@@ -16,30 +15,6 @@ import (
 type addresses struct {
 	GRPC string `json:"grpc"`
 	HTTP string `json:"http,omitempty"`
-}
-
-// readyPoll is how often a service is asked whether it is ready.
-const readyPoll = 10 * time.Millisecond
-
-// readiness holds the start back, after the listeners and before health says
-// SERVING, until the service may get traffic. A stop ends the wait.
-func readiness(ready func() bool) lifecycle.Part {
-	return lifecycle.Part{
-		Name:  "readiness",
-		Phase: lifecycle.IntakeOff,
-		Start: func(ctx context.Context) error {
-			tick := time.NewTicker(readyPoll)
-			defer tick.Stop()
-			for !ready() {
-				select {
-				case <-tick.C:
-				case <-ctx.Done():
-					return context.Cause(ctx)
-				}
-			}
-			return nil
-		},
-	}
 }
 
 // announce writes the addresses to a file when the service has started, whole

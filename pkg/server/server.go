@@ -44,9 +44,8 @@ type API struct {
 	Gateways []Gateway
 	// Routes adds further HTTP routes to the edge; nil for none.
 	Routes func(mux *http.ServeMux)
-	// Ready tells whether the service may get traffic; nil means yes. Until it
-	// does the listeners answer, health says NOT_SERVING and the service does
-	// not count as started. It may turn true once.
+	// Ready tells whether the service may get traffic, beside having started;
+	// nil means yes. Until it is true, which it stays, health says NOT_SERVING.
 	Ready func() bool
 }
 
@@ -81,7 +80,7 @@ func Add(rt *Runtime, api API) error {
 	if api.Settings.Reflection {
 		reflection.Register(srv)
 	}
-	if err := grpcserver.Add(rt.Group, "grpc", srv, listener, status, grpcserver.WithTracker(tracker)); err != nil {
+	if err := grpcserver.Add(rt.Group, "grpc", srv, listener, status, grpcserver.WithTracker(tracker), grpcserver.WithReady(api.Ready)); err != nil {
 		return err
 	}
 	bound := addresses{GRPC: listener.Addr().String()}
@@ -96,11 +95,6 @@ func Add(rt *Runtime, api API) error {
 		}
 	}
 	rt.Log.Info("listening", "grpc", bound.GRPC, "http", bound.HTTP)
-	if api.Ready != nil {
-		if err := rt.Group.Add(readiness(api.Ready)); err != nil {
-			return err
-		}
-	}
 	if api.Settings.AddrFile == "" {
 		return nil
 	}

@@ -229,26 +229,22 @@ func TestHealthSaysServingOnlyWhenTheServiceIsReady(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	check := func() healthv1.HealthCheckResponse_ServingStatus {
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		defer cancel()
-		r, err := healthv1.NewHealthClient(conn).Check(ctx, &healthv1.HealthCheckRequest{}, grpc.WaitForReady(true))
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	watch, err := healthv1.NewHealthClient(conn).Watch(ctx, &healthv1.HealthCheckRequest{}, grpc.WaitForReady(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []healthv1.HealthCheckResponse_ServingStatus{healthv1.HealthCheckResponse_NOT_SERVING, healthv1.HealthCheckResponse_SERVING} {
+		r, err := watch.Recv()
 		if err != nil {
 			t.Fatal(err)
 		}
-		return r.GetStatus()
-	}
-	if got := check(); got != healthv1.HealthCheckResponse_NOT_SERVING {
-		t.Errorf("not ready: %v", got)
-	}
-	ready.Store(true)
-	select {
-	case <-group.Started():
-	case <-time.After(10 * time.Second):
-		t.Fatal("ready and not started")
-	}
-	if got := check(); got != healthv1.HealthCheckResponse_SERVING {
-		t.Errorf("ready: %v", got)
+		if r.GetStatus() != want {
+			t.Errorf("%v, want %v", r.GetStatus(), want)
+		}
+		<-group.Started()
+		ready.Store(true)
 	}
 }
 

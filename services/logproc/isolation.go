@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -17,6 +18,9 @@ import (
 
 // goPanic is the exit status of a Go program that panics, or whose memory ends.
 const goPanic = 2
+
+// sigquitTrace begins the trace that the runtime prints for a SIGQUIT.
+const sigquitTrace = "SIGQUIT: quit"
 
 // isolations runs a process for each suspected partition.
 type isolations struct {
@@ -66,7 +70,8 @@ func own(e supervisor.Exit) bool {
 	}
 	switch e.Signal {
 	case 0:
-		return e.Code == goPanic
+		// A SIGQUIT from outside prints a trace and exits like a panic.
+		return e.Code == goPanic && !strings.Contains(e.Stderr, sigquitTrace)
 	case syscall.SIGSEGV, syscall.SIGABRT, syscall.SIGBUS:
 		return true
 	}

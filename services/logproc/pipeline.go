@@ -146,8 +146,9 @@ func (p *pipeline) intakeOff(context.Context) error {
 func (p *pipeline) report(ctx context.Context) error {
 	call, cancel := context.WithTimeout(ctx, finalTimeout)
 	defer cancel()
-	p.parent.CommitOffsets(call)
+	// The report first: the group offsets are for lag tools only.
 	r := p.parent.Final(call)
+	p.parent.CommitOffsets(call)
 	for _, s := range r.Silent {
 		p.rt.LocalLog.Warn("no report of a killed worker", "slot", s.Slot, "isolation", s.Isolation, "partition", s.Key.String(),
 			"from", s.From, "to", s.To, "stored", s.Tally.Stored, "handed_back", s.Tally.HandedBack)
@@ -187,10 +188,18 @@ func (p *pipeline) Heartbeat(ctx context.Context) error {
 	return errNotJoined
 }
 
-// Commit implements parent.Group.
-func (p *pipeline) Commit(ctx context.Context, offsets map[ledger.Key]int64) error {
+// Generation implements parent.Group.
+func (p *pipeline) Generation() int32 {
 	if m := p.groupMember(); m != nil {
-		return m.Commit(ctx, offsets)
+		return m.Generation()
+	}
+	return -1
+}
+
+// Commit implements parent.Group.
+func (p *pipeline) Commit(ctx context.Context, generation int32, offsets map[ledger.Key]int64) error {
+	if m := p.groupMember(); m != nil {
+		return m.Commit(ctx, generation, offsets)
 	}
 	return errNotJoined
 }

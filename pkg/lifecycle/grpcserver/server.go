@@ -35,6 +35,10 @@ func (f optionFunc) apply(s *server) { f(s) }
 // WithTracker names the tracker whose options the server was made with. It is required.
 func WithTracker(t *Tracker) Option { return optionFunc(func(s *server) { s.tracker = t }) }
 
+// WithReady lets health say SERVING only once ready returns true; it is asked every 25 ms after all parts have started,
+// until it does or the group stops. The group counts as started meanwhile.
+func WithReady(ready func() bool) Option { return optionFunc(func(s *server) { s.isReady = ready }) }
+
 // Add adds the parts of srv to g. The server serves on lis once everything behind it has started; if serving fails, g
 // stops. health, if not nil, says NOT_SERVING until all parts of g have started, then SERVING for "" and every
 // registered service, so services must be registered before g runs. The group owns srv and lis from here on, even if it
@@ -78,6 +82,7 @@ type server struct {
 	srv     *grpc.Server
 	lis     *listener
 	health  *health.Server
+	isReady func() bool
 	tracker *Tracker
 
 	serving  atomic.Bool
@@ -96,7 +101,22 @@ func (s *server) setHealth(status healthpb.HealthCheckResponse_ServingStatus) {
 }
 
 func (s *server) ready(context.Context) error {
-	s.setHealth(healthpb.HealthCheckResponse_SERVING)
+	if s.isReady == nil || s.isReady() {
+		s.setHealth(healthpb.HealthCheckResponse_SERVING)
+		return nil
+	}
+	go func() {
+		tick := time.NewTicker(pollInterval)
+		defer tick.Stop()
+		for !s.isReady() {
+			select {
+			case <-tick.C:
+			case <-s.g.Stopping():
+				return
+			}
+		}
+		s.setHealth(healthpb.HealthCheckResponse_SERVING) // without effect after the shutdown of health
+	}()
 	return nil
 }
 

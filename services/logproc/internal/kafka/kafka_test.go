@@ -2,12 +2,14 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -118,8 +120,19 @@ func TestAHeartbeatIsAnsweredOnlyToTheMemberOfItsGeneration(t *testing.T) {
 	if err := m.Heartbeat(t.Context()); err != nil {
 		t.Errorf("heartbeat of the member: %v", err)
 	}
-	if err := m.Commit(t.Context(), map[ledger.Key]int64{key: 7}); err != nil {
+	generation := m.Generation()
+	if err := m.Commit(t.Context(), generation, map[ledger.Key]int64{key: 7}); err != nil {
 		t.Errorf("commit of the member: %v", err)
+	}
+	for _, other := range []int32{-1, generation - 1, generation + 1} {
+		// Positions that were noted before a rebalance.
+		if err := m.Commit(t.Context(), other, map[ledger.Key]int64{key: 3}); !errors.Is(err, errGeneration) {
+			t.Errorf("commit of positions of generation %d in generation %d: %v", other, generation, err)
+		}
+	}
+	committed, err := kadm.NewClient(m.client).FetchOffsets(t.Context(), "g")
+	if o, ok := committed.Lookup("logs", 0); err != nil || !ok || o.At != 7 {
+		t.Errorf("the group is at %v, %v", o, err)
 	}
 	c.ControlKey(int16(kmsg.Heartbeat), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		c.KeepControl()

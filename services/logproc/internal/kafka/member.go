@@ -127,9 +127,26 @@ func (m *Member) Heartbeat(ctx context.Context) error {
 	return nil
 }
 
-// Commit commits offsets in the generation of this member: one that was left
-// behind by the group is refused, so that the offsets never go back.
-func (m *Member) Commit(ctx context.Context, offsets map[ledger.Key]int64) error {
+// Generation returns the generation of the group that this member belongs to,
+// or a negative number.
+func (m *Member) Generation() int32 {
+	_, generation := m.client.GroupMetadata()
+	return generation
+}
+
+// errGeneration says that the group has moved on since the positions were
+// noted: their partitions may have other owners, who are further.
+var errGeneration = errors.New("the member is in another generation")
+
+// Commit commits offsets in the generation in which they were noted, and in no
+// other, so that the offsets of the group never go back.
+func (m *Member) Commit(ctx context.Context, generation int32, offsets map[ledger.Key]int64) error {
+	ctx = kgo.PreCommitFnContext(ctx, func(req *kmsg.OffsetCommitRequest) error {
+		if generation < 0 || req.Generation != generation {
+			return fmt.Errorf("%w: %d, now %d", errGeneration, generation, req.Generation)
+		}
+		return nil
+	})
 	commit := map[string]map[int32]kgo.EpochOffset{}
 	for key, next := range offsets {
 		if commit[key.Topic] == nil {

@@ -30,8 +30,10 @@ type Group interface {
 	// Heartbeat returns nil when a heartbeat that was sent after the call began
 	// has been answered and this member still belongs to its generation.
 	Heartbeat(ctx context.Context) error
-	// Commit commits group offsets in the member's generation.
-	Commit(ctx context.Context, offsets map[ledger.Key]int64) error
+	// Generation returns that of the member, negative if it has none.
+	Generation() int32
+	// Commit commits group offsets in that generation, or not at all.
+	Commit(ctx context.Context, generation int32, offsets map[ledger.Key]int64) error
 }
 
 // Books is the parent's access to the ledger.

@@ -20,15 +20,17 @@ var keyA = ledger.Key{Topic: "logs", Partition: 0}
 
 // office is a parent between a fake group, fake books and fake workers.
 type office struct {
-	mu        sync.Mutex
-	beats     int
-	beatErr   error
-	committed []map[ledger.Key]int64
-	settled   map[uuid.UUID]worker.Tally
-	settles   []uuid.UUID
-	evidence  []uuid.UUID
-	isolating []ledger.Key
-	parent    *Parent
+	mu          sync.Mutex
+	beats       int
+	beatErr     error
+	committed   []map[ledger.Key]int64
+	generation  int32
+	committedIn []int32
+	settled     map[uuid.UUID]worker.Tally
+	settles     []uuid.UUID
+	evidence    []uuid.UUID
+	isolating   []ledger.Key
+	parent      *Parent
 }
 
 func newOffice(t *testing.T, slots int) *office {
@@ -47,8 +49,11 @@ func (o *office) Heartbeat(context.Context) error {
 	return o.beatErr
 }
 
-func (o *office) Commit(_ context.Context, offsets map[ledger.Key]int64) error {
+func (o *office) Generation() int32 { return o.generation }
+
+func (o *office) Commit(_ context.Context, generation int32, offsets map[ledger.Key]int64) error {
 	o.committed = append(o.committed, offsets)
+	o.committedIn = append(o.committedIn, generation)
 	return nil
 }
 
@@ -209,6 +214,11 @@ func TestGroupOffsetsAreAnsweredCommitsAndForgottenWithThePartition(t *testing.T
 		synctest.Wait()
 		if diff := cmp.Diff(map[ledger.Key]int64{keyA: 40}, o.parent.Offsets()); diff != "" {
 			t.Errorf("offsets (-want +got):\n%s", diff)
+		}
+		o.generation = 4
+		o.parent.CommitOffsets(t.Context())
+		if len(o.committed) != 1 || o.committed[0][keyA] != 40 || o.committedIn[0] != 4 {
+			t.Errorf("committed %v in generations %v", o.committed, o.committedIn)
 		}
 		o.parent.Revoked(t.Context(), []ledger.Key{keyA})
 		o.parent.Assigned(t.Context(), []ledger.Key{keyA})

@@ -73,11 +73,14 @@ func (p *Parent) Offsets() map[ledger.Key]int64 {
 
 // CommitOffsets tells the group how far this member has come, for lag tools.
 func (p *Parent) CommitOffsets(ctx context.Context) {
+	// Before the positions: those of a partition that is taken away meanwhile
+	// then belong to a generation that the group has left, and are refused.
+	generation := p.cfg.Group.Generation()
 	offsets := p.Offsets()
 	if len(offsets) == 0 {
 		return
 	}
-	if err := p.cfg.Group.Commit(ctx, offsets); err != nil {
+	if err := p.cfg.Group.Commit(ctx, generation, offsets); err != nil {
 		p.cfg.Log.WarnContext(ctx, "group offsets are not committed", "error", err)
 	}
 }

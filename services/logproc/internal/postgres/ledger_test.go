@@ -120,6 +120,14 @@ func TestWhetherALostBatchIsStoredIsAskedOfTheTransaction(t *testing.T) {
 	}
 }
 
+func TestATransactionThatAFailoverHasUndoneIsNotCommitted(t *testing.T) {
+	d := newDesk(t)
+	s := d.session(t)
+	if stored, err := s.Committed(t.Context(), 1<<40+12345); err != nil || stored {
+		t.Errorf("a transaction of the future is stored: %v, %v", stored, err)
+	}
+}
+
 func TestACommitWithoutAnAnswerIsUnknownAndNamesItsTransaction(t *testing.T) {
 	d := newDesk(t)
 	s := d.session(t)

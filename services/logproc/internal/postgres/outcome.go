@@ -2,8 +2,11 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/curfew-platform/curfew/services/logproc/internal/ledger"
 )
@@ -18,7 +21,12 @@ func (s *Session) Committed(ctx context.Context, xid uint64) (bool, error) {
 			return false, fmt.Errorf("transaction %d: %w", xid, err)
 		}
 		var status *string
-		if err := conn.QueryRow(ctx, "SELECT pg_xact_status($1::text::xid8)", fmt.Sprint(xid)).Scan(&status); err != nil {
+		err = conn.QueryRow(ctx, "SELECT pg_xact_status($1::text::xid8)", fmt.Sprint(xid)).Scan(&status)
+		if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok && pgErr.Code == inTheFuture {
+			// After a failover that lost commits the server has not got there.
+			return false, nil
+		}
+		if err != nil {
 			return false, fmt.Errorf("transaction %d: %w", xid, err)
 		}
 		switch {
@@ -37,7 +45,12 @@ func (s *Session) Committed(ctx context.Context, xid uint64) (bool, error) {
 	}
 }
 
-const askAgain = 20 * time.Millisecond
+const (
+	askAgain = 20 * time.Millisecond
+	// inTheFuture is SQLSTATE invalid_parameter_value, with which pg_xact_status
+	// refuses a transaction id that the server has not given out.
+	inTheFuture = "22023"
+)
 
 const releaseSQL = `
 UPDATE ledger SET tries = 0, token = NULL, updated_at = clock_timestamp(),

@@ -31,6 +31,11 @@ const retryPause = 10 * time.Millisecond
 func (s *Store) transact(ctx context.Context, work func(pgx.Tx) error) error {
 	for try := 0; ; try++ {
 		err := pgx.BeginTxFunc(ctx, s.write, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, work)
+		if err != nil && ctx.Err() != nil {
+			// The call ended, not the database: what pgx says of a connection that
+			// it closed for that reason would send the caller into a repetition.
+			return fmt.Errorf("%w: %w", context.Cause(ctx), err)
+		}
 		if !lost(err) {
 			return unavailable(err)
 		}
