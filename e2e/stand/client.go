@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
@@ -46,15 +48,36 @@ type User struct {
 	Password string
 }
 
-// Register makes a customer with a random address and password.
+// Register makes a customer with a random address and password. If the service
+// says that this address registers too fast, it waits as long as it is told.
 func (a *Auth) Register(ctx context.Context) (User, error) {
 	u := User{Email: "u-" + rand.Text() + "@example.com", Password: "correct horse " + rand.Text()}
-	r, err := a.Auth.Register(ctx, &authv1.RegisterRequest{Email: u.Email, Password: u.Password})
-	if err != nil {
-		return User{}, fmt.Errorf("register: %w", err)
+	for {
+		r, err := a.Auth.Register(ctx, &authv1.RegisterRequest{Email: u.Email, Password: u.Password})
+		if err == nil {
+			u.Name = r.GetUser().GetName()
+			return u, nil
+		}
+		delay := retryDelay(err)
+		if status.Code(err) != codes.ResourceExhausted || delay <= 0 {
+			return User{}, fmt.Errorf("register: %w", err)
+		}
+		select {
+		case <-time.After(delay):
+		case <-ctx.Done():
+			return User{}, fmt.Errorf("register: %w", context.Cause(ctx))
+		}
 	}
-	u.Name = r.GetUser().GetName()
-	return u, nil
+}
+
+// retryDelay returns google.rpc.RetryInfo.retry_delay of an error, or zero.
+func retryDelay(err error) time.Duration {
+	for _, d := range status.Convert(err).Details() {
+		if info, ok := d.(*errdetails.RetryInfo); ok {
+			return info.GetRetryDelay().AsDuration()
+		}
+	}
+	return 0
 }
 
 // Login opens a session.
