@@ -14,6 +14,9 @@ var (
 	ErrSecondSignal = errors.New("second signal")
 	// ErrThirdSignal is in the error of Run, and the cause of every context, after a third signal.
 	ErrThirdSignal = errors.New("third signal")
+	// ErrStartTimeout marks a start that took longer than the start timeout, and is the cause of the context of every
+	// Start then. It is no missed deadline of a stop: the exit code is 1.
+	ErrStartTimeout = errors.New("start deadline exceeded")
 	// ErrStopping is returned by operations that are not possible any more because the stop has begun.
 	ErrStopping = errors.New("lifecycle: the group is stopping")
 	// ErrRemaining marks a part whose Stop returned although its Remaining was not 0.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 )
 
 // Go adds a goroutine that the group owns, a part of phase [Drain]. It begins when the parts of Drain start, or at once
@@ -20,7 +21,7 @@ func (g *Group) Go(name string, f func(ctx context.Context) error) {
 		switch {
 		case err == nil:
 			if in != nil {
-				in.runStart()
+				in.runStart(time.Now().Add(g.conf.startTimeout))
 			}
 			return
 		case errors.Is(err, ErrStopping):

@@ -77,24 +77,16 @@ func New(opts ...Option) (*Group, error) {
 func (g *Group) Plan() Plan { return g.conf.plan }
 
 // Add adds a part. Before Run it only registers it. In a running group it starts the part at once and returns the
-// error of its Start, in which case the part is not in the group. When the stop begins it returns [ErrStopping] without
-// waiting for a Start that is still running; the stop takes care of that one.
+// error of its Start, in which case the part is not in the group. A Start that takes longer than the start timeout is
+// given up with [ErrStartTimeout]; the name stays taken until it comes back, and if it then has started, it is stopped.
+// When the stop begins, Add returns [ErrStopping] without waiting for a Start that is still running; the stop takes care
+// of that one.
 func (g *Group) Add(p Part) error {
 	in, err := g.register(p)
 	if err != nil || in == nil {
 		return err
 	}
-	in.runStart()
-	select {
-	case <-in.startDone:
-	case <-g.stopping:
-		return ErrStopping
-	}
-	if in.startErr != nil {
-		g.forget(in)
-		return fmt.Errorf("lifecycle: start of part %q: %w", p.Name, in.startErr)
-	}
-	return nil
+	return g.startOne(in)
 }
 
 // register puts the part into the group. It returns the instance only if the caller has to start it.

@@ -25,6 +25,8 @@ type instance struct {
 	stopDone chan struct{}
 
 	mu       sync.Mutex
+	progress string // what Start said last
+	health   examination
 	finished time.Time // when Stop returned
 	stopErr  error
 	skipped  bool   // never started, so there was nothing to stop
@@ -72,19 +74,6 @@ func safely(f func() error) (err error) {
 }
 
 var errGoexit = errors.New("the goroutine ended by runtime.Goexit")
-
-// runStart calls Start in a goroutine. It must be called at most once, by whoever set startBegun.
-func (in *instance) runStart() {
-	in.g.mu.Lock()
-	ctx := in.g.startUp
-	in.g.mu.Unlock()
-	go in.labelled(ctx, func(ctx context.Context) {
-		guard(func() error { return in.part.Start(ctx) }, func(err error) {
-			in.startErr = err
-			close(in.startDone)
-		})
-	})
-}
 
 // failed reports whether Start returned an error. It may be asked once startDone is closed.
 func (in *instance) failed() bool { return in.startErr != nil }

@@ -23,7 +23,17 @@ type config struct {
 	table       bool
 	termination string
 	signals     []os.Signal
+
+	startTimeout time.Duration
+
 	err         error // the first option that made no sense
+}
+
+// refuse keeps the first option that makes no sense.
+func (c *config) refuse(format string, args ...any) {
+	if c.err == nil {
+		c.err = &UsageError{Err: fmt.Errorf("lifecycle: "+format, args...)}
+	}
 }
 
 func newConfig(opts []Option) config {
@@ -32,6 +42,8 @@ func newConfig(opts []Option) config {
 		log:     slog.New(slog.DiscardHandler),
 		report:  os.Stderr,
 		signals: []os.Signal{syscall.SIGTERM, os.Interrupt},
+
+		startTimeout: defaultStartTimeout,
 	}
 	for _, o := range opts {
 		if o != nil {
@@ -69,11 +81,27 @@ func WithPropagation(d time.Duration) Option {
 // no reserve at all: the stop may then end that much too late.
 func WithReserve(d time.Duration) Option { return optionFunc(func(c *config) { c.plan.Reserve = d }) }
 
+// defaultStartTimeout is long for a process that opens what it needs, and short enough for a person who waits.
+const defaultStartTimeout = time.Minute
+
+// WithStartTimeout limits how long all parts together may take to start, and a part that is added later. Beyond it the
+// start fails with [ErrStartTimeout], and what had started is stopped as in any stop. The default is 1 minute; who
+// migrates a large database in a Start wants more. It must be more than 0, at most 7 days.
+func WithStartTimeout(d time.Duration) Option {
+	return optionFunc(func(c *config) {
+		if d <= 0 || d > maxGrace {
+			c.refuse("the start timeout is %v, it must be more than 0 and at most %v", d, maxGrace)
+			return
+		}
+		c.startTimeout = d
+	})
+}
+
 // WithBudget sets the floor and the maximum of a phase; a maximum of 0 means no limit but the floors of the others.
 func WithBudget(ph Phase, floor, limit time.Duration) Option {
 	return optionFunc(func(c *config) {
 		if !ph.valid() {
-			c.err = fmt.Errorf("lifecycle: budget for a phase that does not exist: %d", int(ph))
+			c.refuse("budget for a phase that does not exist: %d", int(ph))
 			return
 		}
 		c.plan.Budgets[ph-1] = Budget{Min: floor, Max: limit}

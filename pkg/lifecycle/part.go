@@ -12,8 +12,8 @@ const maxNameBytes = 120
 
 // Part is one thing with one job in one phase. A component that acts in several phases adds several parts.
 //
-// Every function of a part is called at most once, except Remaining and Stuck, which may be called at any time and
-// from several goroutines. A panic in any of them becomes an error of the part.
+// Every function of a part is called at most once, except Remaining, Stuck and Health, which may be called at any time
+// and from several goroutines. A panic in any of them becomes an error of the part.
 type Part struct {
 	// Name is unique in the group, not empty, at most 120 bytes.
 	Name string
@@ -22,8 +22,9 @@ type Part struct {
 	// Announce last; the parts of one phase start in parallel.
 	Phase Phase
 
-	// Start returns when the part has started. Its context ends when the stop begins, so a Start must not keep
-	// it for later work. A part whose Start failed or never ran is not stopped. A part without Start counts as
+	// Start returns when the part has started. Its context ends when Start has returned, at the deadline of the
+	// start, and when the stop begins, so a Start must not keep it for later work. A Start that takes long says how
+	// far it is by [Progress]. A part whose Start failed or never ran is not stopped. A part without Start counts as
 	// started from the moment it was added, so its Stop runs in every case.
 	Start func(ctx context.Context) error
 
@@ -46,6 +47,12 @@ type Part struct {
 	// Stuck names what is still running, one line each, at most 16 of which go into the report when the part
 	// did not finish in its time or left something: for a server the methods and peers of its calls.
 	Stuck func() []string
+
+	// Health says how well the part does its job. It is asked from when the part has started, by whoever asks the
+	// group, see [Group.Status]. It should answer at once from what it knows: one that has been silent for 10 s counts
+	// as [Unready]. A part without Health is ready when it has started. A part may consist of a Health alone; its
+	// phase means nothing then.
+	Health func() Health
 }
 
 func (p *Part) validate() error {
@@ -56,7 +63,7 @@ func (p *Part) validate() error {
 		return fmt.Errorf("lifecycle: name of part %.20q... is longer than %d bytes", p.Name, maxNameBytes)
 	case !p.Phase.valid():
 		return fmt.Errorf("lifecycle: part %q: no such phase: %d", p.Name, int(p.Phase))
-	case p.Start == nil && p.Stop == nil && p.Kill == nil && p.Remaining == nil:
+	case p.Start == nil && p.Stop == nil && p.Kill == nil && p.Remaining == nil && p.Health == nil:
 		return fmt.Errorf("lifecycle: part %q has no function", p.Name)
 	}
 	return nil
