@@ -2,10 +2,12 @@ package auth
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"log/slog"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -28,6 +30,7 @@ type revocation struct {
 	engine  *feed.Engine
 	watcher *watcher.Watcher
 	streams *rpc.RevocationServer
+	log     *slog.Logger
 }
 
 // newRevocation takes the connections of the feed, and those of calls.
@@ -37,24 +40,30 @@ func newRevocation(log *slog.Logger, feedPool, pool *pgxpool.Pool) (*revocation,
 		name = "auth"
 	}
 	clock := leaseclock.System()
+	incarnation := rand.Text() // of both: a stop asks the others to move, not itself
 	engine, err := feed.New(feed.Config{
-		Store: postgres.NewFeed(feedPool), Replica: name, Clock: clock, Logger: log,
+		Store: postgres.NewFeed(feedPool), Replica: name, Incarnation: incarnation, Clock: clock, Logger: log,
 	})
 	if err != nil {
 		return nil, err
 	}
 	own, err := watcher.New(watcher.Config{
-		Dial: engine.Dial(principal), Replica: name, Clock: clock, Logger: log,
+		Dial: engine.Dial(principal), Replica: name, Incarnation: incarnation, Clock: clock, Logger: log,
 	})
 	if err != nil {
 		return nil, err
 	}
 	streams := rpc.NewRevocationServer(engine, barrier{engine}, head{engine, postgres.NewFeed(pool)})
-	return &revocation{engine: engine, watcher: own, streams: streams}, nil
+	return &revocation{engine: engine, watcher: own, streams: streams, log: log}, nil
 }
 
+// moveLimit bounds the wait for watchers that move: within the longest that a
+// stop is announced.
+const moveLimit = 800 * time.Millisecond
+
 // addTo lets the group run the feed. Watchers are asked to move when the stop
-// is announced; those that could not, because there is nowhere else, lose their
+// is announced, and hold a lease elsewhere before this process takes no more
+// calls; those that could not, because there is nowhere else, lose their
 // streams when draining begins, and keep what is left of their leases. The
 // engine goes on until its last lease is over: revoking calls are being drained.
 func (r *revocation) addTo(g *lifecycle.Group) error {
@@ -63,7 +72,15 @@ func (r *revocation) addTo(g *lifecycle.Group) error {
 	return errors.Join(
 		g.Add(lifecycle.Part{
 			Name: "revocation move", Phase: lifecycle.Announce,
-			Stop: func(context.Context) error { r.engine.Move(); return nil },
+			Stop: func(stop context.Context) error {
+				r.engine.Move()
+				stop, cancel := context.WithTimeout(stop, moveLimit)
+				defer cancel()
+				if left := r.engine.Moved(stop); left > 0 {
+					r.log.WarnContext(stop, "watchers of revocations have not moved", slog.Int("watchers", left))
+				}
+				return nil
+			},
 		}),
 		g.Add(lifecycle.Part{
 			Name: "revocation streams", Phase: lifecycle.Drain,

@@ -24,6 +24,8 @@ type Engine struct {
 
 	// changed holds at most one signal: the watermark may have risen.
 	changed chan struct{}
+	// ended holds at most one signal: a stream is over.
+	ended chan struct{}
 
 	row     rowLease
 	barrier barrier
@@ -57,6 +59,7 @@ func New(cfg Config) (*Engine, error) {
 	e := &Engine{
 		cfg: cfg, store: cfg.Store, clock: cfg.Clock, log: cfg.Logger,
 		changed: make(chan struct{}, 1),
+		ended:   make(chan struct{}, 1),
 		peers:   make(map[peerKey]*peer),
 		entries: make(map[*entry]struct{}),
 	}
@@ -95,15 +98,51 @@ func (e *Engine) Dial(principal string) func(context.Context) (message.ClientStr
 
 // Move asks all watchers, also those that come later, to go to another
 // engine; it goes on granting until [Engine.Stop], so that they can hold a
-// lease there first.
+// lease there first. A watcher with the engine's own replica and incarnation is
+// of this process and stays.
 func (e *Engine) Move() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.moving = true
 	for en := range e.entries {
-		en.move = true
+		en.move = !e.own(en.key)
 		signal(en.wake)
 	}
+}
+
+// Moved waits after [Engine.Move] until every watcher holds a lease elsewhere,
+// which it tells by ending its stream here, or ctx ends, or no other engine is
+// alive that it could go to. It returns how many have not moved: their leases
+// end with this engine's.
+func (e *Engine) Moved(ctx context.Context) (left int) {
+	for {
+		left = e.staying()
+		if left == 0 || !e.othersAlive() {
+			return left
+		}
+		select {
+		case <-e.ended:
+		case <-ctx.Done():
+			return e.staying()
+		}
+	}
+}
+
+// staying counts the open streams of other processes.
+func (e *Engine) staying() (n int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for en := range e.entries {
+		if !en.closed && !e.own(en.key) {
+			n++
+		}
+	}
+	return n
+}
+
+// own tells whether a watcher is of this process.
+func (e *Engine) own(key peerKey) bool {
+	return key.replica == e.cfg.Replica && key.incarnation == e.cfg.Incarnation
 }
 
 // Stop stops granting, waits until the last lease granted is over, and removes

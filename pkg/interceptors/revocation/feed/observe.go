@@ -63,3 +63,16 @@ func (e *Engine) dead(r Row, started time.Duration) bool {
 	length := leaseclock.Lengthen(max(r.Length, e.cfg.RowLease), e.cfg.Drift)
 	return ok && s.renewals == r.Renewals && started-s.at >= length
 }
+
+// othersAlive reports whether another engine renewed its row lately.
+func (e *Engine) othersAlive() bool {
+	now := e.clock.Now().Boot
+	e.barrier.mu.Lock()
+	defer e.barrier.mu.Unlock()
+	for key, s := range e.barrier.seen {
+		if key != e.rowKey() && now-s.at < e.cfg.RowLease {
+			return true
+		}
+	}
+	return false
+}

@@ -72,7 +72,7 @@ func (e *Engine) register(principal string, h message.Hello, cancel context.Canc
 		e.peers[key] = p
 	}
 	p.entries++
-	en := &entry{key: key, peer: p, cancel: cancel, wake: make(chan struct{}, 1), move: e.moving}
+	en := &entry{key: key, peer: p, cancel: cancel, wake: make(chan struct{}, 1), move: e.moving && !e.own(key)}
 	if h.Generation != "" && h.Generation == e.generation {
 		p.acked = max(p.acked, h.LastSeq)
 		en.cursor = h.LastSeq
@@ -87,6 +87,7 @@ func (e *Engine) closeStream(en *entry) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	en.closed = true
+	signal(e.ended)
 	e.forget(e.clock.Now().Boot)
 }
 
