@@ -20,6 +20,7 @@ type Group struct {
 	second   chan struct{} // closed by the second signal
 	third    chan struct{} // closed by the third signal
 	notes    *journal
+	forecast forecast
 
 	mu      sync.Mutex
 	ran     bool // Run was called
@@ -32,7 +33,8 @@ type Group struct {
 	signals []SignalReport
 	cause   cause
 	begun   time.Time // T0
-	report  Report
+	report  Report    // what the stop has done so far, all of it once Run has returned
+	current *stretch  // of the phase that the stop is in
 }
 
 type state int
@@ -132,6 +134,9 @@ func (g *Group) Remove(ctx context.Context, name string) error {
 	}
 	g.runParts(context.WithoutCancel(ctx), &st, []*instance{in})
 	result := in.result(&st)
+	if result.Outcome != Skipped {
+		g.forecast.removed(name, time.Duration(result.Used))
+	}
 	g.forget(in)
 	return result.err
 }
@@ -179,13 +184,6 @@ func (g *Group) Remaining() time.Duration {
 		return g.conf.plan.Window()
 	}
 	return max(0, g.conf.plan.Window()-time.Since(g.begun))
-}
-
-// Report returns what the stop did. It is complete once Run has returned, and the zero Report before that.
-func (g *Group) Report() Report {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.report
 }
 
 var (

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime/pprof"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,6 +20,8 @@ type instance struct {
 	startBegun bool // guarded by Group.mu: somebody has called runStart, or will
 	startDone  chan struct{}
 	startErr   error // readable once startDone is closed
+
+	asked atomic.Bool // by the forecast, which has no answer yet
 
 	stopOnce sync.Once
 	killOnce sync.Once

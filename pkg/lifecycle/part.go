@@ -12,8 +12,9 @@ const maxNameBytes = 120
 
 // Part is one thing with one job in one phase. A component that acts in several phases adds several parts.
 //
-// Every function of a part is called at most once, except Remaining, Stuck and Health, which may be called at any time
-// and from several goroutines. A panic in any of them becomes an error of the part.
+// Every function of a part is called at most once, except Remaining, Completed, EstimateDrain, Stuck and Health, which may
+// be called at any time once it has started, and from several goroutines; they should answer at once. A panic in any
+// function becomes an error of the part.
 type Part struct {
 	// Name is unique in the group, not empty, at most 120 bytes.
 	Name string
@@ -41,7 +42,16 @@ type Part struct {
 	// queued items. A part that ends with something left did not end clean.
 	Remaining func() int64
 
-	// EstimateDrain says how long Stop would take now. The report prints it beside what it took.
+	// Unit is what Remaining counts, for people: "uncommitted", "in flight". Empty means "remaining".
+	Unit string
+
+	// Completed is how much of what Remaining counts has ever been completed: a number that only grows. Both together
+	// tell how fast the part works, and how long its Stop would take: see [Group.Predict]. Leave it out if Stop does
+	// not have to wait for all that remains to be completed at that speed.
+	Completed func() uint64
+
+	// EstimateDrain says how long Stop would take now, for a part that knows it better than by Remaining and Completed.
+	// The report prints it beside what it took.
 	EstimateDrain func() time.Duration
 
 	// Stuck names what is still running, one line each, at most 16 of which go into the report when the part

@@ -26,6 +26,9 @@ const (
 	Abandoned Outcome = "abandoned" // did not even come back when it was killed
 )
 
+// Underway is the outcome of what a stop is still doing, in [Group.SoFar].
+const Underway Outcome = "underway"
+
 var severity = map[Outcome]int{Clean: 0, Skipped: 1, Failed: 2, Forced: 3, Abandoned: 4}
 
 // Report says what a stop did. Its JSON is the line that a stop ends with.
@@ -42,7 +45,8 @@ type Report struct {
 	Reserve     Duration       `json:"reserve_ms"`
 	Budget      Duration       `json:"budget_ms"` // grace - pre-stop - reserve
 	Used        Duration       `json:"used_ms"`
-	Phases      []PhaseReport  `json:"phases"` // all six, in their order
+	Predicted   *Duration      `json:"predicted_ms,omitempty"` // what Predict said last, if it had a sample
+	Phases      []PhaseReport  `json:"phases"`                 // all six, in their order
 }
 
 // SignalReport is one signal of a stop.

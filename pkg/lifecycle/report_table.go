@@ -10,7 +10,11 @@ import (
 // String returns the report as a table for people, several lines with a newline at the end.
 func (r Report) String() string {
 	var sb strings.Builder
-	fmt.Fprintf(&sb, "stop: %s (%s), exit %d, used %v of %v\n", r.Outcome, r.Cause, r.ExitCode, short(r.Used), short(r.Budget))
+	fmt.Fprintf(&sb, "stop: %s (%s), exit %d, used %v of %v", r.Outcome, r.Cause, r.ExitCode, short(r.Used), short(r.Budget))
+	if r.Predicted != nil {
+		fmt.Fprintf(&sb, ", predicted %v", short(*r.Predicted))
+	}
+	sb.WriteByte('\n')
 	w := tabwriter.NewWriter(&sb, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "phase\tpart\tused\tbudget\tremaining\toutcome")
 	for _, ph := range r.Phases {

@@ -37,6 +37,7 @@ func (g *Group) Run(ctx context.Context) error {
 	if !early && g.start() {
 		close(g.started)
 		g.notes.add(slog.LevelInfo, "started", slog.Duration("elapsed", time.Since(begin)))
+		go g.foresee()
 	}
 	<-g.stopping
 	err := g.stopAll()

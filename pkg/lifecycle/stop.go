@@ -18,6 +18,9 @@ type stretch struct {
 	cut      <-chan struct{} // shortens the stretch, once, to
 	cutTo    func(now time.Time) time.Time
 	cutCause error
+
+	phase Phase       // for SoFar; 0 if a part is removed
+	parts []*instance // for SoFar
 }
 
 // stopAll runs the phases and returns the error of Run.
@@ -39,8 +42,16 @@ func (g *Group) stopAll() error {
 		Reserve:     Duration(plan.Reserve),
 		Budget:      Duration(plan.Window()),
 	}
+	if p := g.Predict(); p.Samples > 0 {
+		need := Duration(p.Need)
+		r.Predicted = &need
+	}
+	g.publish(r)
 	for _, ph := range phases {
 		r.Phases = append(r.Phases, g.stopPhase(values, ph, d, end))
+		if ph != Close {
+			g.publish(r) // a Report with all phases is complete
+		}
 	}
 	g.mu.Lock()
 	r.Signals = append(r.Signals, g.signals...)
@@ -77,6 +88,7 @@ func (g *Group) stopPhase(values context.Context, ph Phase, d, end time.Time) Ph
 	}
 	st.kill = plan.killTime(ph, st.deadline, end)
 
+	g.enter(&st, ph, parts)
 	g.runParts(values, &st, parts)
 	if ph == Announce && happened(g.started) {
 		g.waitPropagation(now.Add(plan.announceWait()))
@@ -128,7 +140,9 @@ func (g *Group) runParts(values context.Context, st *stretch, parts []*instance)
 		return
 	}
 	if happened(g.third) {
+		g.mu.Lock()
 		st.cause = ErrThirdSignal
+		g.mu.Unlock()
 		cancel(st.cause)
 		for _, in := range parts {
 			in.abandon("")
@@ -172,7 +186,9 @@ func (g *Group) await(st *stretch, parts []*instance) bool {
 			case <-st.cut:
 				st.cut = nil
 				if limit := st.cutTo(time.Now()); limit.Before(st.deadline) {
+					g.mu.Lock()
 					st.deadline, st.cause = limit, st.cutCause
+					g.mu.Unlock()
 					timer.Reset(time.Until(limit))
 				}
 			}
