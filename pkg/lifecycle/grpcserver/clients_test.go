@@ -17,6 +17,8 @@ type clients struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	closes []func() error
+
+	following int // streams that end when they are told of the stop
 }
 
 func newClients(t *testing.T, f *fixture) *clients {
@@ -29,7 +31,7 @@ func newClients(t *testing.T, f *fixture) *clients {
 // random starts clients and reports whether one of them keeps a handler that ignores its context.
 func (c *clients) random(r *rand.Rand) (ignorant bool) {
 	for range r.IntN(4) {
-		switch r.IntN(7) {
+		switch r.IntN(9) {
 		case 0:
 			c.raw(clientHello) // frozen
 		case 1:
@@ -43,6 +45,14 @@ func (c *clients) random(r *rand.Rand) (ignorant bool) {
 		case 4:
 			call(c.ctx, c.conn(), "ignore")
 			ignorant = true
+		case 5:
+			conn := c.conn()
+			for range r.IntN(20) {
+				openStream(c.ctx, c.t, conn, "follow")
+				c.following++
+			}
+		case 6:
+			call(c.ctx, c.conn(), pick(r, "follow", "late"))
 		default:
 			call(c.ctx, c.conn(), fmt.Sprintf("%dms", r.IntN(12000)))
 		}

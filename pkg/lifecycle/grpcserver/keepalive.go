@@ -21,6 +21,6 @@ func ConnectionAge(plan lifecycle.Plan) keepalive.ServerParameters {
 	drain := plan.Longest(lifecycle.Drain)
 	return keepalive.ServerParameters{
 		MaxConnectionAge:      max(minAge, ageFactor*drain),
-		MaxConnectionAgeGrace: max(time.Second, drain),
+		MaxConnectionAgeGrace: max(time.Millisecond, drain),
 	}
 }

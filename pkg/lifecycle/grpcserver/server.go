@@ -164,6 +164,7 @@ func (s *server) drain(ctx context.Context) error {
 		return nil
 	}
 	s.stopGracefully()
+	defer s.tell(ctx)()
 	var idleSince time.Time
 	var before uint64
 	err := poll(ctx, s.gone, func() bool {
@@ -180,6 +181,24 @@ func (s *server) drain(ctx context.Context) error {
 	<-s.gone // past the deadline, too: the handlers have until the part is abandoned to notice the cut
 	<-s.served
 	return err
+}
+
+// tell tells long calls to end, in a goroutine that the returned function ends.
+func (s *server) tell(ctx context.Context) (end func()) {
+	within := s.g.Plan().Longest(lifecycle.Drain)
+	if until, ok := ctx.Deadline(); ok {
+		within = time.Until(until)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		s.tracker.tellAll(ctx, within/2)
+	}()
+	return func() {
+		cancel()
+		<-told
+	}
 }
 
 // cut closes all connections, which ends the contexts of their calls. It does not wait.

@@ -2,6 +2,7 @@ package grpcserver_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"sync"
@@ -26,12 +27,42 @@ const (
 	streamMethod = "/curfew.test.Work/Stream"
 )
 
-// work is a service whose calls do what the request says: "obey" waits for the end of the context, "ignore" for release,
-// anything else is a time to wait.
+// work is a service whose calls do what the request says: "obey" waits for the end of the context, "follow" for the
+// notice of the stop, "late" asks for the notice after two seconds, "ignore" waits for release, anything else is a time
+// to wait.
 type work struct {
 	release <-chan struct{}
 	mu      sync.Mutex
-	running map[string]int // by method
+	running map[string]int  // by method
+	told    []time.Time     // when calls that follow were told of the stop
+	ctx     context.Context //nolint:containedctx // of the last call
+}
+
+// last returns the context of the last unary call.
+func (w *work) last() context.Context {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.ctx
+}
+
+// follow waits until the call should end, and notes whether a stop was the reason.
+func (w *work) follow(ctx context.Context) error {
+	ctx = grpcserver.Stopping(ctx)
+	<-ctx.Done()
+	if !errors.Is(context.Cause(ctx), grpcserver.ErrStopping) {
+		return status.FromContextError(ctx.Err()).Err()
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.told = append(w.told, time.Now())
+	return status.Error(codes.Unavailable, "stopping, try elsewhere")
+}
+
+// notices returns when calls were told, in order.
+func (w *work) notices() []time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.told
 }
 
 func (w *work) enter(method string) func() {
@@ -63,6 +94,14 @@ func (w *work) act(ctx context.Context, what string) error {
 	case "obey":
 		<-ctx.Done()
 		return status.FromContextError(ctx.Err()).Err()
+	case "follow":
+		return w.follow(ctx)
+	case "late":
+		select {
+		case <-time.After(2 * time.Second):
+		case <-ctx.Done():
+		}
+		return w.follow(ctx)
 	case "ignore":
 		<-w.release
 		return nil
@@ -86,6 +125,9 @@ func (w *work) do(_ any, ctx context.Context, dec func(any) error, next grpc.Una
 	}
 	handler := func(ctx context.Context, _ any) (any, error) {
 		defer w.enter(doMethod)()
+		w.mu.Lock()
+		w.ctx = ctx
+		w.mu.Unlock()
 		return in, w.act(ctx, in.GetValue())
 	}
 	return next(ctx, in, &grpc.UnaryServerInfo{FullMethod: doMethod}, handler)
@@ -132,7 +174,7 @@ func newFixture(t *testing.T, release <-chan struct{}, opts ...lifecycle.Option)
 		g: g, work: &work{release: release}, tracker: grpcserver.NewTracker(),
 		health: health.NewServer(), lis: bufconn.Listen(64 << 10),
 	}
-	srv := grpc.NewServer(f.tracker.ServerOptions()...)
+	srv := grpc.NewServer(append(f.tracker.ServerOptions(), grpc.KeepaliveParams(grpcserver.ConnectionAge(g.Plan())))...)
 	f.work.register(srv)
 	healthpb.RegisterHealthServer(srv, f.health)
 	if err := grpcserver.Add(g, "grpc", srv, f.lis, f.health, grpcserver.WithTracker(f.tracker)); err != nil {

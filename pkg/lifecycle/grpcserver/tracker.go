@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -20,6 +21,7 @@ const shards = 32
 // concurrent use.
 type Tracker struct {
 	shards   [shards]shard
+	audience audience
 	quit     chan struct{} // closed when health watches must end
 	quitOnce sync.Once
 }
@@ -31,11 +33,15 @@ type shard struct {
 	_     [64]byte
 }
 
+// call is a call in flight, and the context that its handler gets.
 type call struct {
-	shard  *shard
-	ctx    context.Context
-	method string
-	since  time.Time
+	context.Context //nolint:containedctx // it is one
+
+	tracker *Tracker
+	shard   *shard
+	method  string
+	since   time.Time
+	listens atomic.Bool // it has called Stopping
 }
 
 // NewTracker returns a tracker without calls.
@@ -52,21 +58,23 @@ func NewTracker() *Tracker {
 func (t *Tracker) ServerOptions() []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.ChainUnaryInterceptor(t.unary),
-		grpc.ChainStreamInterceptor(t.stream),
+		grpc.ChainStreamInterceptor(t.streaming),
 	}
 }
 
 func (t *Tracker) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-	defer t.begin(ctx, info.FullMethod).end()
-	return handler(ctx, req)
+	c := t.begin(ctx, info.FullMethod)
+	defer c.end()
+	return handler(c, req)
 }
 
-func (t *Tracker) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+func (t *Tracker) streaming(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 	if info.FullMethod == healthpb.Health_Watch_FullMethodName {
 		return t.watch(srv, ss, handler)
 	}
-	defer t.begin(ss.Context(), info.FullMethod).end()
-	return handler(srv, ss)
+	c := t.begin(ss.Context(), info.FullMethod)
+	defer c.end()
+	return handler(srv, &stream{ServerStream: ss, ctx: c})
 }
 
 // watch runs a Health/Watch, which lasts as long as its client likes, but not into the drain. It is not work in flight.
@@ -82,23 +90,25 @@ func (t *Tracker) watch(srv any, ss grpc.ServerStream, handler grpc.StreamHandle
 		case <-ended:
 		}
 	}()
-	return handler(srv, &watchStream{ServerStream: ss, ctx: ctx})
+	return handler(srv, &stream{ServerStream: ss, ctx: ctx})
 }
 
-type watchStream struct {
+// stream is a stream with another context.
+type stream struct {
 	grpc.ServerStream
 
-	ctx context.Context
+	ctx context.Context //nolint:containedctx // what the interface is
 }
 
-func (s *watchStream) Context() context.Context { return s.ctx }
+// Context implements grpc.ServerStream.
+func (s *stream) Context() context.Context { return s.ctx }
 
 // endWatches ends the health watches, also those to come.
 func (t *Tracker) endWatches() { t.quitOnce.Do(func() { close(t.quit) }) }
 
 func (t *Tracker) begin(ctx context.Context, method string) *call {
 	s := &t.shards[rand.Uint32N(shards)] //nolint:gosec // spreads load, protects nothing
-	c := &call{shard: s, ctx: ctx, method: method, since: time.Now()}
+	c := &call{Context: ctx, tracker: t, shard: s, method: method, since: time.Now()}
 	s.mu.Lock()
 	s.calls[c] = struct{}{}
 	s.begun++
@@ -110,6 +120,17 @@ func (c *call) end() {
 	c.shard.mu.Lock()
 	delete(c.shard.calls, c)
 	c.shard.mu.Unlock()
+	if c.listens.Load() {
+		c.tracker.leave(c)
+	}
+}
+
+// inFlight reports whether the handler of the call runs.
+func (c *call) inFlight() bool {
+	c.shard.mu.Lock()
+	defer c.shard.mu.Unlock()
+	_, ok := c.shard.calls[c]
+	return ok
 }
 
 // InFlight returns the number of calls whose handlers run, without health watches.
@@ -145,7 +166,7 @@ func (t *Tracker) Calls() []string {
 	names := make([]string, len(calls))
 	for i, c := range calls {
 		from := "unknown peer"
-		if p, ok := peer.FromContext(c.ctx); ok && p.Addr != nil {
+		if p, ok := peer.FromContext(c); ok && p.Addr != nil {
 			from = p.Addr.String()
 		}
 		names[i] = fmt.Sprintf("%s from %s for %v", c.method, from, time.Since(c.since).Round(time.Millisecond))

@@ -135,6 +135,9 @@ func randomStop(t *testing.T, r *rand.Rand) lifecycle.Outcome {
 		t.Errorf("took %v of %v", took, grace)
 	}
 	if third.IsZero() {
+		if signals == 1 && len(f.work.notices()) < c.following {
+			t.Errorf("%d streams follow, but only %d were told", c.following, len(f.work.notices()))
+		}
 		if !committed {
 			t.Error("commit was skipped or robbed of its floor")
 		}
