@@ -6,7 +6,6 @@ package guard
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -49,7 +48,7 @@ func Add(rt *server.Runtime, settings *Settings, common *server.Settings, policy
 	if err := settings.Validate(); err != nil {
 		return nil, &lifecycle.UsageError{Err: err}
 	}
-	conn, err := dial(rt, settings)
+	conn, feeds, err := dial(rt, settings)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +66,7 @@ func Add(rt *server.Runtime, settings *Settings, common *server.Settings, policy
 	if err != nil {
 		return nil, fmt.Errorf("guard: %w", err)
 	}
-	source, ready, err := addSource(rt, settings, conn)
+	source, ready, err := addSource(rt, settings, feeds)
 	if err != nil {
 		return nil, err
 	}
@@ -113,38 +112,6 @@ func Describe(w io.Writer, settings *Settings, common *server.Settings, policy *
 	}
 	_, err = fmt.Fprintf(w, "\nchain (revocations: %s):\n%s\nauthorization:\n%s", settings.Revocation, chain.Describe(), policy.Matrix())
 	return err
-}
-
-// dial returns a connection that carries the token of this service. Getting
-// that token is itself a call, on a connection without one.
-func dial(rt *server.Runtime, settings *Settings) (*grpc.ClientConn, error) {
-	tlsConfig, err := settings.tlsConfig()
-	if err != nil {
-		return nil, &lifecycle.UsageError{Err: err}
-	}
-	target := creds.Target{Address: settings.AuthAddr, TLS: tlsConfig, Plaintext: settings.AuthPlaintext}
-	bare, err := creds.Dial(target, nil)
-	if err != nil {
-		return nil, &lifecycle.UsageError{Err: err}
-	}
-	var options []creds.Option
-	if tlsConfig == nil {
-		options = append(options, creds.WithPlaintext())
-	}
-	refreshing := creds.NewRefreshing(creds.ServiceAssertion(creds.Assertion{
-		Service: rt.Name, Audience: settings.Issuer, KeyFile: settings.ServiceKeyFile,
-	}, issue(authv1.NewAuthServiceClient(bare))), options...)
-	conn, err := creds.Dial(target, refreshing)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("guard: %w", err), bare.Close())
-	}
-	return conn, rt.Group.Add(lifecycle.Part{
-		Name: "auth connections", Phase: lifecycle.Close,
-		Stop: func(context.Context) error {
-			refreshing.Close()
-			return errors.Join(conn.Close(), bare.Close())
-		},
-	})
 }
 
 func issue(client authv1.AuthServiceClient) creds.IssueFunc {

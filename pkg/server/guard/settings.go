@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 )
 
 // The sources of revocations that a service may be run with.
@@ -20,7 +21,7 @@ const (
 // Settings are the flags of a service that is guarded by services/auth. Embed
 // them in its configuration.
 type Settings struct {
-	AuthAddr       string `help:"gRPC target of services/auth." placeholder:"HOST:PORT"`
+	AuthAddr       string `help:"gRPC target of services/auth, or the addresses of its replicas with commas between: the feed of revocations then moves between them when one is silent or stops." placeholder:"HOST:PORT"`
 	AuthTLSCA      string `name:"auth-tls-ca" help:"Certificates that services/auth must chain to (PEM); empty is plaintext, on loopback only." type:"path"`
 	AuthPlaintext  bool   `help:"Allow plaintext to services/auth on other hosts than this."`
 	ServiceKeyFile string `help:"Ed25519 key (PKCS #8 PEM) that this service proves itself with." type:"path"`
@@ -32,8 +33,8 @@ type Settings struct {
 // Validate returns everything that is wrong with the settings.
 func (s *Settings) Validate() error {
 	var errs []error
-	if s.AuthAddr == "" {
-		errs = append(errs, errors.New("--auth-addr is required"))
+	if slices.Contains(s.authAddresses(), "") {
+		errs = append(errs, errors.New("--auth-addr is required, and no address of a list is empty"))
 	}
 	if s.ServiceKeyFile == "" {
 		errs = append(errs, errors.New("--service-key-file is required"))

@@ -17,12 +17,16 @@ import (
 )
 
 // addSource returns the source of revocations and whether it knows them yet.
-func addSource(rt *server.Runtime, settings *Settings, conn *grpc.ClientConn) (revocation.Source, func() bool, error) {
+func addSource(rt *server.Runtime, settings *Settings, feeds []*grpc.ClientConn) (revocation.Source, func() bool, error) {
 	if settings.Revocation == None {
 		rt.Log.Warn("no revocations: a stolen token works until it expires")
 		return none.Source{}, func() bool { return true }, nil
 	}
-	dial, err := watchergrpc.Dial(revocationv1.NewRevocationServiceClient(conn))
+	clients := make([]revocationv1.RevocationServiceClient, len(feeds))
+	for i, conn := range feeds {
+		clients[i] = revocationv1.NewRevocationServiceClient(conn)
+	}
+	dial, err := watchergrpc.Dial(clients...)
 	if err != nil {
 		return nil, nil, fmt.Errorf("guard: %w", err)
 	}

@@ -67,6 +67,29 @@ func TestNoLeaseTwiceInARowTriesAnotherServer(t *testing.T) {
 	})
 }
 
+func TestASilentServerIsLeftWhileTheLeaseStillRuns(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		silent := r.join(0)
+		silent.grant(silent.renewal(), ttl)
+		r.wg.Go(func() { // it reads and says nothing
+			for {
+				if _, err := silent.Recv(); err != nil {
+					return
+				}
+			}
+		})
+		next := r.join(0)
+		next.grant(next.renewal(), ttl)
+		if !r.fresh() {
+			t.Fatal("the lease ran out")
+		}
+		time.Sleep(ttl / 2)
+		if !r.fresh() {
+			t.Error("not moved")
+		}
+	})
+}
+
 func TestASilentServerIsGivenUpBeforeLong(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		s := r.join(0)

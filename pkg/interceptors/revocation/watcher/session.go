@@ -117,8 +117,11 @@ func (s *session) run(ctx context.Context) error {
 		case <-s.wake: // by the snapshot too: the first renewal is sent at once
 			due = true
 		case <-tick.C:
-			if w.clock.Now().Boot-s.heard > w.cfg.TTL {
+			switch silent := w.clock.Now().Boot - s.heard; {
+			case silent > w.cfg.TTL:
 				return errSilent
+			case silent > w.cfg.TTL/2:
+				signal(s.move) // while there is time to get a lease elsewhere
 			}
 			due = true
 			w.forget()

@@ -4,6 +4,7 @@ package watchergrpc
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"sync/atomic"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/message"
@@ -13,14 +14,16 @@ import (
 )
 
 // Dial returns a way to reach the servers behind the clients, which authorize
-// themselves as a service principal. Every attempt takes the next client, so
-// with one client per server a watcher that is asked to move goes elsewhere.
+// themselves as a service principal. Every attempt takes the next client, from
+// a random one on: with one client per server the watchers spread over them,
+// and one that is asked to move goes elsewhere.
 // With one client of several servers its balancer decides; use round_robin.
 func Dial(clients ...revocationv1.RevocationServiceClient) (watcher.Dial, error) {
 	if len(clients) == 0 {
 		return nil, errors.New("watchergrpc: no client")
 	}
 	var attempt atomic.Uint64
+	attempt.Store(rand.Uint64N(uint64(len(clients))))
 	return func(ctx context.Context) (message.ClientStream, error) {
 		ctx, cancel := context.WithCancel(ctx)
 		client := clients[(attempt.Add(1)-1)%uint64(len(clients))]
