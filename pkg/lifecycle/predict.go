@@ -128,7 +128,7 @@ func (p Prediction) String() string {
 	if !who.cut {
 		return sb.String()
 	}
-	fmt.Fprintf(&sb, ": %s %s; %v would be cut off after %s", who.part.Name, who.part.load(), who.phase, seconds(who.limit))
+	fmt.Fprintf(&sb, ": %s %s; %v would be cut off after %s", who.part.Name, who.part.load(), who.phase, tenths(who.limit))
 	if who.part.Left > 0 {
 		fmt.Fprintf(&sb, " with %s left", thousands(who.part.Left))
 	}
@@ -159,6 +159,11 @@ func seconds(d time.Duration) string {
 		return thousands(int64(math.Ceil(d.Seconds()))) + " s"
 	}
 	return strconv.FormatFloat(math.Ceil(d.Seconds()*10)/10, 'f', -1, 64) + " s"
+}
+
+// tenths rounds down: what is promised is no longer than that.
+func tenths(d time.Duration) string {
+	return strconv.FormatFloat(math.Floor(d.Seconds()*10)/10, 'f', -1, 64) + " s"
 }
 
 // perSecond writes 75, 0.25 or 12,000.
