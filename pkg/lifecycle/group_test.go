@@ -141,7 +141,7 @@ func TestAStopDuringAStartEndsItsContextAndStopsThePartThatStartedAllTheSame(t *
 			Stop: tr.step("stop migration"),
 		}))
 		must(t, g.Add(tr.part("server", lifecycle.IntakeOff)))
-		go func() { <-time.After(time.Minute); g.Shutdown(nil) }()
+		go func() { <-time.After(30 * time.Second); g.Shutdown(nil) }()
 		must(t, g.Run(t.Context()))
 		tr.is(t, "stop migration")
 		if p := find(t, g.Report(), "server"); p.Outcome != lifecycle.Skipped {

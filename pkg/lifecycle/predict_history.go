@@ -46,7 +46,7 @@ func (h *history) last(now time.Time) (reading, bool) {
 // counts if there was work at both of its ends: an idle part completes nothing, which says nothing of its speed. A part
 // that was never caught with work twice is measured by the intervals in which it completed something.
 func (h *history) rate() (perSecond float64, measured time.Duration) {
-	busy, any := tally{}, tally{}
+	busy, spurts := tally{}, tally{}
 	for i := 1; i < len(h.readings); i++ {
 		a, b := h.readings[i-1], h.readings[i]
 		if b.completed < a.completed || !b.at.After(a.at) {
@@ -57,13 +57,13 @@ func (h *history) rate() (perSecond float64, measured time.Duration) {
 			busy.add(done, took)
 		}
 		if done > 0 {
-			any.add(done, took)
+			spurts.add(done, took)
 		}
 	}
 	if busy.took > 0 {
 		return busy.rate(), busy.took
 	}
-	return any.rate(), any.took
+	return spurts.rate(), spurts.took
 }
 
 // tally is an amount of work and the time it took.

@@ -40,7 +40,9 @@ func TestAPredictionIsTheSumOfPhasesAndTheLongestPartOfEach(t *testing.T) {
 	}{
 		"nothing to do but to announce": {nil, nil, s, s, "this stop would now take 1 s, the grace is 30 s"},
 		"the example: 3,000 at 75/s": {
-			nil, parts{Drain: {consumer("orders-consumer", 3000, 75)}}, 41 * s, 21500 * time.Millisecond,
+			nil,
+			parts{Drain: {consumer("orders-consumer", 3000, 75)}},
+			41 * s, 21500 * time.Millisecond,
 			"this stop would now take 41 s, the grace is 30 s: orders-consumer has 3,000 uncommitted at 75/s; drain would be cut off after 20.5 s with 1,463 left",
 		},
 		"parts of a phase are parallel, phases are not": {
@@ -49,7 +51,9 @@ func TestAPredictionIsTheSumOfPhasesAndTheLongestPartOfEach(t *testing.T) {
 			12 * s, 12 * s, "this stop would now take 12 s, the grace is 30 s",
 		},
 		"the limit of a phase loses work in a stop that is short in all": {
-			nil, parts{Commit: {consumer("sink", 600, 50)}}, 13 * s, 6 * s,
+			nil,
+			parts{Commit: {consumer("sink", 600, 50)}},
+			13 * s, 6 * s,
 			"this stop would now take 13 s, the grace is 30 s: sink has 600 uncommitted at 50/s; commit would be cut off after 5 s with 350 left",
 		},
 		"a part's own wait is no longer than the announcement": {
@@ -62,15 +66,21 @@ func TestAPredictionIsTheSumOfPhasesAndTheLongestPartOfEach(t *testing.T) {
 			"this stop would now take 44 s, the grace is 30 s: orders-consumer has 3,000 uncommitted at 75/s; drain would be cut off after 21 s with 1,425 left",
 		},
 		"nothing completed": {
-			nil, parts{Drain: {{Name: "stuck", Source: SourceRate, Remaining: 2, Need: 2 * time.Hour}}}, 2*time.Hour + s, 21500 * time.Millisecond,
+			nil,
+			parts{Drain: {{Name: "stuck", Source: SourceRate, Remaining: 2, Need: 2 * time.Hour}}},
+			2*time.Hour + s, 21500 * time.Millisecond,
 			"this stop would now take 7,201 s, the grace is 30 s: stuck has 2 remaining and completes none; drain would be cut off after 20.5 s",
 		},
 		"an estimate without a number": {
-			nil, parts{Leave: {needs("group", 10*s)}}, 11 * s, 4 * s,
+			nil,
+			parts{Leave: {needs("group", 10*s)}},
+			11 * s, 4 * s,
 			"this stop would now take 11 s, the grace is 30 s: group needs 10 s; leave would be cut off after 3 s",
 		},
 		"sums stay in range": {
-			nil, parts{Drain: {needs("a", maxNeed)}, Commit: {needs("b", maxNeed)}}, maxNeed, 24 * s,
+			nil,
+			parts{Drain: {needs("a", maxNeed)}, Commit: {needs("b", maxNeed)}},
+			maxNeed, 24 * s,
 			"this stop would now take 604,800 s, the grace is 30 s: b needs 604,800 s; commit would be cut off after 2.5 s",
 		},
 	} {
