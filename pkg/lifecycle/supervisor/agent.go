@@ -24,26 +24,11 @@ const (
 	byeTime = 250 * time.Millisecond
 )
 
-// AgentOption configures an [Agent].
-type AgentOption interface{ apply(*Agent) }
-
-type agentOption func(*Agent)
-
-func (f agentOption) apply(a *Agent) { f(a) }
-
-// WithOrphanGrace sets how long a child goes on stopping after its parent died,
-// before it kills its whole process group; default 300 ms. A tree of supervised
-// children takes the sum over its levels.
-func WithOrphanGrace(d time.Duration) AgentOption {
-	return agentOption(func(a *Agent) { a.grace = d })
-}
-
 // Agent is the child's side of the control channel. Make one with [Attach]. Its
 // methods are safe for concurrent use.
 type Agent struct {
 	group  *lifecycle.Group
 	id     identity
-	grace  time.Duration
 	wire   *wire
 	server *grpc.Server
 	kill   func() // ends the process group
@@ -71,14 +56,14 @@ type Agent struct {
 // Drain, as a second signal does, when what is left of the supervisor's time is
 // just what the later phases are promised. Once the group has started the child
 // reports that it is ready. The end of the channel is a Shutdown with
-// [ErrOrphaned], and after the orphan grace SIGKILL for the process group.
+// [ErrOrphaned], and after [Spec.OrphanGrace] SIGKILL for the process group.
 //
 // Attach takes SIGTERM and SIGINT over from the group. The first SIGTERM begins
 // the stop and any later one counts as the second signal, never as the third:
 // the supervisor sends it after a Drain that took too long, and Commit must not
 // be skipped for it. SIGINT, which a terminal sends to parents and children
 // alike, is ignored. The process survives writing to a closed stderr.
-func Attach(g *lifecycle.Group, opts ...AgentOption) (*Agent, error) {
+func Attach(g *lifecycle.Group) (*Agent, error) {
 	if !inherited.present {
 		return nil, ErrNotChild
 	}
@@ -89,20 +74,17 @@ func Attach(g *lifecycle.Group, opts ...AgentOption) (*Agent, error) {
 	if err != nil {
 		return nil, fmt.Errorf("supervisor: %w", err)
 	}
-	return attach(g, wire, inherited.identity, opts...)
+	return attach(g, wire, inherited.identity)
 }
 
 // attach is Attach for a given channel.
-func attach(g *lifecycle.Group, wire *wire, id identity, opts ...AgentOption) (*Agent, error) {
+func attach(g *lifecycle.Group, wire *wire, id identity) (*Agent, error) {
 	a := &Agent{
-		group: g, id: id, wire: wire, grace: defaultOrphanGrace,
+		group: g, id: id, wire: wire,
 		ready: make(chan struct{}), drained: make(chan struct{}),
 		leaving: make(chan struct{}), left: make(chan struct{}), orphaned: make(chan struct{}),
 		kill:   killOwnGroup,
 		server: grpc.NewServer(grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage)),
-	}
-	for _, o := range opts {
-		o.apply(a)
 	}
 	supervisorv1.RegisterSupervisorServiceServer(a.server, &service{agent: a})
 	for _, part := range []lifecycle.Part{
@@ -180,7 +162,7 @@ func (a *Agent) watchParent() {
 	}
 	close(a.orphaned)
 	a.group.Shutdown(ErrOrphaned)
-	<-time.After(a.grace)
+	<-time.After(a.id.orphanGrace)
 	a.kill()
 }
 
@@ -216,13 +198,20 @@ func (a *Agent) leave(ctx context.Context) error {
 		a.kill()
 	}
 	close(a.left)
-	a.end(bye)
+	if talking != nil {
+		a.flush(bye)
+	}
+	a.server.Stop()
+	_ = a.wire.Close()
+	a.work.Wait()
 	return nil
 }
 
-// end stops the server gracefully within ctx, so that what was sent last gets
-// out.
-func (a *Agent) end(ctx context.Context) {
+// flush stops the server gracefully within ctx, so that what was sent last gets
+// out. A parent that has not begun its stream must see the end of the channel
+// instead: for a gRPC client, a server that takes no new calls is one to dial
+// again.
+func (a *Agent) flush(ctx context.Context) {
 	graceful := make(chan struct{})
 	go func() {
 		defer close(graceful)
@@ -232,9 +221,6 @@ func (a *Agent) end(ctx context.Context) {
 	case <-graceful:
 	case <-ctx.Done():
 	}
-	a.server.Stop()
-	_ = a.wire.Close()
-	a.work.Wait()
 }
 
 func (a *Agent) killIfOrphaned() {

@@ -26,30 +26,32 @@ var errIdentity = errors.New("malformed " + identityVar)
 
 // identity is what a child is told at its start.
 type identity struct {
-	slot       int
-	generation int64
-	heartbeat  time.Duration
+	slot        int
+	generation  int64
+	heartbeat   time.Duration
+	orphanGrace time.Duration
 }
 
 // String returns the value of identityVar.
 func (id identity) String() string {
-	return fmt.Sprintf("%d %d %s", id.slot, id.generation, id.heartbeat)
+	return fmt.Sprintf("%d %d %s %s", id.slot, id.generation, id.heartbeat, id.orphanGrace)
 }
 
 // parseIdentity is the inverse of String; it accepts nothing else.
 func parseIdentity(s string) (identity, error) {
 	fields := strings.Split(s, " ")
-	if len(fields) != 3 {
+	if len(fields) != 4 {
 		return identity{}, errIdentity
 	}
 	slot, err1 := strconv.ParseInt(fields[0], 10, 32)
 	generation, err2 := strconv.ParseInt(fields[1], 10, 64)
 	heartbeat, err3 := time.ParseDuration(fields[2])
-	if err := errors.Join(err1, err2, err3); err != nil {
+	grace, err4 := time.ParseDuration(fields[3])
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		return identity{}, fmt.Errorf("%w: %w", errIdentity, err)
 	}
-	id := identity{slot: int(slot), generation: generation, heartbeat: heartbeat}
-	if slot < 0 || generation < 1 || heartbeat <= 0 || id.String() != s {
+	id := identity{slot: int(slot), generation: generation, heartbeat: heartbeat, orphanGrace: grace}
+	if slot < 0 || generation < 1 || heartbeat <= 0 || grace < 0 || id.String() != s {
 		return identity{}, errIdentity
 	}
 	return id, nil

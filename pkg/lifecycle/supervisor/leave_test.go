@@ -28,7 +28,7 @@ func TestAParentThatDiesWhileItsChildSaysByeLeavesAnOrphanAndNotAFreeChild(t *te
 	if err != nil {
 		t.Fatal(err)
 	}
-	agent, err := attach(g, child, identity{generation: 1, heartbeat: time.Second}, WithOrphanGrace(time.Millisecond))
+	agent, err := attach(g, child, identity{generation: 1, heartbeat: time.Second, orphanGrace: time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}

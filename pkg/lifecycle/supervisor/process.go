@@ -11,11 +11,14 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+
+	"github.com/curfew-platform/curfew/pkg/lifecycle/supervisor/internal/warden"
 )
 
 // process is one generation of a child, from its start until it is reaped.
 type process struct {
 	spec    *Spec
+	post    *warden.Post
 	log     *slog.Logger
 	id      identity
 	os      *os.Process
@@ -50,13 +53,15 @@ type process struct {
 }
 
 // startProcess starts a generation. run must be called on the result.
-func startProcess(s *spawner, spec *Spec, id identity) (*process, error) {
+func startProcess(s *spawner, post *warden.Post, spec *Spec, id identity) (*process, error) {
 	l, err := launch(s, spec, id)
 	if err != nil {
 		return nil, err
 	}
+	post.Guard(l.process.Pid, spec.OrphanGrace)
 	p := &process{
 		spec:    spec,
+		post:    post,
 		log:     spec.Log.With("slot", id.slot, "generation", id.generation, "pid", l.process.Pid, "supervisor", spec.Name),
 		id:      id,
 		os:      l.process,
@@ -111,6 +116,7 @@ func (p *process) reap() {
 		// Before the leader is reaped the number of the group is still its own.
 		_ = syscall.Kill(-p.os.Pid, syscall.SIGKILL)
 	}
+	p.post.Release(p.os.Pid)
 	state, err := p.os.Wait()
 	p.state, p.reaped = state, true
 	p.reaping.Unlock()

@@ -72,11 +72,14 @@ func TestASessionAcceptsWhatTheProtocolAllowsAndNothingElse(t *testing.T) {
 }
 
 func TestTheIdentityOfAChildIsReadBackExactly(t *testing.T) {
-	id := identity{slot: 3, generation: 12, heartbeat: 500 * time.Millisecond}
+	id := identity{slot: 3, generation: 12, heartbeat: 500 * time.Millisecond, orphanGrace: time.Second}
 	if got, err := parseIdentity(id.String()); err != nil || got != id {
 		t.Errorf("got %v, %v", got, err)
 	}
-	for _, s := range []string{"", "0 1", "-1 1 1s", "0 0 1s", "0 1 0s", "0 1 -1s", "0 1 1s ", "00 1 1s", "0 1 1000ms", "4294967296 1 1s", "0 1 1s 1"} {
+	for _, s := range []string{
+		"", "0 1", "0 1 1s", "-1 1 1s 0s", "0 0 1s 0s", "0 1 0s 0s", "0 1 -1s 0s", "0 1 1s -1s", "0 1 1s 0s ", "00 1 1s 0s",
+		"0 1 1000ms 0s", "4294967296 1 1s 0s", "0 1 1s 0s 1", "0 1 1s later",
+	} {
 		if _, err := parseIdentity(s); !errors.Is(err, errIdentity) {
 			t.Errorf("%q: %v", s, err)
 		}
@@ -136,9 +139,9 @@ func FuzzSession(f *testing.F) {
 
 // FuzzIdentity checks that what is accepted is what String writes.
 func FuzzIdentity(f *testing.F) {
-	f.Add("0 1 500ms")
-	f.Add("1 9223372036854775807 1h0m0s")
-	f.Add("-0 +1 1s")
+	f.Add("0 1 500ms 300ms")
+	f.Add("1 9223372036854775807 1h0m0s 0s")
+	f.Add("-0 +1 1s 0s")
 	f.Fuzz(func(t *testing.T, s string) {
 		if id, err := parseIdentity(s); err == nil && id.String() != s {
 			t.Errorf("%q became %q", s, id)

@@ -40,10 +40,14 @@ func (t *slot) change(f func()) {
 	t.changed = make(chan struct{})
 }
 
-// start begins to keep the slot, unless that is being done already.
+// start begins to keep the slot, unless that is being done already, or the stop
+// has begun: who awaits the end of the slots must not be overtaken by a start.
 func (t *slot) start() {
 	begin := false
 	t.change(func() {
+		if t.s.stopping() {
+			return
+		}
 		begin = !t.running
 		t.running, t.hold = true, false
 		if begin {
@@ -90,7 +94,7 @@ func (t *slot) generate() Exit {
 		t.generation++
 		t.state, t.again = StateStarting, false
 	})
-	id := identity{slot: t.number, generation: t.generation, heartbeat: t.s.spec.Heartbeat}
+	id := identity{slot: t.number, generation: t.generation, heartbeat: t.s.spec.Heartbeat, orphanGrace: t.s.spec.OrphanGrace}
 	p, err := t.s.spawn(id)
 	if err != nil {
 		exit := startFailure(&t.s.spec, id, err)

@@ -60,6 +60,12 @@ type Spec struct {
 	// the end of Drain and the third for the order to skip Commit. Linux only.
 	DeathSignal syscall.Signal
 
+	// OrphanGrace is how long children go on stopping after the parent died,
+	// before their process groups get SIGKILL; default 300 ms. A tree of
+	// supervised children takes the sum over its levels. Linux only for plain
+	// children and for those that did not attach.
+	OrphanGrace time.Duration
+
 	// OnReady is called once for each generation of a child with a channel,
 	// when it has said that it is ready. The child counts as ready when it
 	// returns nil; an error ends the generation with [ReasonRefused]. Its
@@ -130,7 +136,7 @@ func (s Spec) complete() (Spec, error) {
 	}
 	for _, d := range []time.Duration{
 		s.StopTimeout, s.TermTimeout, s.QuitTimeout, s.HelloTimeout,
-		s.ReadyTimeout, s.Heartbeat, s.HeartbeatTimeout,
+		s.ReadyTimeout, s.Heartbeat, s.HeartbeatTimeout, s.OrphanGrace,
 	} {
 		if d < 0 {
 			return s, s.refuse(errors.New("a time is negative"))
@@ -187,6 +193,7 @@ func (s *Spec) completeTimes() {
 		{&s.Heartbeat, 500 * time.Millisecond},
 		{&s.HeartbeatTimeout, 10 * time.Second},
 		{&s.ProgressTimeout, time.Minute},
+		{&s.OrphanGrace, defaultOrphanGrace},
 	} {
 		if *v.d == 0 {
 			*v.d = v.fallback

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/curfew-platform/curfew/pkg/lifecycle"
+	"github.com/curfew-platform/curfew/pkg/lifecycle/supervisor/internal/warden"
+	"github.com/curfew-platform/curfew/pkg/lifecycle/supervisor/reaper"
 )
 
 // killMargin is kept at the end of a phase for SIGKILL and reaping.
@@ -36,11 +38,25 @@ func (s *Supervisor) lifecycleParts() []lifecycle.Part {
 	}
 }
 
+// equip gets what all children share.
+func (s *Supervisor) equip() {
+	spawner := newSpawner()
+	post, dismiss := warden.Hold(s.spec.Log)
+	release := []func(){spawner.close, dismiss}
+	if stop, err := reaper.Hold(s.spec.Log); err == nil {
+		release = append(release, stop)
+	} else {
+		// Zombies are a lesser evil than lost statuses.
+		s.spec.Log.Warn("orphans are not reaped", "error", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.spawner, s.post, s.release = spawner, post, release
+}
+
 // start starts every slot and returns when all children are ready.
 func (s *Supervisor) start(ctx context.Context) error {
-	s.mu.Lock()
-	s.spawner = newSpawner()
-	s.mu.Unlock()
+	s.equip()
 	for _, t := range s.slots {
 		t.start()
 	}
@@ -86,11 +102,11 @@ func (s *Supervisor) stopReap(ctx context.Context) error {
 	}
 	s.work.Wait()
 	s.mu.Lock()
-	spawner := s.spawner
-	s.spawner = nil
+	release := s.release
+	s.spawner, s.post, s.release = nil, nil, nil
 	s.mu.Unlock()
-	if spawner != nil {
-		spawner.close()
+	for _, f := range release {
+		f()
 	}
 	return s.outcome()
 }

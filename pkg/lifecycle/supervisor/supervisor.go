@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/curfew-platform/curfew/pkg/lifecycle"
+	"github.com/curfew-platform/curfew/pkg/lifecycle/supervisor/internal/warden"
 )
 
 // Supervisor keeps the children of one [Spec] running. Make one with [Add]. Its
@@ -23,6 +24,8 @@ type Supervisor struct {
 
 	mu        sync.Mutex
 	spawner   *spawner // nil before the start and after the end
+	post      *warden.Post
+	release   []func() // what the start took for all children
 	intensity intensity
 	order     order  // what the stop asks of every child
 	unclean   []Exit // ends since the stop began that were not clean
@@ -137,12 +140,12 @@ func (s *Supervisor) stopping() bool { return isClosed(s.halt) }
 // spawn starts a process of a slot.
 func (s *Supervisor) spawn(id identity) (*process, error) {
 	s.mu.Lock()
-	spawner := s.spawner
+	spawner, post := s.spawner, s.post
 	s.mu.Unlock()
 	if spawner == nil {
 		return nil, ErrStopping
 	}
-	return startProcess(spawner, &s.spec, id)
+	return startProcess(spawner, post, &s.spec, id)
 }
 
 // allow counts a restart and reports whether the policy allows it.

@@ -1,0 +1,100 @@
+package warden
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// roleVar makes a process a warden.
+const roleVar = "CURFEW_SUPERVISOR_WARDEN"
+
+// parentFD is where a warden finds the pipe.
+const parentFD = 3
+
+// A warden is that and nothing else: it ends before the program's own
+// initialisation has begun.
+func init() {
+	if os.Getenv(roleVar) == "" {
+		return
+	}
+	// An init system may ask every process of a service to stop. The parent is
+	// the one that decides when its warden is not needed any more.
+	signal.Ignore(unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGQUIT, unix.SIGPIPE)
+	watch(os.NewFile(parentFD, "parent"), openGroup, time.After)
+	syscall.Exit(0) // without the ceremonies of a program that has run
+}
+
+// needed tells whether the kernel does not end the children of this process
+// with it, as it does for PID 1.
+func needed() bool { return os.Getpid() != 1 }
+
+// start starts a warden and returns the end of the pipe to write to.
+func start() (*os.Process, *os.File, error) {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer null.Close()
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer r.Close()
+	p, err := os.StartProcess("/proc/self/exe", []string{"supervisor-warden"}, &os.ProcAttr{
+		Dir: "/",
+		// Of two variables of one name a Go program sees the first.
+		Env:   append([]string{roleVar + "=1", "GOMAXPROCS=1"}, os.Environ()...),
+		Files: []*os.File{null, null, null, r},
+		Sys: &syscall.SysProcAttr{
+			// Beyond the reach of signals to the parent's group and terminal.
+			Setsid: true,
+			// Should somebody have stopped it, the death of the parent wakes it.
+			Pdeathsig: syscall.SIGCONT,
+		},
+	})
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("start: %w", err), w.Close())
+	}
+	return p, w, nil
+}
+
+// pgroup is a process group by the pidfd of its leader, which can't come to mean
+// another when numbers are used again.
+type pgroup struct{ pgid, fd int }
+
+// openGroup returns the group that a process leads, or by its number if the
+// process has ended and is collected: then as long as a process is in the group
+// the number is not given away.
+func openGroup(pgid int) group {
+	fd, err := unix.PidfdOpen(pgid, 0)
+	if err != nil {
+		fd = -1
+	}
+	return &pgroup{pgid: pgid, fd: fd}
+}
+
+func (g *pgroup) signal(sig syscall.Signal) {
+	const processGroup = 1 << 2 // PIDFD_SIGNAL_PROCESS_GROUP, since Linux 6.9
+	if g.fd >= 0 {
+		if err := unix.PidfdSendSignal(g.fd, sig, nil, processGroup); !errors.Is(err, unix.EINVAL) {
+			return
+		}
+	}
+	_ = unix.Kill(-g.pgid, sig)
+}
+
+func (g *pgroup) wake() { g.signal(unix.SIGCONT) }
+func (g *pgroup) kill() { g.signal(unix.SIGKILL) }
+
+func (g *pgroup) free() {
+	if g.fd >= 0 {
+		_ = unix.Close(g.fd)
+		g.fd = -1
+	}
+}

@@ -1,0 +1,123 @@
+package warden
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// journal is a group that says what is done to it.
+type journal struct {
+	pgid int
+	done *[]string
+}
+
+func (j journal) note(what string) { *j.done = append(*j.done, fmt.Sprintf("%s %d", what, j.pgid)) }
+func (j journal) wake()            { j.note("wake") }
+func (j journal) kill()            { j.note("kill") }
+func (j journal) free()            { j.note("free") }
+
+func TestTheWardenEndsTheGroupsThatAreLeftEachAtItsTime(t *testing.T) {
+	for name, c := range map[string]struct {
+		said string
+		want []string
+	}{
+		"nothing": {"", nil},
+		"one":     {"+7 300000000\n", []string{"wake 7", "500ms", "kill 7", "free 7"}},
+		"one that ended": {
+			"+7 1\n+8 0\n-7\n",
+			[]string{"free 7", "wake 8", "200ms", "kill 8", "free 8"},
+		},
+		"the shorter first": {
+			"+7 2000000000\n+8 1000000000\n",
+			[]string{"wake 7", "wake 8", "1.2s", "kill 8", "free 8", "1s", "kill 7", "free 7"},
+		},
+		"odd lines": {
+			// Group 0 is the warden's own, 1 stands for every process there is.
+			"+0 1\n+1 1\n+-7 1\n+7 -1\n+7\n7 1\nx\n-9\n\n+8 0\n-8x",
+			[]string{"free 8"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var done []string
+			watch(strings.NewReader(c.said),
+				func(pgid int) group { return journal{pgid, &done} },
+				func(d time.Duration) <-chan time.Time {
+					done = append(done, d.String())
+					now := make(chan time.Time, 1)
+					now <- time.Time{}
+					return now
+				})
+			if woken := min(len(done), strings.Count(strings.Join(done, ","), "wake")); woken > 1 {
+				slices.Sort(done[:woken]) // in no order
+			}
+			if !slices.Equal(done, c.want) {
+				t.Errorf("got %q, want %q", done, c.want)
+			}
+		})
+	}
+}
+
+// FuzzWatch feeds what a parent never writes: only groups that were opened are
+// signalled, each is freed once, and none is its own or everybody's.
+func FuzzWatch(f *testing.F) {
+	f.Add("+7 300000000\n-7\n+8 0\n")
+	f.Add("+1 0\n+0 0\n-1\n--1\n")
+	f.Fuzz(func(t *testing.T, said string) {
+		open := map[int]int{}
+		watch(strings.NewReader(said), func(pgid int) group {
+			if pgid < 2 {
+				t.Errorf("group %d", pgid)
+			}
+			open[pgid]++
+			return counted{open, pgid}
+		}, func(time.Duration) <-chan time.Time {
+			now := make(chan time.Time, 1)
+			now <- time.Time{}
+			return now
+		})
+		for pgid, n := range open {
+			if n != 0 {
+				t.Errorf("group %d is open %d times", pgid, n)
+			}
+		}
+	})
+}
+
+type counted struct {
+	open map[int]int
+	pgid int
+}
+
+func (c counted) wake() {}
+func (c counted) kill() {}
+func (c counted) free() { c.open[c.pgid]-- }
+
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	limit := time.After(20 * time.Second)
+	for !holds() {
+		select {
+		case <-time.After(2 * time.Millisecond):
+		case <-limit:
+			t.Fatalf("it does not happen: %s", what)
+		}
+	}
+}
+
+// state is the state of a process in /proc; empty if it is gone.
+func state(pid int) string {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return ""
+	}
+	_, rest, _ := strings.Cut(string(stat), ") ")
+	return rest[:1]
+}
