@@ -126,6 +126,10 @@ bench: ## Print the ratios against peers and limits
 	bin/localenv with kafka,redis -- sh -c 'exec bin/curfew dev --port 0 --state-dir "$$0" \
 		--kafka-brokers "$$CURFEW_TEST_KAFKA_BROKERS" -- bin/bench --redis-addr "$$CURFEW_TEST_REDIS_ADDR" $(ARGS)' "$$state"
 
+.PHONY: peers
+peers: ## What happens to the commit when an earlier part is stuck: ours and five others; ARGS="--scale 1"
+	@go run ./bench/peers/cmd/peers $(ARGS)
+
 # --- real servers that stay ---
 
 SERVERS = postgres kafka opensearch redis
