@@ -8,14 +8,12 @@ import (
 
 	"google.golang.org/grpc/metadata"
 
-	"github.com/curfew-platform/curfew/pkg/interceptors/identity"
 	"github.com/curfew-platform/curfew/pkg/interceptors/token"
 )
 
 const scheme = "bearer "
 
-// authenticationLink verifies the access token and puts the identity into the
-// context. Public methods do not look at the token at all, so that a client
+// authenticationLink verifies the access token and gives the call its identity. Public methods do not look at the token at all, so that a client
 // with a dead one can still log in.
 func authenticationLink(verifier Verifier, logger *slog.Logger) link {
 	return link{
@@ -37,7 +35,7 @@ func authenticationLink(verifier Verifier, logger *slog.Logger) link {
 				return nil, tokenRefusal(err)
 			}
 			c.raw, c.identity = raw, id
-			return identity.NewContext(ctx, id), nil
+			return ctx, nil
 		},
 	}
 }

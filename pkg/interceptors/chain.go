@@ -173,6 +173,7 @@ func (ch *Chain) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerIn
 
 // enter takes the call through all links, up to the one that refuses.
 func (ch *Chain) enter(ctx context.Context, c *call) error {
+	c.Begin(ctx)
 	c.ctx, c.transport = ctx, ctx
 	for i := range ch.links {
 		if before := ch.links[i].before; before != nil {

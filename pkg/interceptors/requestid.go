@@ -6,6 +6,8 @@ import (
 	"github.com/google/uuid"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
+
+	"github.com/curfew-platform/curfew/pkg/interceptors/internal/contextkey"
 )
 
 // RequestIDKey is the metadata key of the id that correlates the log lines of
@@ -15,12 +17,12 @@ const RequestIDKey = "x-request-id"
 
 const maxRequestIDBytes = 64
 
-type requestIDKey struct{}
-
 // RequestID returns the correlation id of the call, "" outside of one.
 func RequestID(ctx context.Context) string {
-	id, _ := ctx.Value(requestIDKey{}).(string)
-	return id
+	if id, ok := ctx.Value(contextkey.RequestID{}).(*string); ok {
+		return *id
+	}
+	return ""
 }
 
 func requestIDLink() link {
@@ -35,7 +37,7 @@ func requestIDLink() link {
 			}
 			// It fails only if the header was sent already, which cannot be yet.
 			_ = grpc.SetHeader(ctx, metadata.MD{RequestIDKey: {c.requestID}})
-			return context.WithValue(ctx, requestIDKey{}, c.requestID), nil
+			return ctx, nil
 		},
 	}
 }

@@ -6,11 +6,9 @@ import (
 	"time"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/authz"
-	"github.com/curfew-platform/curfew/pkg/interceptors/identity"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/inflight"
 	"github.com/curfew-platform/curfew/pkg/interceptors/status"
-	"github.com/curfew-platform/curfew/pkg/interceptors/token"
 )
 
 // errStreamExpired is the cause with which a stream ends when its token does.
@@ -18,7 +16,7 @@ var errStreamExpired = errors.New("token of the stream expired")
 
 // revocationLink registers the call in the in-flight index and then asks the
 // source: whoever revokes publishes first and sweeps the index then, so one of
-// the two sees the other. It also makes the guard for CommitGuard.
+// the two sees the other. It also makes the call the guard of CommitGuard.
 func revocationLink(source revocation.Source, introspector Introspector) link {
 	var index *inflight.Index
 	does := "checked on every call; the source has no index, running calls are not cancelled"
@@ -26,7 +24,7 @@ func revocationLink(source revocation.Source, introspector Introspector) link {
 		index = owner.Inflight()
 		does = "checked on every call; running calls and streams are cancelled, streams also when the token expires"
 	}
-	r := revocationCheck{source: source, introspector: introspector, index: index}
+	r := &revocationCheck{source: source, introspector: introspector, index: index}
 	return link{Link: Link{Name: Revocation, Does: does}, before: r.before, after: r.after}
 }
 
@@ -36,43 +34,63 @@ type revocationCheck struct {
 	index        *inflight.Index
 }
 
-func (r revocationCheck) before(ctx context.Context, c *call) (context.Context, error) {
+// before makes the call its own context, also where there is no token to check.
+func (r *revocationCheck) before(ctx context.Context, c *call) (context.Context, error) {
 	if c.public() {
-		return ctx, nil
+		c.Begin(ctx)
+		return c, nil
 	}
-	c.guard = guard{check: r, identity: c.identity, raw: c.raw, rule: c.rule}
-	ctx = revocation.NewContext(ctx, &c.guard)
-	if c.streamed {
-		ctx, c.end = context.WithCancelCause(ctx)
-	}
+	c.check = r
 	if r.index != nil {
-		ctx, c.leaveIndex = r.index.Enter(ctx, c.identity, c.rule == nil || c.rule.Staleness == authz.FailClosed)
+		r.index.Register(ctx, &c.Call, c.identity, c.rule == nil || c.rule.Staleness == authz.FailClosed)
+	} else {
+		c.Begin(ctx)
 	}
-	if err := c.guard.CommitGuard(ctx); err != nil {
+	if err := r.admit(c, c); err != nil {
 		r.release(c)
 		return nil, revocationRefusal(err)
 	}
 	if c.streamed {
-		end := c.end
-		c.expiry = time.AfterFunc(time.Until(c.identity.ExpiresAt), func() { end(errStreamExpired) })
+		c.expiry = time.AfterFunc(time.Until(c.identity.ExpiresAt), func() { c.Cancel(errStreamExpired) })
 	}
-	return ctx, nil
+	return c, nil
+}
+
+// admit decides about one call, when it begins and whenever its handler asks.
+func (r *revocationCheck) admit(ctx context.Context, c *call) error {
+	verdict := r.source.Check(c.identity)
+	if verdict.Fresh && !verdict.Revoked {
+		return nil
+	}
+	var maxStale time.Duration
+	if c.rule != nil && c.rule.Staleness == authz.Bounded {
+		maxStale = c.rule.MaxStaleness
+	}
+	err := verdict.Admit(maxStale)
+	if !errors.Is(err, revocation.ErrStale) || c.rule == nil || c.rule.Staleness != authz.Introspect {
+		return err
+	}
+	if err := r.introspector.Introspect(ctx, c.identity, c.raw); err != nil {
+		if errors.Is(err, revocation.ErrRevoked) {
+			return revocation.ErrRevoked
+		}
+		return errors.Join(revocation.ErrStale, err)
+	}
+	return nil
 }
 
 // after gives a call that was cut off the status that says why. What a handler
 // decided itself stays: a result, or an error with a reason. ChangePassword,
 // for example, revokes the token it was called with and still has to answer.
-func (r revocationCheck) after(c *call, err error) error {
-	if c.public() {
+func (r *revocationCheck) after(c *call, err error) error {
+	if c.public() || (err == nil && !c.streamed) {
+		r.release(c)
 		return err
 	}
-	cause := context.Cause(c.ctx)
+	cause := context.Cause(c)
 	r.release(c)
 	if status.Reason(err) != "" && isOurs(err) {
 		return err
-	}
-	if err == nil && !c.streamed {
-		return nil
 	}
 	for _, why := range []error{cause, err} {
 		if refusal := revocationRefusal(why); refusal != nil {
@@ -82,16 +100,11 @@ func (r revocationCheck) after(c *call, err error) error {
 	return err
 }
 
-func (r revocationCheck) release(c *call) {
+func (r *revocationCheck) release(c *call) {
 	if c.expiry != nil {
 		c.expiry.Stop()
 	}
-	if c.leaveIndex != nil {
-		c.leaveIndex()
-	}
-	if c.end != nil {
-		c.end(nil)
-	}
+	c.Leave()
 }
 
 func isOurs(err error) bool {
@@ -112,35 +125,4 @@ func revocationRefusal(err error) error {
 	default:
 		return nil
 	}
-}
-
-// guard decides about one call, when it begins and whenever its handler asks.
-type guard struct {
-	check    revocationCheck
-	identity *identity.Identity
-	raw      token.Raw
-	rule     *authz.Rule
-}
-
-// CommitGuard implements revocation.Guard.
-func (g *guard) CommitGuard(ctx context.Context) error {
-	verdict := g.check.source.Check(g.identity)
-	if verdict.Fresh && !verdict.Revoked {
-		return nil
-	}
-	var maxStale time.Duration
-	if g.rule != nil && g.rule.Staleness == authz.Bounded {
-		maxStale = g.rule.MaxStaleness
-	}
-	err := verdict.Admit(maxStale)
-	if !errors.Is(err, revocation.ErrStale) || g.rule == nil || g.rule.Staleness != authz.Introspect {
-		return err
-	}
-	if err := g.check.introspector.Introspect(ctx, g.identity, g.raw); err != nil {
-		if errors.Is(err, revocation.ErrRevoked) {
-			return revocation.ErrRevoked
-		}
-		return errors.Join(revocation.ErrStale, err)
-	}
-	return nil
 }

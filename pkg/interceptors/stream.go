@@ -65,9 +65,7 @@ func (s *serverStream) refuse(err error) {
 	if s.refusal == nil {
 		s.refusal = err
 	}
-	if s.call.end != nil {
-		s.call.end(err)
-	}
+	s.call.Cancel(err)
 }
 
 func (s *serverStream) refused() error {

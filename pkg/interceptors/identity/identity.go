@@ -10,6 +10,8 @@ import (
 	"context"
 	"strings"
 	"time"
+
+	"github.com/curfew-platform/curfew/pkg/interceptors/internal/contextkey"
 )
 
 // servicePrefix begins the subject of every service principal. Subjects of
@@ -58,18 +60,16 @@ func (i Identity) Principal() string {
 	return "users/" + i.Subject
 }
 
-type contextKey struct{}
-
-// NewContext returns a context that carries id. Only the authentication link
-// and tests call it.
+// NewContext returns a context that carries id, for tests of handlers. In a
+// server the chain's own context carries it.
 func NewContext(ctx context.Context, id *Identity) context.Context {
-	return context.WithValue(ctx, contextKey{}, id)
+	return context.WithValue(ctx, contextkey.Identity{}, id)
 }
 
 // FromContext returns the caller. It is false for public methods and for
 // contexts that do not come from a call; a handler of a method that is not
 // public may rely on true.
 func FromContext(ctx context.Context) (*Identity, bool) {
-	id, ok := ctx.Value(contextKey{}).(*Identity)
+	id, ok := ctx.Value(contextkey.Identity{}).(*Identity)
 	return id, ok && id != nil
 }

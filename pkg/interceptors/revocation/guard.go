@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/identity"
+	"github.com/curfew-platform/curfew/pkg/interceptors/internal/contextkey"
 )
 
 // Guard looks once more whether a running call may still have its effect.
@@ -13,12 +14,11 @@ type Guard interface {
 	CommitGuard(ctx context.Context) error
 }
 
-type guardKey struct{}
-
-// NewContext returns a context whose [CommitGuard] asks g. The interceptors
-// call it for every admitted call.
+// NewContext returns a context whose [CommitGuard] asks g, for code that admits
+// calls without the interceptors. The context of a call that they admitted has
+// a guard already.
 func NewContext(ctx context.Context, g Guard) context.Context {
-	return context.WithValue(ctx, guardKey{}, g)
+	return context.WithValue(ctx, contextkey.Guard{}, g)
 }
 
 // CommitGuard looks at lease and set once more. A handler calls it right
@@ -30,7 +30,7 @@ func CommitGuard(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	g, ok := ctx.Value(guardKey{}).(Guard)
+	g, ok := ctx.Value(contextkey.Guard{}).(Guard)
 	if !ok {
 		return ErrUnguarded
 	}

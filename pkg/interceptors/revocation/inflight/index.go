@@ -8,7 +8,6 @@ package inflight
 
 import (
 	"context"
-	"math/rand/v2"
 	"sync"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/identity"
@@ -23,59 +22,77 @@ type Owner interface {
 const shards = 64
 
 // Index holds the running calls of a process. The zero value is ready. It is
-// safe for concurrent use; calls spread over shards, so that they seldom meet.
+// safe for concurrent use; every processor has a shard of its own, as long as
+// there are not more than shards of them, so that calls do not meet.
 type Index struct {
 	shard [shards]shard
 }
 
 type shard struct {
-	mu   sync.Mutex
-	head call // ring of the running calls
-	n    int
-	_    [64]byte // the next shard's lock is on another cache line
+	mu    sync.Mutex
+	first *Call
+	n     int
+	_     [104]byte // two cache lines: processors fetch them in pairs
 }
 
-type call struct {
-	next, prev *call
-	id         *identity.Identity
-	cancel     context.CancelCauseFunc
-	failClosed bool
-}
-
-// Enter registers a call and returns its context, which a sweep cancels, and
-// the function that takes the call out again; it must be called when the call
-// ends, once. failClosed says that the call must not outlive the lease of this
-// replica for long ([Index.CancelFailClosed]).
-func (x *Index) Enter(ctx context.Context, id *identity.Identity, failClosed bool) (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	c := &call{id: id, cancel: cancel, failClosed: failClosed}
-	s := &x.shard[rand.Uint32()%shards]
+// Register enters a call whose context derives from ctx. It must be done
+// before the call is checked, and [Call.Leave] when it ends. failClosed says
+// that the call must not outlive the lease of this replica for long
+// ([Index.CancelFailClosed]).
+func (x *Index) Register(ctx context.Context, c *Call, id *identity.Identity, failClosed bool) {
+	c.Begin(ctx)
+	c.id, c.failClosed = id, failClosed
+	h, _ := hands.Get().(*hand)
+	s := &x.shard[h.n%shards]
+	hands.Put(h)
+	c.shard = s
 	s.mu.Lock()
-	if s.head.next == nil {
-		s.head.next, s.head.prev = &s.head, &s.head
+	c.next = s.first
+	if c.next != nil {
+		c.next.prev = c
 	}
-	c.prev, c.next = s.head.prev, &s.head
-	c.prev.next, c.next.prev = c, c
+	s.first = c
 	s.n++
 	s.mu.Unlock()
-	return ctx, func() {
-		s.mu.Lock()
-		c.prev.next, c.next.prev = c.next, c.prev
-		s.n--
-		s.mu.Unlock()
-		cancel(nil)
+}
+
+// Enter is [Index.Register] with a new call. It returns its context, and the
+// function that takes the call out again.
+func (x *Index) Enter(ctx context.Context, id *identity.Identity, failClosed bool) (context.Context, func()) {
+	c := &Call{}
+	x.Register(ctx, c, id, failClosed)
+	return c, c.Leave
+}
+
+// unlink takes the call out of its shard.
+func (c *Call) unlink() {
+	s := c.shard
+	if s == nil {
+		return
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.prev != nil {
+		c.prev.next = c.next
+	} else {
+		s.first = c.next
+	}
+	if c.next != nil {
+		c.next.prev = c.prev
+	}
+	s.n--
+	c.shard, c.prev, c.next = nil, nil, nil
 }
 
 // Cancel cancels every running call whose identity matches, with the cause,
 // and returns their number. It does not wait for their handlers.
 func (x *Index) Cancel(match func(*identity.Identity) bool, cause error) int {
-	return x.sweep(func(c *call) bool { return match(c.id) }, cause)
+	return x.sweep(func(c *Call) bool { return match(c.id) }, cause)
 }
 
 // CancelFailClosed cancels every running call that was entered as fail-closed.
 func (x *Index) CancelFailClosed(cause error) int {
-	return x.sweep(func(c *call) bool { return c.failClosed }, cause)
+	return x.sweep(func(c *Call) bool { return c.failClosed }, cause)
 }
 
 // Len returns the number of running calls.
@@ -90,24 +107,22 @@ func (x *Index) Len() int {
 	return n
 }
 
-func (x *Index) sweep(match func(*call) bool, cause error) int {
+func (x *Index) sweep(match func(*Call) bool, cause error) int {
 	n := 0
-	var hit []*call
+	var hit []*Call
 	for i := range x.shard {
 		s := &x.shard[i]
 		hit = hit[:0]
 		s.mu.Lock()
-		if s.head.next != nil {
-			for c := s.head.next; c != &s.head; c = c.next {
-				if match(c) {
-					hit = append(hit, c)
-				}
+		for c := s.first; c != nil; c = c.next {
+			if match(c) {
+				hit = append(hit, c)
 			}
 		}
 		s.mu.Unlock()
 		// Outside the lock: a cancelled context runs what waits for it.
 		for _, c := range hit {
-			c.cancel(cause)
+			c.Cancel(cause)
 		}
 		n += len(hit)
 	}

@@ -1,0 +1,116 @@
+package inflight
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/curfew-platform/curfew/pkg/interceptors/identity"
+)
+
+// Call is one running call: its place in the index, and the context of its
+// handler, which a sweep can cancel. The zero value must be begun first, by
+// [Index.Register] or [Call.Begin], and is used for one call.
+//
+// It is a context.Context. Most handlers never wait on theirs, so the part of
+// the standard library that can be waited on is made when somebody first does:
+// a call that nobody waits on costs no allocation beside its own.
+type Call struct {
+	parent     context.Context //nolint:containedctx // a context has one
+	id         *identity.Identity
+	failClosed bool
+
+	// guarded by the lock of the shard
+	shard      *shard
+	next, prev *Call
+
+	mu       sync.Mutex
+	ended    bool                    // cancelled, or left
+	cause    error                   // of that; nil says that the call has left
+	standard context.Context         //nolint:containedctx // what can be waited on; nil before somebody does
+	cancel   context.CancelCauseFunc // of standard
+}
+
+var _ context.Context = (*Call)(nil)
+
+// Begin makes the call the context of a handler without entering it into an
+// index: nothing but its parent and [Call.Cancel] ends it early.
+func (c *Call) Begin(parent context.Context) { c.parent = parent }
+
+// Leave takes the call out of the index and ends its context. Once.
+func (c *Call) Leave() {
+	c.unlink()
+	c.Cancel(nil)
+}
+
+// Cancel ends the context with a cause (context.Cause), unless it has ended
+// already. A nil cause is context.Canceled.
+func (c *Call) Cancel(cause error) {
+	c.mu.Lock()
+	// A parent that ended first is the reason, and stays it.
+	if c.ended || (c.standard == nil && c.parent.Err() != nil) {
+		c.mu.Unlock()
+		return
+	}
+	c.ended, c.cause = true, cause
+	cancel := c.cancel
+	c.mu.Unlock()
+	if cancel != nil {
+		cancel(cause)
+	}
+}
+
+// waitable returns the standard context of the call.
+func (c *Call) waitable() context.Context {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.standard != nil:
+	case c.ended:
+		// The parent may have ended since, for another reason.
+		c.standard, c.cancel = context.WithCancelCause(context.WithoutCancel(c.parent))
+		c.cancel(c.cause)
+	default:
+		c.standard, c.cancel = context.WithCancelCause(c.parent)
+	}
+	return c.standard
+}
+
+// Deadline implements context.Context.
+func (c *Call) Deadline() (time.Time, bool) { return c.parent.Deadline() }
+
+// Done implements context.Context.
+func (c *Call) Done() <-chan struct{} { return c.waitable().Done() }
+
+// Err implements context.Context.
+func (c *Call) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.standard != nil:
+		return c.standard.Err()
+	case c.ended:
+		return context.Canceled
+	default:
+		return c.parent.Err()
+	}
+}
+
+// Value implements context.Context. The standard library finds the cause of a
+// context through it, and what to derive from.
+func (c *Call) Value(key any) any {
+	c.mu.Lock()
+	standard, ended := c.standard, c.ended
+	c.mu.Unlock()
+	switch {
+	case standard != nil:
+		return standard.Value(key)
+	case ended:
+		return c.waitable().Value(key)
+	default:
+		return c.parent.Value(key)
+	}
+}
+
+// String keeps the content of the call out of texts that name its context.
+func (c *Call) String() string { return "inflight.Call" }
