@@ -64,7 +64,10 @@ func (w *worker) ended(ctx context.Context, err error) error {
 	case ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))):
 		return nil
 	case err == nil:
-		w.g.release(w.name)
+		w.g.mu.Lock()
+		in := w.g.find(w.name)
+		w.g.mu.Unlock()
+		w.g.release(in)
 		return nil
 	case w.g.begin(cause{text: fmt.Sprintf("goroutine %q: %v", w.name, err), err: fmt.Errorf("goroutine %q: %w", w.name, err)}):
 		return nil // Run returns it as the cause of the stop

@@ -115,11 +115,16 @@ func (g *Group) register(p Part) (*instance, error) {
 
 // Remove stops one part and takes it out of the group. The part gets the time until the deadline of ctx, but no more
 // than its phase can ever get; then it is killed and abandoned as in a stop of the group. The error is that of the part,
-// or holds [ErrDeadlineExceeded]. If the group stops meanwhile, both wait for the same single call of Stop.
+// or holds [ErrDeadlineExceeded]. If the group stops meanwhile, both wait for the same single call of Stop, and the part
+// is in the report. Once the stop has begun, Remove returns [ErrStopping] and stops nothing: the stop takes care of the
+// part when its phase comes.
 func (g *Group) Remove(ctx context.Context, name string) error {
 	g.mu.Lock()
-	in := g.find(name)
+	in, late := g.find(name), g.state == stopping
 	g.mu.Unlock()
+	if late {
+		return ErrStopping
+	}
 	if in == nil {
 		return fmt.Errorf("lifecycle: there is no part named %q", name)
 	}
@@ -137,7 +142,7 @@ func (g *Group) Remove(ctx context.Context, name string) error {
 	if result.Outcome != Skipped {
 		g.forecast.removed(name, time.Duration(result.Used))
 	}
-	g.forget(in)
+	g.release(in)
 	return result.err
 }
 
@@ -206,12 +211,12 @@ func (g *Group) forget(in *instance) {
 	g.parts = slices.DeleteFunc(g.parts, func(other *instance) bool { return other == in })
 }
 
-// release takes a part out of the group that has ended by itself. Once the stop has begun, it stays for the report.
-func (g *Group) release(name string) {
+// release takes a part out of the group that has ended. Once the stop has begun, it stays for the report.
+func (g *Group) release(in *instance) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.state != stopping {
-		g.parts = slices.DeleteFunc(g.parts, func(in *instance) bool { return in.part.Name == name })
+		g.parts = slices.DeleteFunc(g.parts, func(other *instance) bool { return other == in })
 	}
 }
 

@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 )
 
@@ -55,7 +56,8 @@ func (c *Condition) UnmarshalText(text []byte) error {
 // Health is what a part says of itself. The zero value is ready.
 type Health struct {
 	Condition Condition `json:"condition"`
-	// Reason is for whoever has to find out what is wrong, at most 200 bytes. It is logged, so it holds no secret.
+	// Reason is for whoever has to find out what is wrong, one line of at most 200 bytes. It is logged, so it holds no
+	// secret.
 	Reason string `json:"reason,omitempty"`
 }
 
@@ -100,7 +102,7 @@ func (in *instance) examine() <-chan struct{} {
 // diagnose notes an answer, and logs it if the condition has changed.
 func (in *instance) diagnose(h Health) {
 	h.Condition = min(max(h.Condition, Ready), Dead)
-	h.Reason = clip(h.Reason, maxReasonBytes)
+	h.Reason = clip(strings.Join(strings.Fields(h.Reason), " "), maxReasonBytes) // one line
 	in.mu.Lock()
 	x := &in.health
 	changed := h.Condition != x.last.Condition

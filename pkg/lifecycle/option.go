@@ -26,7 +26,7 @@ type config struct {
 
 	startTimeout time.Duration
 
-	err         error // the first option that made no sense
+	err error // the first option that made no sense
 }
 
 // refuse keeps the first option that makes no sense.

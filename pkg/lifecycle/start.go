@@ -39,7 +39,7 @@ func (in *instance) progressed() string {
 	return in.progress
 }
 
-// hasStarted reports whether Start has returned, or there is none.
+// hasStarted reports whether Start has returned, with or without success, or there is none.
 func (in *instance) hasStarted() bool { return in.part.Start == nil || happened(in.startDone) }
 
 // runStart calls Start in a goroutine. It must be called at most once, by whoever set startBegun.
@@ -50,9 +50,8 @@ func (in *instance) runStart(deadline time.Time) {
 	ctx, cancel := context.WithDeadlineCause(context.WithValue(ctx, progressKey{}, in), deadline, ErrStartTimeout)
 	go in.labelled(ctx, func(ctx context.Context) {
 		guard(func() error { return in.part.Start(ctx) }, func(err error) {
-			// Start may have put it in other words.
-			if errors.Is(err, context.DeadlineExceeded) && context.Cause(ctx) == ErrStartTimeout { //nolint:errorlint // identity
-				err = in.late()
+			if errors.Is(context.Cause(ctx), ErrStartTimeout) && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrStartTimeout)) {
+				err = in.late() // in our words
 			}
 			in.startErr = err
 			cancel()
@@ -115,7 +114,7 @@ func (g *Group) start() bool {
 	return !happened(g.stopping)
 }
 
-// awaited names the parts that are being started, each with its progress.
+// awaited names the parts that are being started, each with its progress. One that has just failed is among them.
 func (g *Group) awaited() string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -125,7 +124,7 @@ func (g *Group) awaited() string {
 func (g *Group) awaitedLocked() string {
 	var list []string
 	for _, in := range g.parts {
-		if !in.startBegun || in.hasStarted() {
+		if !in.startBegun || in.hasStarted() && !in.failed() {
 			continue
 		}
 		in.mu.Lock()

@@ -72,13 +72,13 @@ func (g *Group) vitals() (Status, []*instance) {
 	var s Status
 	switch {
 	case g.state == stopping:
-		s.State, s.Reason = stateStopping, clip("stopping: "+g.cause.text, maxReasonBytes)
+		s.State, s.Reason = stateStopping, clip(g.cause.text, maxReasonBytes)
 	case g.state == idle:
 		s.State, s.Reason = stateIdle, "not started"
 	case happened(g.started):
 		s.State = stateRunning
 	default:
-		s.State, s.Reason = stateStarting, clip("starting: waits for "+g.awaitedLocked(), maxReasonBytes)
+		s.State, s.Reason = stateStarting, clip("waits for "+g.awaitedLocked(), maxReasonBytes)
 	}
 	var parts []*instance
 	for _, in := range g.parts {

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/curfew-platform/curfew/pkg/lifecycle"
+	"github.com/curfew-platform/curfew/pkg/lifecycle/httpserver"
 )
 
 const (
@@ -47,8 +48,9 @@ func newEdge(rt *Runtime, api API, srv *grpc.Server) (http.Handler, error) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/", limitBody(gateway))
-	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { writeState(w, true) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { writeState(w, ready(rt.Group, api)) })
+	// Anybody may ask here: reasons are in the logs and at --health-listen.
+	mux.Handle("GET /livez", httpserver.Livez(rt.Group))
+	mux.Handle("GET /readyz", httpserver.Readyz(rt.Group))
 	if api.Routes != nil {
 		api.Routes(mux)
 	}
@@ -93,28 +95,6 @@ func passHeader(name string) (string, bool) {
 	default:
 		return "", false
 	}
-}
-
-func ready(g *lifecycle.Group, api API) bool {
-	select {
-	case <-g.Stopping():
-		return false
-	default:
-	}
-	select {
-	case <-g.Started():
-		return api.Ready == nil || api.Ready()
-	default:
-		return false
-	}
-}
-
-func writeState(w http.ResponseWriter, ok bool) {
-	if !ok {
-		http.Error(w, "not ready", http.StatusServiceUnavailable)
-		return
-	}
-	_, _ = w.Write([]byte("ok\n"))
 }
 
 func limitBody(next http.Handler) http.Handler {

@@ -222,6 +222,7 @@ func newGroup(settings *Settings, rt *Runtime, stderr io.Writer) (*lifecycle.Gro
 		lifecycle.WithGrace(settings.Grace),
 		lifecycle.WithPreStop(settings.PreStop),
 		lifecycle.WithPropagation(settings.Propagation),
+		lifecycle.WithStartTimeout(settings.StartTimeout),
 		lifecycle.WithLogger(rt.Log),
 		lifecycle.WithReportWriter(stderr),
 	}

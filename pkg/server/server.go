@@ -44,14 +44,12 @@ type API struct {
 	Gateways []Gateway
 	// Routes adds further HTTP routes to the edge; nil for none.
 	Routes func(mux *http.ServeMux)
-	// Ready tells whether the service may get traffic, beside having started;
-	// nil means yes. Until it is true, which it stays, health says NOT_SERVING.
-	Ready func() bool
 }
 
 // Add opens the listeners, builds the server and adds both to the group of the
 // runtime. A method without a rule, a chain that is wrong, plaintext where it
-// is not allowed: an error, and nothing serves.
+// is not allowed: an error, and nothing serves. Health, on gRPC and on HTTP, is
+// what the parts of the group say of theirs.
 func Add(rt *Runtime, api API) error {
 	if api.Chain == nil || api.Register == nil {
 		return errors.New("server: an API needs a chain and services")
@@ -80,8 +78,17 @@ func Add(rt *Runtime, api API) error {
 	if api.Settings.Reflection {
 		reflection.Register(srv)
 	}
-	if err := grpcserver.Add(rt.Group, "grpc", srv, listener, status, grpcserver.WithTracker(tracker), grpcserver.WithReady(api.Ready)); err != nil {
+	if err := grpcserver.Add(rt.Group, "grpc", srv, listener, status, grpcserver.WithTracker(tracker)); err != nil {
 		return err
+	}
+	if api.Settings.HealthListen != "" {
+		healthListener, err := listen(api.Settings.HealthListen)
+		if err != nil {
+			return err
+		}
+		if err := httpserver.AddHealth(rt.Group, "health", healthListener, httpserver.WithReasons()); err != nil {
+			return err
+		}
 	}
 	bound := addresses{GRPC: listener.Addr().String()}
 	if api.Settings.HTTPListen != "" {

@@ -18,7 +18,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -91,7 +90,7 @@ func serve(t *testing.T, settings *Settings) addresses {
 
 // start runs a server until the test ends. The function returned reads its
 // addresses once it has started.
-func start(t *testing.T, settings *Settings, ready func() bool) (*lifecycle.Group, func() addresses) {
+func start(t *testing.T, settings *Settings, health func() lifecycle.Health) (*lifecycle.Group, func() addresses) {
 	t.Helper()
 	if settings.Listen == "" {
 		settings.Listen = "127.0.0.1:0"
@@ -107,10 +106,14 @@ func start(t *testing.T, settings *Settings, ready func() bool) (*lifecycle.Grou
 		Settings: settings, Chain: testChain(t),
 		Register: func(s grpc.ServiceRegistrar) { authv1.RegisterTokenServiceServer(s, keys{}) },
 		Gateways: []Gateway{authv1.RegisterTokenServiceHandler},
-		Ready:    ready,
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if health != nil {
+		if err := group.Add(lifecycle.Part{Name: "dependency", Phase: lifecycle.Leave, Health: health}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- group.Run(context.Background()) }()
@@ -214,16 +217,11 @@ func TestHealthSaysServingOnlyWhenTheServiceIsReady(t *testing.T) {
 	}
 	addr := free.Addr().String()
 	free.Close()
-	var ready atomic.Bool
-	asked := make(chan struct{})
-	var once sync.Once
-	group, _ := start(t, &Settings{Listen: addr}, func() bool {
-		if !ready.Load() {
-			once.Do(func() { close(asked) })
-		}
-		return ready.Load()
+	var condition atomic.Int64
+	condition.Store(int64(lifecycle.Unready))
+	group, _ := start(t, &Settings{Listen: addr}, func() lifecycle.Health {
+		return lifecycle.Health{Condition: lifecycle.Condition(condition.Load())}
 	})
-	<-asked
 	conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
@@ -235,16 +233,27 @@ func TestHealthSaysServingOnlyWhenTheServiceIsReady(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []healthv1.HealthCheckResponse_ServingStatus{healthv1.HealthCheckResponse_NOT_SERVING, healthv1.HealthCheckResponse_SERVING} {
+	serving, not := healthv1.HealthCheckResponse_SERVING, healthv1.HealthCheckResponse_NOT_SERVING
+	for i, step := range []struct {
+		want healthv1.HealthCheckResponse_ServingStatus
+		next []lifecycle.Condition // that the dependency is in afterwards
+	}{
+		{not, []lifecycle.Condition{lifecycle.Degraded}}, // does its job, if badly
+		{serving, []lifecycle.Condition{lifecycle.Ready, lifecycle.Unready}},
+		{not, []lifecycle.Condition{lifecycle.Ready}},
+		{serving, nil},
+	} {
 		r, err := watch.Recv()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r.GetStatus() != want {
-			t.Errorf("%v, want %v", r.GetStatus(), want)
+		if r.GetStatus() != step.want {
+			t.Errorf("step %d: %v, want %v", i, r.GetStatus(), step.want)
 		}
 		<-group.Started()
-		ready.Store(true)
+		for _, c := range step.next {
+			condition.Store(int64(c))
+		}
 	}
 }
 

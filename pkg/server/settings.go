@@ -12,15 +12,18 @@ import (
 // command line and from the environment (CURFEW_<SERVICE>_<FLAG>); secrets are
 // paths of files. Embed the struct in a service's configuration.
 type Settings struct {
-	Listen     string `help:"Address of the gRPC listener; port 0 takes a free port." default:"127.0.0.1:0" placeholder:"HOST:PORT"`
-	HTTPListen string `name:"http-listen" help:"Address of the HTTP/JSON edge; empty turns it off." placeholder:"HOST:PORT"`
-	AddrFile   string `help:"File to write the bound addresses to, as JSON, once the service is ready." type:"path"`
+	Listen       string `help:"Address of the gRPC listener; port 0 takes a free port." default:"127.0.0.1:0" placeholder:"HOST:PORT"`
+	HTTPListen   string `name:"http-listen" help:"Address of the HTTP/JSON edge; empty turns it off." placeholder:"HOST:PORT"`
+	HealthListen string `help:"Address that serves /livez and /readyz, with reasons, from the first moment to the last; empty turns it off." placeholder:"HOST:PORT"`
+	AddrFile     string `help:"File to write the bound addresses to, as JSON, once the service is ready." type:"path"`
 
 	TLSCert     string `name:"tls-cert" help:"Certificate chain of the listeners (PEM), read again when it changes." type:"path"`
 	TLSKey      string `name:"tls-key" help:"Private key of the certificate (PEM)." type:"path"`
 	TLSClientCA string `name:"tls-client-ca" help:"Certificates that client certificates must chain to (PEM); turns on mutual TLS." type:"path"`
 	Insecure    bool   `help:"Allow plaintext on addresses other than loopback."`
 	Reflection  bool   `help:"Serve gRPC reflection." negatable:""`
+
+	StartTimeout time.Duration `help:"How long the start may take before it fails." default:"1m"`
 
 	Grace       time.Duration `help:"Time from SIGTERM to SIGKILL; the same value as terminationGracePeriodSeconds." default:"30s"`
 	PreStop     time.Duration `help:"Part of the grace that the pod's preStop sleep uses up." default:"0s"`
@@ -41,6 +44,11 @@ func (s *Settings) Validate() error {
 	}
 	if s.HTTPListen != "" {
 		if err := checkAddress("--http-listen", s.HTTPListen); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if s.HealthListen != "" {
+		if err := checkAddress("--health-listen", s.HealthListen); err != nil {
 			errs = append(errs, err)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/leaseclock"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/watcher"
 	"github.com/curfew-platform/curfew/pkg/lifecycle"
+	"github.com/curfew-platform/curfew/pkg/server/guard"
 	revocationv1 "github.com/curfew-platform/curfew/proto/gen/curfew/revocation/v1"
 	"github.com/curfew-platform/curfew/services/auth/internal/account"
 	"github.com/curfew-platform/curfew/services/auth/internal/postgres"
@@ -99,19 +100,10 @@ func (r *revocation) addTo(g *lifecycle.Group) error {
 				running.Wait()
 				return err
 			},
-			Kill: cancel,
+			Kill:   cancel,
+			Health: guard.Health(r.watcher),
 		}),
 	)
-}
-
-// ready: the first snapshot is in and the first lease is held.
-func (r *revocation) ready() bool {
-	select {
-	case <-r.watcher.Ready():
-		return true
-	default:
-		return false
-	}
 }
 
 func (r *revocation) service() revocationv1.RevocationServiceServer { return r.streams }

@@ -76,7 +76,6 @@ func serve(ctx context.Context, rt *server.Runtime, cfg *Config) error {
 			authv1.RegisterUserAdminServiceHandler,
 			authv1.RegisterTokenServiceHandler,
 		},
-		Ready: feed.ready,
 	})
 }
 

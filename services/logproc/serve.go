@@ -113,6 +113,5 @@ func addAPI(rt *server.Runtime, cfg *Config, policy *authz.Policy, pool *pgxpool
 			})
 		},
 		Gateways: []server.Gateway{logprocv1.RegisterLogQueryServiceHandler, logprocv1.RegisterPipelineServiceHandler},
-		Ready:    g.Ready,
 	})
 }

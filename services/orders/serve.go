@@ -50,7 +50,6 @@ func serve(ctx context.Context, rt *server.Runtime, cfg *Config) error {
 		Chain:    tie.Chain,
 		Register: register,
 		Gateways: gateways,
-		Ready:    tie.Ready,
 	})
 }
 

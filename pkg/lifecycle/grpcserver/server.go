@@ -35,13 +35,10 @@ func (f optionFunc) apply(s *server) { f(s) }
 // WithTracker names the tracker whose options the server was made with. It is required.
 func WithTracker(t *Tracker) Option { return optionFunc(func(s *server) { s.tracker = t }) }
 
-// WithReady lets health say SERVING only once ready returns true; it is asked every 25 ms after all parts have started,
-// until it does or the group stops. The group counts as started meanwhile.
-func WithReady(ready func() bool) Option { return optionFunc(func(s *server) { s.isReady = ready }) }
-
 // Add adds the parts of srv to g. The server serves on lis once everything behind it has started; if serving fails, g
 // stops. health, if not nil, says NOT_SERVING until all parts of g have started, then SERVING for "" and every
-// registered service, so services must be registered before g runs. The group owns srv and lis from here on, even if it
+// registered service while no part is unready, see [lifecycle.Part]; a change is told within 250 ms. So services must be
+// registered before g runs. The group owns srv and lis from here on, even if it
 // never starts.
 func Add(g *lifecycle.Group, name string, srv *grpc.Server, lis net.Listener, health *health.Server, opts ...Option) error {
 	if g == nil || srv == nil || lis == nil {
@@ -49,7 +46,7 @@ func Add(g *lifecycle.Group, name string, srv *grpc.Server, lis net.Listener, he
 	}
 	s := &server{
 		g: g, name: name, srv: srv, lis: newListener(lis), health: health,
-		served: make(chan struct{}), gone: make(chan struct{}),
+		served: make(chan struct{}), gone: make(chan struct{}), followed: make(chan struct{}),
 	}
 	for _, o := range opts {
 		o.apply(s)
@@ -65,7 +62,7 @@ func Add(g *lifecycle.Group, name string, srv *grpc.Server, lis net.Listener, he
 	}
 	if health != nil {
 		s.setHealth(healthpb.HealthCheckResponse_NOT_SERVING)
-		parts = append(parts, lifecycle.Part{Name: name + "/health", Phase: lifecycle.Announce, Start: s.ready, Stop: s.announce})
+		parts = append(parts, lifecycle.Part{Name: name + "/health", Phase: lifecycle.Announce, Start: s.follow, Stop: s.announce})
 	}
 	for _, p := range parts {
 		if err := g.Add(p); err != nil {
@@ -82,47 +79,14 @@ type server struct {
 	srv     *grpc.Server
 	lis     *listener
 	health  *health.Server
-	isReady func() bool
 	tracker *Tracker
 
 	serving  atomic.Bool
 	served   chan struct{} // closed when Serve has returned
+	followed chan struct{} // closed when health is not followed any more
 	gone     chan struct{} // closed when all connections and all handlers are gone
 	graceful sync.Once
 	hard     sync.Once
-}
-
-// setHealth sets the status of the process and of each of its services.
-func (s *server) setHealth(status healthpb.HealthCheckResponse_ServingStatus) {
-	s.health.SetServingStatus("", status)
-	for service := range s.srv.GetServiceInfo() {
-		s.health.SetServingStatus(service, status)
-	}
-}
-
-func (s *server) ready(context.Context) error {
-	if s.isReady == nil || s.isReady() {
-		s.setHealth(healthpb.HealthCheckResponse_SERVING)
-		return nil
-	}
-	go func() {
-		tick := time.NewTicker(pollInterval)
-		defer tick.Stop()
-		for !s.isReady() {
-			select {
-			case <-tick.C:
-			case <-s.g.Stopping():
-				return
-			}
-		}
-		s.setHealth(healthpb.HealthCheckResponse_SERVING) // without effect after the shutdown of health
-	}()
-	return nil
-}
-
-func (s *server) announce(context.Context) error {
-	s.health.Shutdown()
-	return nil
 }
 
 func (s *server) serve(context.Context) error {

@@ -16,6 +16,8 @@ type calls struct {
 	begun uint64 // requests ever
 }
 
+func newCalls() *calls { return &calls{set: make(map[*http.Request]time.Time)} }
+
 // wrap returns a handler that counts.
 func (c *calls) wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

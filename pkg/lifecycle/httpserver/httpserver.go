@@ -36,7 +36,7 @@ func Add(g *lifecycle.Group, name string, srv *http.Server, lis net.Listener) er
 		return errors.New("httpserver: group, server and listener are required")
 	}
 	s := &server{
-		g: g, name: name, srv: srv, lis: lis, calls: &calls{set: make(map[*http.Request]time.Time)},
+		g: g, name: name, srv: srv, lis: lis, calls: newCalls(),
 		quiet: make(chan struct{}), served: make(chan struct{}),
 	}
 	if srv.Handler == nil {

@@ -32,14 +32,7 @@ type Guard struct {
 	Chain *interceptors.Chain
 	// Conn is a connection to services/auth with the token of this service.
 	Conn *grpc.ClientConn
-
-	ready func() bool
 }
-
-// Ready tells whether the revocations are known: before that the service
-// should get no traffic. It stays true when a lease is lost later; calls are
-// then refused one by one, as their methods say.
-func (g *Guard) Ready() bool { return g.ready() }
 
 // Add connects to services/auth and adds what follows it to the group of the
 // runtime. It does not wait for services/auth: the service starts without it
@@ -66,7 +59,7 @@ func Add(rt *server.Runtime, settings *Settings, common *server.Settings, policy
 	if err != nil {
 		return nil, fmt.Errorf("guard: %w", err)
 	}
-	source, ready, err := addSource(rt, settings, feeds)
+	source, err := addSource(rt, settings, feeds)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +67,7 @@ func Add(rt *server.Runtime, settings *Settings, common *server.Settings, policy
 	if err != nil {
 		return nil, err
 	}
-	return &Guard{Chain: chain, Conn: conn, ready: ready}, nil
+	return &Guard{Chain: chain, Conn: conn}, nil
 }
 
 func newChain(log *slog.Logger, verifier interceptors.Verifier, source revocation.Source, policy *authz.Policy,

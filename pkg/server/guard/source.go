@@ -16,11 +16,11 @@ import (
 	revocationv1 "github.com/curfew-platform/curfew/proto/gen/curfew/revocation/v1"
 )
 
-// addSource returns the source of revocations and whether it knows them yet.
-func addSource(rt *server.Runtime, settings *Settings, feeds []*grpc.ClientConn) (revocation.Source, func() bool, error) {
+// addSource returns the source of revocations. Its part says whether it knows them.
+func addSource(rt *server.Runtime, settings *Settings, feeds []*grpc.ClientConn) (revocation.Source, error) {
 	if settings.Revocation == None {
 		rt.Log.Warn("no revocations: a stolen token works until it expires")
-		return none.Source{}, func() bool { return true }, nil
+		return none.Source{}, nil
 	}
 	clients := make([]revocationv1.RevocationServiceClient, len(feeds))
 	for i, conn := range feeds {
@@ -28,7 +28,7 @@ func addSource(rt *server.Runtime, settings *Settings, feeds []*grpc.ClientConn)
 	}
 	dial, err := watchergrpc.Dial(clients...)
 	if err != nil {
-		return nil, nil, fmt.Errorf("guard: %w", err)
+		return nil, fmt.Errorf("guard: %w", err)
 	}
 	w, err := watcher.New(watcher.Config{
 		Dial:    dial,
@@ -37,19 +37,12 @@ func addSource(rt *server.Runtime, settings *Settings, feeds []*grpc.ClientConn)
 		Logger:  rt.Log,
 	})
 	if err != nil {
-		return nil, nil, fmt.Errorf("guard: %w", err)
+		return nil, fmt.Errorf("guard: %w", err)
 	}
 	if err := follow(rt.Group, w); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return w, func() bool {
-		select {
-		case <-w.Ready():
-			return true
-		default:
-			return false
-		}
-	}, nil
+	return w, nil
 }
 
 // follow runs the watcher from the start until the last call is over: it
@@ -81,6 +74,7 @@ func follow(g *lifecycle.Group, w *watcher.Watcher) error {
 			}
 			return nil
 		},
-		Kill: cancel,
+		Kill:   cancel,
+		Health: Health(w),
 	})
 }
