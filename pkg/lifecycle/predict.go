@@ -55,7 +55,7 @@ type PartPrediction struct {
 	Unit      string // of Remaining
 	Source    Source
 	Need      time.Duration
-	Remaining int64
+	Remaining int64   // -1 if the part does not say
 	Rate      float64 // completed per second while there was work; 0 if unknown, or if nothing was completed
 	Left      int64   // how much of Remaining the end of the phase would cut off, if the rate is known
 }

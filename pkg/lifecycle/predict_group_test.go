@@ -162,7 +162,7 @@ func TestAPartThatDoesNotAnswerHidesNoOther(t *testing.T) {
 				t.Errorf("%d samples: %v", p.Samples, p)
 			}
 			for _, part := range p.Phases[lifecycle.Commit-1].Parts {
-				if part.Source != lifecycle.SourceUnknown || part.Need != 0 {
+				if part.Source != lifecycle.SourceUnknown || part.Need != 0 || part.Remaining != -1 {
 					t.Errorf("%+v", part)
 				}
 			}

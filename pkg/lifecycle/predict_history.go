@@ -86,12 +86,14 @@ func (t *tally) rate() float64 {
 
 // predict says how long a part with this history needs. p has its name and unit.
 func (h *history) predict(p *Part, now time.Time) PartPrediction {
-	r := PartPrediction{Name: p.Name, Unit: p.Unit, Source: SourceUnknown}
+	r := PartPrediction{Name: p.Name, Unit: p.Unit, Source: SourceUnknown, Remaining: -1}
 	last, fresh := h.last(now)
 	if !fresh {
 		return r
 	}
-	r.Remaining = last.remaining
+	if p.Remaining != nil {
+		r.Remaining = last.remaining
+	}
 	if p.EstimateDrain != nil {
 		r.Source, r.Need = SourceEstimate, min(max(0, last.estimate), maxNeed)
 		return r

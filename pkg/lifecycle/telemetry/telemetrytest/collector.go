@@ -1,0 +1,192 @@
+// Package telemetrytest has the two collectors that tests of telemetry need: one that keeps what it is sent over OTLP/gRPC,
+// and one that has frozen.
+package telemetrytest
+
+import (
+	"context"
+	"net"
+	"sync"
+	"testing"
+
+	collogs "go.opentelemetry.io/proto/otlp/collector/logs/v1"
+	colmetrics "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
+	coltrace "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	commonv1 "go.opentelemetry.io/proto/otlp/common/v1"
+	tracev1 "go.opentelemetry.io/proto/otlp/trace/v1"
+	"google.golang.org/grpc"
+)
+
+// Span is one span that a collector got.
+type Span struct {
+	Name       string
+	ID, Parent string            // Parent is empty for the root of a trace
+	Resource   map[string]string // of the process that sent it
+	Attributes map[string]string
+	Failed     bool
+}
+
+// Collector keeps what it is sent. Its methods are safe for concurrent use.
+type Collector struct {
+	// Addr is its address, host:port, in plaintext.
+	Addr string
+
+	mu      sync.Mutex
+	spans   []Span
+	metrics map[string]int
+	logs    int
+}
+
+// New returns a collector that serves until the test is over.
+func New(t testing.TB) *Collector {
+	t.Helper()
+	lis := listen(t)
+	c := &Collector{Addr: lis.Addr().String(), metrics: map[string]int{}}
+	srv := grpc.NewServer()
+	coltrace.RegisterTraceServiceServer(srv, traces{c: c})
+	colmetrics.RegisterMetricsServiceServer(srv, metrics{c: c})
+	collogs.RegisterLogsServiceServer(srv, logs{c: c})
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		_ = srv.Serve(lis) // ends with Stop
+	}()
+	t.Cleanup(func() {
+		srv.Stop()
+		<-served
+	})
+	return c
+}
+
+// Frozen returns the address of a collector that accepts connections and never answers, until the test is over.
+func Frozen(t testing.TB) string {
+	t.Helper()
+	lis := listen(t)
+	accepted := make(chan struct{})
+	go func() {
+		defer close(accepted)
+		var conns []net.Conn
+		defer func() {
+			for _, c := range conns {
+				_ = c.Close()
+			}
+		}()
+		for {
+			c, err := lis.Accept()
+			if err != nil {
+				return
+			}
+			conns = append(conns, c)
+		}
+	}()
+	t.Cleanup(func() {
+		_ = lis.Close()
+		<-accepted
+	})
+	return lis.Addr().String()
+}
+
+func listen(t testing.TB) net.Listener {
+	t.Helper()
+	var lc net.ListenConfig
+	lis, err := lc.Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lis
+}
+
+// Spans returns the spans that have come so far.
+func (c *Collector) Spans() []Span {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]Span(nil), c.spans...)
+}
+
+// Points returns how many data points of a metric have come so far.
+func (c *Collector) Points(metric string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.metrics[metric]
+}
+
+// Logs returns how many log records have come so far.
+func (c *Collector) Logs() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.logs
+}
+
+type traces struct {
+	coltrace.UnimplementedTraceServiceServer
+
+	c *Collector
+}
+
+// Export implements the collector's service of traces.
+func (s traces) Export(_ context.Context, req *coltrace.ExportTraceServiceRequest) (*coltrace.ExportTraceServiceResponse, error) {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	for _, rs := range req.GetResourceSpans() {
+		resource := attributes(rs.GetResource().GetAttributes())
+		for _, ss := range rs.GetScopeSpans() {
+			for _, span := range ss.GetSpans() {
+				s.c.spans = append(s.c.spans, Span{
+					Name: span.GetName(), ID: string(span.GetSpanId()), Parent: string(span.GetParentSpanId()), Resource: resource,
+					Attributes: attributes(span.GetAttributes()), Failed: span.GetStatus().GetCode() == tracev1.Status_STATUS_CODE_ERROR,
+				})
+			}
+		}
+	}
+	return &coltrace.ExportTraceServiceResponse{}, nil
+}
+
+type metrics struct {
+	colmetrics.UnimplementedMetricsServiceServer
+
+	c *Collector
+}
+
+// Export implements the collector's service of metrics.
+func (s metrics) Export(_ context.Context, req *colmetrics.ExportMetricsServiceRequest) (*colmetrics.ExportMetricsServiceResponse, error) {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	for _, rm := range req.GetResourceMetrics() {
+		for _, sm := range rm.GetScopeMetrics() {
+			for _, m := range sm.GetMetrics() {
+				s.c.metrics[m.GetName()] += len(m.GetGauge().GetDataPoints()) + len(m.GetSum().GetDataPoints()) + len(m.GetHistogram().GetDataPoints())
+			}
+		}
+	}
+	return &colmetrics.ExportMetricsServiceResponse{}, nil
+}
+
+type logs struct {
+	collogs.UnimplementedLogsServiceServer
+
+	c *Collector
+}
+
+// Export implements the collector's service of logs.
+func (s logs) Export(_ context.Context, req *collogs.ExportLogsServiceRequest) (*collogs.ExportLogsServiceResponse, error) {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	for _, rl := range req.GetResourceLogs() {
+		for _, sl := range rl.GetScopeLogs() {
+			s.c.logs += len(sl.GetLogRecords())
+		}
+	}
+	return &collogs.ExportLogsServiceResponse{}, nil
+}
+
+func attributes(list []*commonv1.KeyValue) map[string]string {
+	m := make(map[string]string, len(list))
+	for _, kv := range list {
+		switch v := kv.GetValue().GetValue().(type) {
+		case *commonv1.AnyValue_StringValue:
+			m[kv.GetKey()] = v.StringValue
+		default:
+			m[kv.GetKey()] = kv.GetValue().String()
+		}
+	}
+	return m
+}
