@@ -21,7 +21,7 @@ const (
 	queryWorkers = 4
 	orderWorkers = 2
 	freshWorkers = 2
-	pause        = 2 * time.Millisecond // between the calls of a worker
+	pause        = 5 * time.Millisecond // between the calls of a worker
 	callLimit    = 10 * time.Second
 	mostFailures = 5
 	pieces       = 1_000_000

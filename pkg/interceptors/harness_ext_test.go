@@ -73,13 +73,13 @@ func newHarness(t testing.TB, service *shop.Server, change ...func(*interceptors
 	return h
 }
 
-func serve(t testing.TB, server *grpc.Server) *grpc.ClientConn {
+func serve(t testing.TB, server *grpc.Server, options ...grpc.DialOption) *grpc.ClientConn {
 	t.Helper()
 	lis := bufconn.Listen(1 << 20)
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = server.Serve(lis) })
-	conn, err := grpc.NewClient("passthrough:///bufconn", grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return lis.DialContext(ctx) }))
+	conn, err := grpc.NewClient("passthrough:///bufconn", append(options, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return lis.DialContext(ctx) }))...)
 	if err != nil {
 		t.Fatalf("client: %v", err)
 	}

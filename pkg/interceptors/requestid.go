@@ -35,9 +35,22 @@ func requestIDLink() link {
 			} else {
 				c.requestID = newRequestID()
 			}
-			// It fails only if the header was sent already, which cannot be yet.
-			_ = grpc.SetHeader(ctx, metadata.MD{RequestIDKey: {c.requestID}})
+			if c.streamed {
+				// It fails only if the header was sent already, which cannot be yet.
+				_ = grpc.SetHeader(ctx, metadata.MD{RequestIDKey: {c.requestID}})
+			}
 			return ctx, nil
+		},
+		after: func(c *call, err error) error {
+			switch {
+			case c.streamed:
+			case err == nil:
+				_ = grpc.SetHeader(c.transport, metadata.MD{RequestIDKey: {c.requestID}})
+			default:
+				// A refusal with a header is no Trailers-Only response, and no retry policy repeats it (gRFC A6).
+				_ = grpc.SetTrailer(c.transport, metadata.MD{RequestIDKey: {c.requestID}})
+			}
+			return err
 		},
 	}
 }
