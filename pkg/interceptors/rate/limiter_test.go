@@ -1,0 +1,107 @@
+package rate_test
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/curfew-platform/curfew/pkg/interceptors/rate"
+)
+
+func limiter(t *testing.T, limit rate.Limit, entries int) *rate.Limiter[string] {
+	t.Helper()
+	l, err := rate.New[string](limit, entries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(l.Close)
+	return l
+}
+
+func TestABurstIsTakenAndThenTheRate(t *testing.T) {
+	l := limiter(t, rate.Limit{PerSecond: 10, Burst: 3}, 10)
+	now := time.Now()
+	for i := range 3 {
+		if _, ok := l.Take("a", now); !ok {
+			t.Fatalf("take %d is refused", i)
+		}
+	}
+	for range 100 { // who is refused takes nothing
+		wait, ok := l.Take("a", now)
+		if ok || wait <= 90*time.Millisecond || wait > 100*time.Millisecond {
+			t.Fatalf("ok %t, wait %s", ok, wait)
+		}
+	}
+	if _, ok := l.Take("b", now); !ok {
+		t.Error("another key is refused")
+	}
+	if wait, _ := l.Take("a", now.Add(50*time.Millisecond)); wait < 40*time.Millisecond || wait > 60*time.Millisecond {
+		t.Errorf("half the way, wait %s", wait)
+	}
+	if _, ok := l.Take("a", now.Add(101*time.Millisecond)); !ok {
+		t.Error("refused after the wait")
+	}
+	if _, ok := l.Take("a", now.Add(101*time.Millisecond)); ok {
+		t.Error("two for one wait")
+	}
+}
+
+func TestAttackersWithManyKeysAreHeldInBoundedMemory(t *testing.T) {
+	const room = 1000
+	l := limiter(t, rate.Limit{PerSecond: 1, Burst: 1000}, room)
+	now := time.Now()
+	for i := range 50 * room {
+		l.Take(fmt.Sprint(i), now)
+	}
+	// The cache evicts on a goroutine of its own.
+	deadline := time.After(10 * time.Second)
+	for l.Len() > room {
+		select {
+		case <-deadline:
+			t.Fatalf("%d buckets, room for %d", l.Len(), room)
+		case <-time.After(time.Millisecond):
+			l.Take("again", now)
+		}
+	}
+}
+
+func TestCallsAtOnceShareOneBucket(t *testing.T) {
+	for range 100 {
+		l := limiter(t, rate.Limit{PerSecond: 0.001, Burst: 5}, 10)
+		var taken atomic.Int32
+		var wg sync.WaitGroup
+		now := time.Now()
+		for range 8 {
+			wg.Go(func() {
+				for range 3 {
+					if _, ok := l.Take("a", now); ok {
+						taken.Add(1)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		if taken.Load() != 5 {
+			t.Fatalf("%d taken of a bucket of 5", taken.Load())
+		}
+	}
+}
+
+func TestALimitThatMakesNoSenseIsRefused(t *testing.T) {
+	for _, limit := range []rate.Limit{{PerSecond: -1}, {Burst: 5}, {PerSecond: 1, Burst: -1}, {PerSecond: 1e12}, {PerSecond: 1, Burst: 1e9}} {
+		if limit.Check() == nil {
+			t.Errorf("%+v is taken", limit)
+		}
+		if _, err := rate.New[string](limit, 1); err == nil {
+			t.Errorf("%+v makes a limiter", limit)
+		}
+	}
+	if _, err := rate.New[string](rate.Limit{}, 1); err == nil {
+		t.Error("no limit makes a limiter")
+	}
+	if got := (rate.Limit{PerSecond: 0.5}).String(); got != "0.5/s, burst 1" {
+		t.Errorf("got %q", got)
+	}
+}
