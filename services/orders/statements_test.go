@@ -63,26 +63,26 @@ func TestEveryMethodSendsItsNumberOfStatements(t *testing.T) {
 		statements, trips int
 		call              func() error
 	}{
-		{"CreateOrder, 1 line", 12, 7, do(customer, a.commands.CreateOrder, createRequest(user, skus(1)...))},
-		{"CreateOrder, 100 lines", 12, 7, do(customer, a.commands.CreateOrder, createRequest(user, skus(100)...))},
-		{"CreateOrder with points", 13, 7, do(customer, a.commands.CreateOrder, withPoints)},
-		{"CreateOrder, repeated", 4, 4, do(customer, a.commands.CreateOrder, repeated)},
-		{"UpdateOrder, lines", 17, 10, do(customer, a.commands.UpdateOrder, edited)},
-		{"UpdateOrder, note", 8, 8, do(customer, a.commands.UpdateOrder, noted)},
-		{"PayOrder", 32, 29, do(customer, a.commands.PayOrder, &ordersv1.PayOrderRequest{Name: toPay.GetName(), PaymentMethodToken: "card", RequestId: uuid.NewString()})},
-		{"CancelOrder, unpaid", 12, 8, do(customer, a.commands.CancelOrder, &ordersv1.CancelOrderRequest{Name: toCancel.GetName(), RequestId: uuid.NewString()})},
-		{"CancelOrder, paid", 13, 11, do(customer, a.commands.CancelOrder, &ordersv1.CancelOrderRequest{Name: toRefund.GetName(), RequestId: uuid.NewString()})},
+		{"CreateOrder, 1 line", 12, 3, do(customer, a.commands.CreateOrder, createRequest(user, skus(1)...))},
+		{"CreateOrder, 100 lines", 12, 3, do(customer, a.commands.CreateOrder, createRequest(user, skus(100)...))},
+		{"CreateOrder with points", 13, 3, do(customer, a.commands.CreateOrder, withPoints)},
+		{"CreateOrder, repeated", 5, 3, do(customer, a.commands.CreateOrder, repeated)},
+		{"UpdateOrder, lines", 17, 8, do(customer, a.commands.UpdateOrder, edited)},
+		{"UpdateOrder, note", 8, 7, do(customer, a.commands.UpdateOrder, noted)},
+		{"PayOrder", 31, 25, do(customer, a.commands.PayOrder, &ordersv1.PayOrderRequest{Name: toPay.GetName(), PaymentMethodToken: "card", RequestId: uuid.NewString()})},
+		{"CancelOrder, unpaid", 12, 7, do(customer, a.commands.CancelOrder, &ordersv1.CancelOrderRequest{Name: toCancel.GetName(), RequestId: uuid.NewString()})},
+		{"CancelOrder, paid", 13, 10, do(customer, a.commands.CancelOrder, &ordersv1.CancelOrderRequest{Name: toRefund.GetName(), RequestId: uuid.NewString()})},
 		{"GetOrder BASIC", 1, 1, do(customer, a.queries.GetOrder, &ordersv1.GetOrderRequest{Name: one.GetName(), View: ordersv1.OrderView_ORDER_VIEW_BASIC})},
 		{"GetOrder FULL", 4, 1, do(customer, a.queries.GetOrder, &ordersv1.GetOrderRequest{Name: hundred.GetName()})},
 		{"ListOrders BASIC", 1, 1, do(customer, a.queries.ListOrders, &ordersv1.ListOrdersRequest{Parent: "users/" + user.String()})},
 		{"ListOrders FULL", 4, 1, do(customer, a.queries.ListOrders, &ordersv1.ListOrdersRequest{Parent: "users/" + user.String(), View: ordersv1.OrderView_ORDER_VIEW_FULL})},
 		{"ListOrders of all", 1, 1, do(staff, a.queries.ListOrders, &ordersv1.ListOrdersRequest{Parent: "users/-"})},
 		{"SearchOrders", 1, 1, do(staff, a.admin.SearchOrders, &ordersv1.SearchOrdersRequest{State: ordersv1.Order_STATE_CONFIRMED})},
-		{"GrantPoints", 6, 6, do(staff, a.admin.GrantPoints, &ordersv1.GrantPointsRequest{Parent: "users/" + user.String(), Points: 5, RequestId: uuid.NewString()})},
+		{"GrantPoints", 6, 5, do(staff, a.admin.GrantPoints, &ordersv1.GrantPointsRequest{Parent: "users/" + user.String(), Points: 5, RequestId: uuid.NewString()})},
 		{"QueryOrderStats", 2, 1, do(staff, a.stats.QueryOrderStats, &ordersv1.QueryOrderStatsRequest{StartTime: hour, EndTime: soon, Granularity: ordersv1.QueryOrderStatsRequest_GRANULARITY_DAY})},
 		{"ListProducts", 1, 1, do(customer, a.catalog.ListProducts, &ordersv1.ListProductsRequest{PageSize: 500})},
 		{"GetProduct", 1, 1, do(customer, a.catalog.GetProduct, &ordersv1.GetProductRequest{Name: "products/" + ordertest.SKU(0)})},
-		{"UpsertProduct", 6, 6, do(staff, a.catalog.UpsertProduct, upsertRequest("products/new"))},
+		{"UpsertProduct", 6, 5, do(staff, a.catalog.UpsertProduct, upsertRequest("products/new"))},
 	} {
 		a.Statements.Take()
 		if err := c.call(); err != nil {

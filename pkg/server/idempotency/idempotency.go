@@ -2,11 +2,11 @@
 // the answer to it are written in the transaction of the command's effect, so
 // there is never an effect without a row, nor a row without the effect.
 //
-// A command calls Claim first in its transaction. Whoever is told Claimed does
-// the work and calls Answer before the commit (or leaves that to a later
+// A command claims its request first in its transaction. Whoever has a New claim
+// does the work and calls Answer before the commit (or leaves that to a later
 // transaction, and a repetition then sees Answered false). A refusal rolls the
 // transaction back and so stores nothing: the same request may succeed later.
-// Whoever is not told Claimed never does the work, also when the row is gone.
+// Whoever has none never does the work, also when the row is gone.
 //
 // Rows live for a retention from their answer; clients must stop repeating a
 // request well before (24 h and 12 h here), for after it the same id is a new
@@ -55,16 +55,14 @@ type Key struct {
 	RequestID [16]byte
 }
 
-// Outcome is what Claim found.
+// Outcome is what Find found.
 type Outcome struct {
-	// Claimed: the request is new and this transaction executes it.
-	Claimed bool
 	// Answered: it was executed before and Response is what it was answered.
 	Answered bool
 	Response []byte
 }
 
-// Hash returns what Claim compares requests by. Requests are equal if all
+// Hash returns what requests are compared by. Requests are equal if all
 // their fields are; the encoding is deterministic for one version of the
 // message, and fields that are added later and not set do not change it.
 func Hash(request proto.Message) ([]byte, error) {
@@ -86,11 +84,10 @@ type Execer interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 }
 
-// ClaimSQL inserts the row of a request with the arguments principal, method,
-// request id and hash; it affects no row if the request is known. In READ
-// COMMITTED it waits for a concurrent twin to end.
-const ClaimSQL = `INSERT INTO idempotency_keys (principal, method, request_id, request_hash)
-VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`
+// In READ COMMITTED it waits for a concurrent twin to end, and returns no row
+// if the request is known. The time is that of the transaction.
+const claimSQL = `INSERT INTO idempotency_keys (principal, method, request_id, request_hash)
+VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING RETURNING create_time`
 
 const findSQL = `SELECT request_hash, response, answer_time IS NOT NULL FROM idempotency_keys
 WHERE principal = $1 AND method = $2 AND request_id = $3`
@@ -105,29 +102,35 @@ const cleanUpSQL = `DELETE FROM idempotency_keys k USING (
   ORDER BY answer_time LIMIT $2 FOR UPDATE SKIP LOCKED) old
 WHERE (k.principal, k.method, k.request_id) = (old.principal, old.method, old.request_id)`
 
-// Tx is what Claim needs of a transaction.
-type Tx interface {
-	Queryer
-	Execer
+// Claim is the result of QueueClaim, once the batch has been closed.
+type Claim struct {
+	// New: nobody had claimed the request, and this transaction executes it.
+	New bool
+	// Time of the transaction, by the clock of the database; only if New.
+	Time time.Time
 }
 
-// Claim inserts the row of the request. It must be the first statement of a
-// READ COMMITTED transaction, for the row is the first in every lock order. A
-// concurrent twin is waited for: if it commits, this one is not Claimed; if it
-// rolls back, this one is. Errors are ErrReused, ErrGone, or the database's.
-func Claim(ctx context.Context, tx Tx, key Key, hash []byte) (Outcome, error) {
-	tag, err := tx.Exec(ctx, ClaimSQL, key.Principal, key.Method, key.RequestID, hash)
-	if err != nil {
-		return Outcome{}, fmt.Errorf("claim request: %w", err)
-	}
-	if tag.RowsAffected() == 1 {
-		return Outcome{Claimed: true}, nil
-	}
-	return Find(ctx, tx, key, hash)
+// QueueClaim adds the statement that inserts the row of the request to a batch.
+// It must be the first statement of a READ COMMITTED transaction, for the row
+// is the first in every lock order. A concurrent twin is waited for: if it
+// commits, this claim is not New; if it rolls back, this one is. A request that
+// is not New is never executed; Find says what is known of it. What else is in
+// the batch runs in both cases, so it only reads.
+func QueueClaim(b *pgx.Batch, key Key, hash []byte) *Claim {
+	c := &Claim{}
+	b.Queue(claimSQL, key.Principal, key.Method, key.RequestID, hash).QueryRow(func(row pgx.Row) error {
+		err := row.Scan(&c.Time)
+		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+			return fmt.Errorf("claim request: %w", err)
+		}
+		c.New = err == nil
+		return nil
+	})
+	return c
 }
 
-// Find reads the row of a request that somebody has claimed. The outcome is
-// never Claimed.
+// Find reads the row of a request that somebody has claimed. Errors are
+// ErrReused, ErrGone, or the database's.
 func Find(ctx context.Context, q Queryer, key Key, hash []byte) (Outcome, error) {
 	var stored []byte
 	var out Outcome
@@ -144,17 +147,28 @@ func Find(ctx context.Context, q Queryer, key Key, hash []byte) (Outcome, error)
 	return out, nil
 }
 
+// QueueAnswer adds the statement of Answer to a batch, for who holds the claim
+// and so knows that there is no answer yet. Its result affects one row.
+func QueueAnswer(b *pgx.Batch, key Key, response []byte) {
+	b.Queue(answerSQL, key.Principal, key.Method, key.RequestID, present(response))
+}
+
 // Answer stores the response of a claimed request, once: a request that has
 // its answer keeps it, and answered is false.
 func Answer(ctx context.Context, tx Execer, key Key, response []byte) (answered bool, err error) {
-	if response == nil {
-		response = []byte{}
-	}
-	tag, err := tx.Exec(ctx, answerSQL, key.Principal, key.Method, key.RequestID, response)
+	tag, err := tx.Exec(ctx, answerSQL, key.Principal, key.Method, key.RequestID, present(response))
 	if err != nil {
 		return false, fmt.Errorf("answer request: %w", err)
 	}
 	return tag.RowsAffected() == 1, nil
+}
+
+// present makes an empty response of none: NULL means that there is no answer.
+func present(response []byte) []byte {
+	if response == nil {
+		return []byte{}
+	}
+	return response
 }
 
 // CleanUp deletes at most limit rows that were answered before the retention,

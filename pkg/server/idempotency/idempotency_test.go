@@ -45,11 +45,31 @@ func newKey() idempotency.Key {
 
 var errRefused = errors.New("refused")
 
+type batcher interface {
+	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
+}
+
+func claim(ctx context.Context, db batcher, key idempotency.Key, hash []byte) (*idempotency.Claim, error) {
+	var b pgx.Batch
+	c := idempotency.QueueClaim(&b, key, hash)
+	return c, db.SendBatch(ctx, &b).Close()
+}
+
+// result of execute.
+type result struct {
+	new bool
+	idempotency.Outcome
+}
+
 // execute claims and answers in one transaction, as a command does.
-func execute(ctx context.Context, db *pgxpool.Pool, key idempotency.Key, hash, answer []byte, refusal error) (out idempotency.Outcome, err error) {
+func execute(ctx context.Context, db *pgxpool.Pool, key idempotency.Key, hash, answer []byte, refusal error) (out result, err error) {
 	err = pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
-		var err error
-		if out, err = idempotency.Claim(ctx, tx, key, hash); err != nil || !out.Claimed {
+		c, err := claim(ctx, tx, key, hash)
+		if err != nil {
+			return err
+		}
+		if out.new = c.New; !c.New {
+			out.Outcome, err = idempotency.Find(ctx, tx, key, hash)
 			return err
 		}
 		if refusal != nil {
@@ -65,11 +85,11 @@ func TestARepetitionGetsTheStoredAnswer(t *testing.T) {
 	t.Parallel()
 	db, key := open(t), newKey()
 	first, err := execute(t.Context(), db, key, []byte("h"), []byte("answer"), nil)
-	if err != nil || !first.Claimed {
+	if err != nil || !first.new {
 		t.Fatalf("first: %+v, %v", first, err)
 	}
 	again, err := execute(t.Context(), db, key, []byte("h"), []byte("other"), nil)
-	if err != nil || again.Claimed || !again.Answered || string(again.Response) != "answer" {
+	if err != nil || again.new || !again.Answered || string(again.Response) != "answer" {
 		t.Fatalf("repetition: %+v, %v", again, err)
 	}
 	if _, err := execute(t.Context(), db, key, []byte("another"), nil, nil); !errors.Is(err, idempotency.ErrReused) {
@@ -79,7 +99,7 @@ func TestARepetitionGetsTheStoredAnswer(t *testing.T) {
 		"another principal": {Principal: "users/v", Method: key.Method, RequestID: key.RequestID},
 		"another method":    {Principal: key.Principal, Method: "/n", RequestID: key.RequestID},
 	} {
-		if out, err := execute(t.Context(), db, other, []byte("another"), nil, nil); err != nil || !out.Claimed {
+		if out, err := execute(t.Context(), db, other, []byte("another"), nil, nil); err != nil || !out.new {
 			t.Errorf("%s: %+v, %v", name, out, err)
 		}
 	}
@@ -91,7 +111,7 @@ func TestARefusalIsNotStored(t *testing.T) {
 	if _, err := execute(t.Context(), db, key, []byte("h"), nil, errRefused); !errors.Is(err, errRefused) {
 		t.Fatal(err)
 	}
-	if out, err := execute(t.Context(), db, key, []byte("h"), nil, nil); err != nil || !out.Claimed {
+	if out, err := execute(t.Context(), db, key, []byte("h"), nil, nil); err != nil || !out.new {
 		t.Fatalf("after the refusal: %+v, %v", out, err)
 	}
 }
@@ -104,17 +124,17 @@ func TestATwinWaitsAndNeverExecutesBeside(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if out, err := idempotency.Claim(t.Context(), tx, key, []byte("h")); err != nil || !out.Claimed {
-			t.Fatalf("%s: %+v, %v", name, out, err)
+		if c, err := claim(t.Context(), tx, key, []byte("h")); err != nil || !c.New {
+			t.Fatalf("%s: %+v, %v", name, c, err)
 		}
-		type result struct {
-			out idempotency.Outcome
+		type ending struct {
+			out result
 			err error
 		}
-		twin := make(chan result, 1)
+		twin := make(chan ending, 1)
 		go func() {
 			out, err := execute(context.Background(), db, key, []byte("h"), []byte("twin"), nil)
-			twin <- result{out, err}
+			twin <- ending{out, err}
 		}()
 		for waiting := 0; waiting == 0; {
 			if err := db.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waiting); err != nil {
@@ -133,7 +153,7 @@ func TestATwinWaitsAndNeverExecutesBeside(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := <-twin
-		if got.err != nil || got.out.Claimed != (refusal != nil) {
+		if got.err != nil || got.out.new != (refusal != nil) {
 			t.Errorf("%s: the twin got %+v, %v", name, got.out, got.err)
 		}
 		if refusal == nil && string(got.out.Response) != "first" {
@@ -154,7 +174,7 @@ func TestAConflictWhoseRowIsGoneIsNotExecuted(t *testing.T) {
 func TestAnAnswerIsStoredOnce(t *testing.T) {
 	t.Parallel()
 	db, key := open(t), newKey()
-	if _, err := idempotency.Claim(t.Context(), db, key, []byte("h")); err != nil {
+	if _, err := claim(t.Context(), db, key, []byte("h")); err != nil {
 		t.Fatal(err)
 	}
 	if out, err := idempotency.Find(t.Context(), db, key, []byte("h")); err != nil || out.Answered {
@@ -177,7 +197,7 @@ func TestTheCleanUpTakesOldAnswersOnly(t *testing.T) {
 	db := open(t)
 	for i := range 10 {
 		key := newKey()
-		if _, err := idempotency.Claim(t.Context(), db, key, []byte("h")); err != nil {
+		if _, err := claim(t.Context(), db, key, []byte("h")); err != nil {
 			t.Fatal(err)
 		}
 		if i < 8 {
@@ -194,6 +214,41 @@ func TestTheCleanUpTakesOldAnswersOnly(t *testing.T) {
 		if n, err := idempotency.CleanUp(t.Context(), db, idempotency.Retention, 3); err != nil || n != want {
 			t.Errorf("removed %d, %v, want %d", n, err, want)
 		}
+	}
+}
+
+// The time of a claim is that of its transaction, which the rest of a command
+// may then use without asking for it.
+func TestAClaimTellsTheTimeOfItsTransaction(t *testing.T) {
+	t.Parallel()
+	db := open(t)
+	err := pgx.BeginFunc(t.Context(), db, func(tx pgx.Tx) error {
+		c, err := claim(t.Context(), tx, newKey(), []byte("h"))
+		if err != nil {
+			return err
+		}
+		var same bool
+		if err := tx.QueryRow(t.Context(), `SELECT now() = $1`, c.Time).Scan(&same); err != nil || !same {
+			t.Errorf("%v is not the time of the transaction, %v", c.Time, err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAnAnswerInABatchIsTheAnswer(t *testing.T) {
+	t.Parallel()
+	db, key := open(t), newKey()
+	var b pgx.Batch
+	idempotency.QueueClaim(&b, key, []byte("h"))
+	idempotency.QueueAnswer(&b, key, nil)
+	if err := db.SendBatch(t.Context(), &b).Close(); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := idempotency.Find(t.Context(), db, key, []byte("h")); err != nil || !out.Answered || len(out.Response) != 0 {
+		t.Errorf("%+v, %v", out, err)
 	}
 }
 

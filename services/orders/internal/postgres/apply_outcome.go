@@ -37,12 +37,10 @@ type outcome struct {
 // nothing is left to do. It returns the operation to ask for next, whose
 // attempt was written in the same transaction, or nil.
 func (s *Store) Apply(ctx context.Context, attempt uuid.UUID, result order.Outcome) (next *payment.Attempt, err error) {
-	err = s.transact(ctx, func(tx pgx.Tx) error {
+	var c *attemptContext
+	read := func(b *pgx.Batch) { queueAttempt(b, attempt, &c) }
+	err = s.transact(ctx, read, func(tx pgx.Tx) error {
 		next = nil
-		c, err := readAttempt(ctx, tx, attempt)
-		if err != nil {
-			return err
-		}
 		o, err := lockOrder(ctx, tx, c.OrderID)
 		if err != nil {
 			return err

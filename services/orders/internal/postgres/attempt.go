@@ -68,14 +68,13 @@ type attemptContext struct {
 const attemptContextSQL = `SELECT a.payment_id, a.refund_id, a.operation, a.amount_minor, p.order_id, p.currency, p.method_token, p.principal, p.request_id
 FROM payment_attempts a JOIN payments p USING (payment_id) WHERE a.attempt_id = $1`
 
-func readAttempt(ctx context.Context, tx pgx.Tx, id uuid.UUID) (*attemptContext, error) {
-	rows, err := tx.Query(ctx, attemptContextSQL, id)
-	if err != nil {
-		return nil, fmt.Errorf("read attempt: %w", err)
-	}
-	c, err := pgx.CollectExactlyOneRow(rows, pgx.RowToAddrOfStructByName[attemptContext])
-	if err != nil {
-		return nil, fmt.Errorf("read attempt: %w", err)
-	}
-	return c, nil
+func queueAttempt(b *pgx.Batch, id uuid.UUID, into **attemptContext) {
+	b.Queue(attemptContextSQL, id).Query(func(rows pgx.Rows) error {
+		c, err := pgx.CollectExactlyOneRow(rows, pgx.RowToAddrOfStructByName[attemptContext])
+		if err != nil {
+			return fmt.Errorf("read attempt: %w", err)
+		}
+		*into = c
+		return nil
+	})
 }

@@ -20,7 +20,7 @@ type Cancellation struct {
 // and stock given back; any other is CANCELLING, and the attempts that return
 // its money are written here for a worker to carry out.
 func (s *Store) CancelOrder(ctx context.Context, req Request, c Cancellation) (*order.Order, error) {
-	return once(ctx, s, req, func(tx pgx.Tx) (*order.Order, error) {
+	return once(ctx, s, req, nil, func(tx pgx.Tx) (*order.Order, error) {
 		o, err := lockOwned(ctx, tx, c.User, c.Order, c.Etag)
 		if err != nil {
 			return nil, err

@@ -51,7 +51,7 @@ func (s *Store) ExpireOrders(ctx context.Context, limit int) (int, error) {
 
 // expire looks again under the lock: the order may have been paid meanwhile.
 func (s *Store) expire(ctx context.Context, id uuid.UUID) (done bool, err error) {
-	err = s.transact(ctx, func(tx pgx.Tx) error {
+	err = s.transact(ctx, nil, func(tx pgx.Tx) error {
 		done = false
 		o, err := lockOrder(ctx, tx, id)
 		if err != nil || o.State != order.PendingPayment {

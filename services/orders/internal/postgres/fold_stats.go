@@ -23,10 +23,13 @@ SELECT count(*) FROM d`
 // FoldStats moves at most limit changes into their hours and returns how many.
 // A reader sees the same sums before, between and after.
 func (s *Store) FoldStats(ctx context.Context, limit int) (folded int, err error) {
-	err = s.transact(ctx, func(tx pgx.Tx) error {
-		var alone bool
-		if err := tx.QueryRow(ctx, foldLockSQL).Scan(&alone); err != nil || !alone {
-			return err
+	var alone bool
+	lock := func(b *pgx.Batch) {
+		b.Queue(foldLockSQL).QueryRow(func(row pgx.Row) error { return row.Scan(&alone) })
+	}
+	err = s.transact(ctx, lock, func(tx pgx.Tx) error {
+		if !alone {
+			return nil
 		}
 		return tx.QueryRow(ctx, foldStatsSQL, limit).Scan(&folded)
 	})

@@ -21,7 +21,7 @@ SELECT posted, pending_out FROM a`
 
 // GrantPoints gives points to a user.
 func (s *Store) GrantPoints(ctx context.Context, req Request, user uuid.UUID, points int64) (*order.PointsAccount, error) {
-	return once(ctx, s, req, func(tx pgx.Tx) (*order.PointsAccount, error) {
+	return once(ctx, s, req, nil, func(tx pgx.Tx) (*order.PointsAccount, error) {
 		if _, err := tx.Exec(ctx, openAccountSQL, owner(user)); err != nil {
 			return nil, fmt.Errorf("open account: %w", err)
 		}

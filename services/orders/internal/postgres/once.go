@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -38,39 +39,83 @@ func gone(err error) error {
 	return err
 }
 
-// once runs work in a transaction in which the request is claimed first and
-// answered last, or returns what the request was answered before.
-func once[T any](ctx context.Context, s *Store, req Request, work func(pgx.Tx) (*T, error)) (*T, error) {
-	var result *T
-	err := s.transact(ctx, func(tx pgx.Tx) error {
-		result = nil
-		out, err := idempotency.Claim(ctx, tx, req.key(), req.Hash)
-		if err != nil {
-			return err
+// command is what runs in the transaction of a request.
+type command struct {
+	// read queues what the command reads before its work, at no cost of its own;
+	// optional. It runs also if the request is a repetition.
+	read func(*pgx.Batch)
+	// repeated is called instead of work if somebody had claimed the request.
+	repeated func(pgx.Tx, idempotency.Outcome) error
+	// work is called at the time of the transaction by the clock of the database.
+	work func(pgx.Tx, time.Time) error
+}
+
+// claimed runs a command in a transaction in which the request is claimed first
+// and the guard is asked last.
+func (s *Store) claimed(ctx context.Context, req Request, c command) error {
+	var claim *idempotency.Claim
+	first := func(b *pgx.Batch) {
+		claim = idempotency.QueueClaim(b, req.key(), req.Hash)
+		if c.read != nil {
+			c.read(b)
 		}
-		if !out.Claimed {
-			if !out.Answered {
-				return idempotency.ErrGone
+	}
+	return gone(s.transact(ctx, first, func(tx pgx.Tx) error {
+		if !claim.New {
+			out, err := idempotency.Find(ctx, tx, req.key(), req.Hash)
+			if err != nil {
+				return err
 			}
-			result = new(T)
-			return decodeAnswer(out.Response, result)
+			return c.repeated(tx, out)
 		}
-		if result, err = work(tx); err != nil {
-			return err
-		}
-		answer, err := json.Marshal(result)
-		if err != nil {
-			return fmt.Errorf("encode answer: %w", err)
-		}
-		if _, err := idempotency.Answer(ctx, tx, req.key(), answer); err != nil {
+		if err := c.work(tx, claim.Time.UTC()); err != nil {
 			return err
 		}
 		return s.cfg.Guard(ctx)
+	}))
+}
+
+// once runs work in the transaction of a request and answers it with the
+// result, or returns what the request was answered before. read is that of
+// command.
+func once[T any](ctx context.Context, s *Store, req Request, read func(*pgx.Batch), work func(pgx.Tx) (*T, error)) (*T, error) {
+	var result *T
+	err := s.claimed(ctx, req, command{
+		read:     read,
+		repeated: func(_ pgx.Tx, out idempotency.Outcome) error { return repeat(out, &result) },
+		work: func(tx pgx.Tx, _ time.Time) (err error) {
+			if result, err = work(tx); err != nil {
+				return err
+			}
+			answer, err := encodeAnswer(result)
+			if err != nil {
+				return err
+			}
+			_, err = idempotency.Answer(ctx, tx, req.key(), answer)
+			return err
+		},
 	})
 	if err != nil {
-		return nil, gone(err)
+		return nil, err
 	}
 	return result, nil
+}
+
+// repeat sets result to what the request was answered.
+func repeat[T any](out idempotency.Outcome, result **T) error {
+	if !out.Answered {
+		return idempotency.ErrGone
+	}
+	*result = new(T)
+	return decodeAnswer(out.Response, *result)
+}
+
+func encodeAnswer(answer any) ([]byte, error) {
+	encoded, err := json.Marshal(answer)
+	if err != nil {
+		return nil, fmt.Errorf("encode answer: %w", err)
+	}
+	return encoded, nil
 }
 
 func decodeAnswer(response []byte, into any) error {

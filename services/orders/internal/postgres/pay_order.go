@@ -2,9 +2,9 @@ package postgres
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -40,8 +40,6 @@ func (a payAnswer) result() (*order.Order, error) {
 // outcome answers the request under it.
 const PayMethod = "/curfew.orders.v1.OrderCommandService/PayOrder"
 
-const overdueSQL = `SELECT now() >= $1`
-
 const insertPaymentSQL = `INSERT INTO payments (payment_id, order_id, state, currency, amount_minor, provider, method_token, principal, request_id)
 VALUES ($1, $2, 'authorizing', $3, $4, $5, $6, $7, $8)`
 
@@ -51,23 +49,19 @@ VALUES ($1, $2, 'authorizing', $3, $4, $5, $6, $7, $8)`
 // order has nothing to pay and is confirmed. A repetition gets the outcome, or
 // the order as it is while the payment is under way.
 func (s *Store) BeginPayment(ctx context.Context, req Request, n NewPayment) (o *order.Order, a *payment.Attempt, err error) {
-	err = s.transact(ctx, func(tx pgx.Tx) error {
-		o, a = nil, nil
-		out, err := idempotency.Claim(ctx, tx, req.key(), req.Hash)
-		if err != nil {
-			return err
-		}
-		if !out.Claimed {
+	err = s.claimed(ctx, req, command{
+		repeated: func(tx pgx.Tx, out idempotency.Outcome) (err error) {
+			a = nil // of a try before this one
 			o, err = s.repeatPayment(ctx, tx, n, out)
 			return err
-		}
-		if o, a, err = s.beginPayment(ctx, tx, req, n); err != nil {
+		},
+		work: func(tx pgx.Tx, now time.Time) (err error) {
+			o, a, err = s.beginPayment(ctx, tx, req, n, now)
 			return err
-		}
-		return s.cfg.Guard(ctx)
+		},
 	})
 	if err != nil {
-		return nil, nil, gone(err)
+		return nil, nil, err
 	}
 	return o, a, nil
 }
@@ -83,7 +77,7 @@ func (s *Store) repeatPayment(ctx context.Context, q querier, n NewPayment, out 
 	return stored.result()
 }
 
-func (s *Store) beginPayment(ctx context.Context, tx pgx.Tx, req Request, n NewPayment) (*order.Order, *payment.Attempt, error) {
+func (s *Store) beginPayment(ctx context.Context, tx pgx.Tx, req Request, n NewPayment, now time.Time) (*order.Order, *payment.Attempt, error) {
 	o, err := lockOwned(ctx, tx, n.User, n.Order, n.Etag)
 	if err != nil {
 		return nil, nil, err
@@ -91,11 +85,7 @@ func (s *Store) beginPayment(ctx context.Context, tx pgx.Tx, req Request, n NewP
 	if _, err := order.Next(o.State, order.ActionPay, req.Actor.Kind); err != nil {
 		return nil, nil, err
 	}
-	var overdue bool
-	if err := tx.QueryRow(ctx, overdueSQL, o.PaymentExpireTime).Scan(&overdue); err != nil {
-		return nil, nil, fmt.Errorf("check deadline: %w", err)
-	}
-	if overdue {
+	if !now.Before(o.PaymentExpireTime) {
 		return nil, nil, &order.DeadlinePassed{Deadline: o.PaymentExpireTime}
 	}
 	if o.PayableMinor == 0 {
@@ -129,9 +119,9 @@ func (s *Store) confirmFree(ctx context.Context, tx pgx.Tx, req Request, o *orde
 }
 
 func answerPayment(ctx context.Context, tx pgx.Tx, key idempotency.Key, answer payAnswer) error {
-	encoded, err := json.Marshal(answer)
+	encoded, err := encodeAnswer(answer)
 	if err != nil {
-		return fmt.Errorf("encode answer: %w", err)
+		return err
 	}
 	_, err = idempotency.Answer(ctx, tx, key, encoded)
 	return err

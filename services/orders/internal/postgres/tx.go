@@ -26,11 +26,16 @@ const retries = 3
 // retryPause is the longest pause before the first repetition; it doubles.
 const retryPause = 10 * time.Millisecond
 
-// transact runs work in a READ COMMITTED transaction and commits. Deadlocks and
-// serialization failures roll everything back, so the work simply runs again.
-func (s *Store) transact(ctx context.Context, work func(pgx.Tx) error) error {
+// transact runs work in a READ COMMITTED transaction and commits. What first
+// queues, if it is not nil, travels with the BEGIN and has its results before
+// work is called. Deadlocks and serialization failures roll everything back, so
+// first and work simply run again.
+//
+// The COMMIT travels alone: work may have asked the guard right before it, and
+// only an error of the COMMIT itself leaves the outcome unknown.
+func (s *Store) transact(ctx context.Context, first func(*pgx.Batch), work func(pgx.Tx) error) error {
 	for try := 0; ; try++ {
-		err := pgx.BeginTxFunc(ctx, s.write, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, work)
+		err := s.try(ctx, first, work)
 		if err != nil && ctx.Err() != nil {
 			// The call ended, not the database: what pgx says of a connection that
 			// it closed for that reason would send the caller into a repetition.
@@ -46,6 +51,25 @@ func (s *Store) transact(ctx context.Context, work func(pgx.Tx) error) error {
 			return err
 		}
 	}
+}
+
+func (s *Store) try(ctx context.Context, first func(*pgx.Batch), work func(pgx.Tx) error) error {
+	var b pgx.Batch
+	b.BeginTx(pgx.TxOptions{IsoLevel: pgx.ReadCommitted})
+	if first != nil {
+		first(&b)
+	}
+	results := s.write.SendBatch(ctx, &b)
+	tx := results.Tx()
+	// A connection that cannot roll back is closed, and the server rolls back.
+	defer tx.Rollback(ctx) //nolint:errcheck // An error before says more; after a commit there is nothing to do.
+	if err := results.Close(); err != nil {
+		return err
+	}
+	if err := work(tx); err != nil {
+		return err
+	}
+	return tx.Commit(ctx)
 }
 
 func pause(ctx context.Context, d time.Duration) error {

@@ -40,7 +40,13 @@ UPDATE stock_levels s SET reserved = s.reserved - old.held FROM old WHERE s.sku 
 // without them the lines keep their prices. The refusals are those of
 // CreateOrder, order.ErrOrderNotFound, *order.EtagMismatch and *order.IllegalTransition.
 func (s *Store) UpdateOrder(ctx context.Context, req Request, e OrderEdit) (*order.Order, error) {
-	return once(ctx, s, req, func(tx pgx.Tx) (*order.Order, error) {
+	var offers []order.Offer
+	read := func(b *pgx.Batch) {
+		if e.Wishes != nil {
+			queueOffers(b, e.Wishes, &offers)
+		}
+	}
+	return once(ctx, s, req, read, func(tx pgx.Tx) (*order.Order, error) {
 		o, err := lockOwned(ctx, tx, e.User, e.ID, e.Etag)
 		if err != nil {
 			return nil, err
@@ -52,7 +58,7 @@ func (s *Store) UpdateOrder(ctx context.Context, req Request, e OrderEdit) (*ord
 			return nil, err
 		}
 		before := *o
-		if err := edit(ctx, tx, o, e); err != nil {
+		if err := edit(o, e, offers); err != nil {
 			return nil, err
 		}
 		return o, writeEdit(ctx, tx, req, &before, o, e.Wishes != nil)
@@ -60,7 +66,7 @@ func (s *Store) UpdateOrder(ctx context.Context, req Request, e OrderEdit) (*ord
 }
 
 // edit applies e to o and prices it.
-func edit(ctx context.Context, tx pgx.Tx, o *order.Order, e OrderEdit) error {
+func edit(o *order.Order, e OrderEdit, offers []order.Offer) error {
 	if e.Address != nil {
 		o.Address = *e.Address
 	}
@@ -73,7 +79,7 @@ func edit(ctx context.Context, tx pgx.Tx, o *order.Order, e OrderEdit) error {
 	q := &order.Quote{Currency: o.Currency, Lines: o.Lines, ItemsMinor: o.ItemsMinor, Points: o.Points, PointsMinor: o.Points, Units: o.Units}
 	if e.Wishes != nil {
 		var err error
-		if q, err = quote(ctx, tx, e.Wishes, o.Points); err != nil {
+		if q, err = order.Price(e.Wishes, offers, o.Points); err != nil {
 			return err
 		}
 	} else if q.PointsMinor > q.ItemsMinor {

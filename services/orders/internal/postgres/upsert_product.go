@@ -38,7 +38,7 @@ const reservedSQL = `SELECT reserved FROM stock_levels WHERE sku = $1 AND bucket
 // *order.EtagMismatch (also for an etag of a product that does not exist) and
 // *order.StockBelowReserved.
 func (s *Store) UpsertProduct(ctx context.Context, req Request, c ProductChange) (*order.Product, error) {
-	return once(ctx, s, req, func(tx pgx.Tx) (*order.Product, error) {
+	return once(ctx, s, req, nil, func(tx pgx.Tx) (*order.Product, error) {
 		if c.Etag != "" {
 			if err := checkProductEtag(ctx, tx, c); err != nil {
 				return nil, err
