@@ -10,7 +10,9 @@ require (
 	github.com/alecthomas/kong v1.17.0
 	github.com/alicebob/miniredis/v2 v2.40.0
 	github.com/curfew-platform/curfew/e2e v0.0.0
-	github.com/curfew-platform/curfew/pkg/interceptors v0.0.0-00010101000000-000000000000
+	github.com/curfew-platform/curfew/pkg/interceptors v0.0.0
+	github.com/curfew-platform/curfew/pkg/lifecycle v0.0.0
+	github.com/curfew-platform/curfew/pkg/lifecycle/grpcserver v0.0.0
 	github.com/curfew-platform/curfew/proto v0.0.0
 	github.com/golang-jwt/jwt/v5 v5.3.1
 	github.com/google/go-cmp v0.7.0
@@ -56,3 +58,11 @@ require (
 replace github.com/curfew-platform/curfew/pkg/interceptors => ../pkg/interceptors
 
 replace github.com/curfew-platform/curfew/pkg/localenv => ../pkg/localenv
+
+replace github.com/curfew-platform/curfew/pkg/server => ../pkg/server
+
+replace github.com/curfew-platform/curfew/pkg/lifecycle => ../pkg/lifecycle
+
+replace github.com/curfew-platform/curfew/pkg/lifecycle/grpcserver => ../pkg/lifecycle/grpcserver
+
+replace github.com/curfew-platform/curfew/pkg/lifecycle/supervisor => ../pkg/lifecycle/supervisor

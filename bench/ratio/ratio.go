@@ -24,6 +24,9 @@ type Result struct {
 	Pairs []Pair
 }
 
+// Title is the name.
+func (r Result) Title() string { return r.Name }
+
 // Measure runs n pairs, ours first in every even pair and theirs in every odd one.
 func Measure(n int, ours, theirs func() (float64, error)) ([]Pair, error) {
 	if n < 1 {

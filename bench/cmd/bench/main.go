@@ -5,7 +5,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"runtime"
@@ -19,20 +21,31 @@ import (
 	"github.com/curfew-platform/curfew/bench/logs"
 	"github.com/curfew-platform/curfew/bench/ratio"
 	"github.com/curfew-platform/curfew/bench/shop"
+	"github.com/curfew-platform/curfew/bench/stop"
 	"github.com/curfew-platform/curfew/e2e/stand"
 )
 
 const limit = 30 * time.Minute
 
 type cli struct {
-	Only      []string      `enum:"chain,logs,orders" default:"chain,logs,orders" help:"What to measure."`
+	Only      []string      `enum:"chain,logs,orders,stop" default:"chain,logs,orders,stop" help:"What to measure."`
 	Pairs     int           `default:"5" help:"Interleaved pairs of each comparison."`
 	Records   int           `default:"1000000" help:"Log records of one run."`
 	Each      time.Duration `default:"5s" help:"Time of one run of orders."`
-	RedisAddr string        `required:"" env:"CURFEW_BENCH_REDIS_ADDR" help:"A real Redis, for the peer of the chain." placeholder:"HOST:PORT"`
+	RedisAddr string        `env:"CURFEW_BENCH_REDIS_ADDR" help:"A real Redis, for the peer of the chain." placeholder:"HOST:PORT"`
+}
+
+// result is a ratio, or a time with its budget.
+type result interface {
+	Title() string
+	Met() bool
+	Print(w io.Writer)
 }
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == stop.Child {
+		os.Exit(stop.Main(os.Args[2:], os.Stdin, os.Stdout))
+	}
 	var c cli
 	kong.Parse(&c, kong.Name("bench"), kong.Description("Ratios of interleaved pairs, with their goals."))
 	if err := c.run(); err != nil {
@@ -44,18 +57,18 @@ func main() {
 func (c *cli) run() error {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	ctx, cancelled := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer cancelled()
 	s, err := stand.FromEnvironment()
 	if err != nil {
 		return err
 	}
 	fmt.Printf("machine: %s/%s, %d CPUs, %s; everything on this machine\n\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version())
-	one := func(r ratio.Result, err error) ([]ratio.Result, error) { return []ratio.Result{r}, err }
-	measure := map[string]func() ([]ratio.Result, error){
-		"chain":  func() ([]ratio.Result, error) { return chain.Run(ctx, c.Pairs*2, c.RedisAddr) },
-		"logs":   func() ([]ratio.Result, error) { return one(logs.Run(ctx, s, c.Pairs, c.Records)) },
-		"orders": func() ([]ratio.Result, error) { return one(shop.Run(ctx, s, c.Pairs, c.Each)) },
+	measure := map[string]func() ([]result, error){
+		"chain":  func() ([]result, error) { return c.chain(ctx) },
+		"logs":   func() ([]result, error) { return one(logs.Run(ctx, s, c.Pairs, c.Records)) },
+		"orders": func() ([]result, error) { return one(shop.Run(ctx, s, c.Pairs, c.Each)) },
+		"stop":   func() ([]result, error) { return stops(ctx, s, c.Pairs*4) },
 	}
 	var missed []string
 	for _, name := range c.Only {
@@ -66,7 +79,7 @@ func (c *cli) run() error {
 		for _, r := range results {
 			r.Print(os.Stdout)
 			if !r.Met() {
-				missed = append(missed, r.Name)
+				missed = append(missed, r.Title())
 			}
 		}
 	}
@@ -74,4 +87,30 @@ func (c *cli) run() error {
 		fmt.Printf("\ngoals missed: %s\n", strings.Join(missed, "; "))
 	}
 	return nil
+}
+
+func one(r ratio.Result, err error) ([]result, error) { return []result{r}, err }
+
+func (c *cli) chain(ctx context.Context) ([]result, error) {
+	if c.RedisAddr == "" {
+		return nil, errors.New("--redis-addr is required")
+	}
+	ratios, err := chain.Run(ctx, c.Pairs*2, c.RedisAddr)
+	return all(ratios, nil), err
+}
+
+func stops(ctx context.Context, s *stand.Stand, pairs int) ([]result, error) {
+	ratios, budgets, err := stop.Run(ctx, s, pairs)
+	return all(ratios, budgets), err
+}
+
+func all(ratios []ratio.Result, budgets []ratio.Budget) []result {
+	var list []result
+	for _, r := range ratios {
+		list = append(list, r)
+	}
+	for _, b := range budgets {
+		list = append(list, b)
+	}
+	return list
 }

@@ -1,0 +1,155 @@
+package stop
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/curfew-platform/curfew/bench/ratio"
+	"github.com/curfew-platform/curfew/pkg/lifecycle"
+	"github.com/curfew-platform/curfew/pkg/lifecycle/grpcserver"
+)
+
+const (
+	echoMethod = "/curfew.bench.v1.StopService/Echo"
+	clients    = 4
+	calls      = 20_000 // of one run
+	patience   = time.Minute
+)
+
+// requestPath compares calls to a server in a group with calls to a server of
+// grpc-go alone.
+func requestPath(ctx context.Context, pairs int) (ratio.Result, error) {
+	ours, stopOurs, err := grouped(ctx)
+	if err != nil {
+		return ratio.Result{}, err
+	}
+	theirs, stopTheirs, err := alone(ctx)
+	if err != nil {
+		return ratio.Result{}, err
+	}
+	a := func() (float64, error) { return perCall(ctx, ours) }
+	b := func() (float64, error) { return perCall(ctx, theirs) }
+	for _, warm := range []func() (float64, error){a, b} {
+		if _, err := warm(); err != nil {
+			return ratio.Result{}, err
+		}
+	}
+	measured, err := ratio.Measure(pairs, a, b)
+	if err != nil {
+		return ratio.Result{}, err
+	}
+	stopTheirs()
+	return ratio.Result{
+		Name: "a call to a gRPC server in a group, calls tracked / to a server of grpc-go alone",
+		Unit: "us/call", Goal: pathGoal, Below: true, Pairs: measured,
+	}, stopOurs()
+}
+
+func echoServer(options ...grpc.ServerOption) *grpc.Server {
+	srv := grpc.NewServer(options...)
+	srv.RegisterService(&grpc.ServiceDesc{
+		ServiceName: "curfew.bench.v1.StopService",
+		HandlerType: (*any)(nil),
+		Methods: []grpc.MethodDesc{{MethodName: "Echo", Handler: func(_ any, ctx context.Context, decode func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
+			in := &wrapperspb.StringValue{}
+			if err := decode(in); err != nil {
+				return nil, err
+			}
+			echo := func(_ context.Context, req any) (any, error) { return req, nil }
+			if interceptor == nil {
+				return echo(ctx, in)
+			}
+			return interceptor(ctx, in, &grpc.UnaryServerInfo{FullMethod: echoMethod}, echo)
+		}}},
+	}, nil)
+	return srv
+}
+
+func connect(ctx context.Context) (net.Listener, *grpc.ClientConn, error) {
+	lis, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, nil, fmt.Errorf("listen: %w", err)
+	}
+	conn, err := grpc.NewClient(lis.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return nil, nil, fmt.Errorf("dial: %w", err)
+	}
+	return lis, conn, nil
+}
+
+// grouped is the server as a service has it.
+func grouped(ctx context.Context) (*grpc.ClientConn, func() error, error) {
+	lis, conn, err := connect(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	group, err := lifecycle.New(lifecycle.WithoutSignals(), lifecycle.WithReportWriter(nil))
+	if err != nil {
+		return nil, nil, err
+	}
+	tracker := grpcserver.NewTracker()
+	srv := echoServer(append(tracker.ServerOptions(), grpc.KeepaliveParams(grpcserver.ConnectionAge(group.Plan())))...)
+	status := health.NewServer()
+	healthpb.RegisterHealthServer(srv, status)
+	if err := grpcserver.Add(group, "grpc", srv, lis, status, grpcserver.WithTracker(tracker)); err != nil {
+		return nil, nil, err
+	}
+	done := make(chan error, 1)
+	go func() { done <- group.Run(ctx) }()
+	<-group.Started()
+	return conn, func() error {
+		conn.Close()
+		group.Shutdown(nil)
+		return <-done
+	}, nil
+}
+
+func alone(ctx context.Context) (*grpc.ClientConn, func(), error) {
+	lis, conn, err := connect(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	srv := echoServer()
+	healthpb.RegisterHealthServer(srv, health.NewServer())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = srv.Serve(lis) // Ends with Stop.
+	}()
+	return conn, func() {
+		conn.Close()
+		srv.Stop()
+		<-done
+	}, nil
+}
+
+// perCall returns the microseconds that a call takes, with several clients at
+// work.
+func perCall(ctx context.Context, conn *grpc.ClientConn) (float64, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	start := time.Now()
+	g, ctx := errgroup.WithContext(ctx)
+	for range clients {
+		g.Go(func() error {
+			in, out := wrapperspb.String("hello"), &wrapperspb.StringValue{}
+			for range calls / clients {
+				if err := conn.Invoke(ctx, echoMethod, in, out, grpc.WaitForReady(true)); err != nil {
+					return fmt.Errorf("call: %w", err)
+				}
+			}
+			return nil
+		})
+	}
+	err := g.Wait()
+	return float64(time.Since(start).Microseconds()) / calls, err
+}
