@@ -34,28 +34,37 @@ var ErrIntakeOff = errors.New("kafka: no more records are taken in, the process 
 //	close       the client is closed
 //
 // Draining and committing what was polled is up to the loop that polls: in [lifecycle.Group.Go] it is awaited in phase
-// Drain. The group owns client from here on, even if it never starts.
+// Drain. [AddLoop] is a client with such a loop. The group owns client from here on, even if it never starts.
 func AddConsumer(g *lifecycle.Group, name string, client *kgo.Client) (*Consumer, error) {
 	if g == nil || client == nil {
 		return nil, errors.New("kafka: group and client are required")
 	}
-	c := &Consumer{client: client}
-	c.intake, c.stop = context.WithCancelCause(context.Background())
-	intake := lifecycle.Part{Name: name + "/intake", Phase: lifecycle.IntakeOff, Stop: c.intakeOff}
-	leave := lifecycle.Part{Name: name + "/leave", Phase: lifecycle.Leave, Stop: c.leave}
-	if err := add(g, closePart(name, client), leave, flushPart(name, client), intake); err != nil {
+	c := newConsumer(client)
+	if err := add(g, closePart(name, client), c.leavePart(name), flushPart(name, client), c.intakePart(name)); err != nil {
 		c.stop(ErrIntakeOff)
 		return nil, err
 	}
 	return c, nil
 }
 
+func newConsumer(client *kgo.Client) *Consumer {
+	c := &Consumer{client: client}
+	c.intake, c.stop = context.WithCancelCause(context.Background())
+	return c
+}
+
 // Intake is the context to poll with. It ends in phase lifecycle.IntakeOff.
 func (c *Consumer) Intake() context.Context { return c.intake }
 
-func (c *Consumer) intakeOff(context.Context) error {
-	c.stop(ErrIntakeOff)
-	return nil
+func (c *Consumer) intakePart(name string) lifecycle.Part {
+	return lifecycle.Part{Name: name + "/intake", Phase: lifecycle.IntakeOff, Stop: func(context.Context) error {
+		c.stop(ErrIntakeOff)
+		return nil
+	}}
+}
+
+func (c *Consumer) leavePart(name string) lifecycle.Part {
+	return lifecycle.Part{Name: name + "/leave", Phase: lifecycle.Leave, Stop: c.leave}
 }
 
 func (c *Consumer) leave(ctx context.Context) error {

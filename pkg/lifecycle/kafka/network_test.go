@@ -5,10 +5,12 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -24,6 +26,9 @@ type broker struct {
 	network kfake.VirtualNetwork
 	cluster *kfake.Cluster
 	frozen  atomic.Bool
+
+	refuse  sync.Once
+	refusal atomic.Pointer[kerr.Error]
 }
 
 func newBroker(t *testing.T) *broker {
@@ -44,7 +49,16 @@ func (b *broker) close() {
 
 func (b *broker) client(opts ...kgo.Opt) *kgo.Client {
 	b.t.Helper()
-	cl, err := kgo.NewClient(append([]kgo.Opt{
+	cl, err := kgo.NewClient(b.options(opts...)...)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return cl
+}
+
+// options lead a client to the broker.
+func (b *broker) options(opts ...kgo.Opt) []kgo.Opt {
+	return append([]kgo.Opt{
 		kgo.SeedBrokers(b.cluster.ListenAddrs()...),
 		kgo.Dialer(func(ctx context.Context, network, addr string) (net.Conn, error) {
 			conn, err := b.network.DialContext(ctx, network, addr)
@@ -54,11 +68,7 @@ func (b *broker) client(opts ...kgo.Opt) *kgo.Client {
 			return &frozenConn{Conn: conn, frozen: &b.frozen}, nil
 		}),
 		kgo.DefaultProduceTopic(topic),
-	}, opts...)...)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	return cl
+	}, opts...)
 }
 
 // count reads how many records the broker holds.
