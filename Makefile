@@ -106,6 +106,10 @@ soak: ## Run the fault suites at full size (hours)
 	@CURFEW_TEST_SIZE=soak bin/localenv with postgres,kafka -- \
 		$(MAKE) --no-print-directory test-here GO_TEST='go test -p 1 -count=1 -timeout 12h -v'
 
+.PHONY: mutations
+mutations: build ## Make every listed mutation of the code and see its test fail (minutes)
+	@CURFEW_TEST_SIZE=soak bin/localenv with postgres,kafka -- go test -count=1 -timeout 2h -v -run EveryListed ./e2e/mutation
+
 .PHONY: lint
 lint: setup ## golangci-lint, gofumpt, buf lint
 	@status=0; \

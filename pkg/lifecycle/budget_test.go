@@ -49,6 +49,19 @@ func TestKillsArePaidFromTheReserve(t *testing.T) {
 	}
 }
 
+func TestTheLongestTimeOfAPhaseLeavesTheOthersTheirFloors(t *testing.T) {
+	plan := newConfig([]Option{WithBudget(Commit, 2500*time.Millisecond, 0)}).plan
+	for ph, want := range map[Phase]time.Duration{
+		Drain:  21 * time.Second, // 28 s without the 7 s of the others
+		Commit: 22500 * time.Millisecond,
+		Leave:  3 * time.Second, // its maximum
+	} {
+		if got := plan.Longest(ph); got != want {
+			t.Errorf("%v: %v, not %v", ph, got, want)
+		}
+	}
+}
+
 func TestAnImpossibleBudgetIsRefusedWithItsTable(t *testing.T) {
 	for reason, opts := range map[string][]Option{
 		"the grace is 9.999s, but pre-stop, reserve and floors need 10s": {WithGrace(9999 * time.Millisecond)},

@@ -63,6 +63,28 @@ func TestARemoveThatTheStopMeetsIsTheSameStopOfThePart(t *testing.T) {
 	})
 }
 
+func TestAPartThatIsRemovedWhenTheStopBeginsIsInTheReport(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGroup(t)
+		wait := func(d time.Duration) func(context.Context) error {
+			return func(context.Context) error { <-time.After(d); return nil }
+		}
+		must(t, g.Add(lifecycle.Part{Name: "calls", Phase: lifecycle.Drain, Stop: wait(5 * time.Second)}))
+		must(t, g.Add(lifecycle.Part{Name: "consumer", Phase: lifecycle.Commit, Stop: wait(2 * time.Second)}))
+		done, removed := make(chan error, 1), make(chan error, 1)
+		go func() { done <- g.Run(t.Context()) }()
+		<-g.Started()
+		go func() { removed <- g.Remove(t.Context(), "consumer") }()
+		synctest.Wait()
+		g.Shutdown(nil)
+		must(t, <-removed) // long before the phase of the part
+		must(t, <-done)
+		if p := find(t, g.Report(), "consumer"); p.Outcome != lifecycle.Clean || p.Used != 0 {
+			t.Errorf("%+v", p)
+		}
+	})
+}
+
 func TestAPartIsRemovedWhileItStartsOrBeforeItEverDid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGroup(t)

@@ -22,6 +22,9 @@ const (
 	afterServices = 2*time.Second + leaveFloor + closeFloor + time.Second // The reserve and some slack included.
 )
 
+// startTimeout is for a machine that is slow or busy: a dozen processes start.
+const startTimeout = 5 * time.Minute
+
 // Main runs the environment, and the command in it unless that is empty, and
 // returns the exit status: that of the command, else that of the stop.
 func Main(flags *Flags, command []string, stdout, stderr io.Writer) int {
@@ -61,6 +64,7 @@ func run(flags *Flags, command []string, stdout, stderr io.Writer) (status int, 
 	defer func() { err = errors.Join(err, logFile.Close()) }()
 	log := slog.New(show.Handler(slog.NewJSONHandler(logFile, nil)))
 	group, err := lifecycle.New(lifecycle.WithGrace(flags.Grace), lifecycle.WithLogger(log), lifecycle.WithReportWriter(stderr),
+		lifecycle.WithStartTimeout(startTimeout),
 		lifecycle.WithBudget(lifecycle.Announce, 0, flags.Grace/3), // The command ends first.
 		lifecycle.WithBudget(lifecycle.Commit, 0, time.Second),
 		lifecycle.WithBudget(lifecycle.Leave, leaveFloor, 10*time.Second),

@@ -1,0 +1,107 @@
+package mutation
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// The ways in which a run says nothing about the test, or something bad.
+var (
+	// ErrSurvived says that the test passed although the code was changed.
+	ErrSurvived = errors.New("the test does not notice the change")
+	// ErrStale says that the text to be changed is not there, or not once.
+	ErrStale = errors.New("the list does not fit the code")
+	// ErrNoCode says that what the change makes is not a program.
+	ErrNoCode = errors.New("the changed code does not compile")
+	// ErrNoTest says that there is no such test.
+	ErrNoTest = errors.New("there is no such test")
+)
+
+// testTime bounds one test on mutated code, which may well hang.
+const testTime = 3 * time.Minute
+
+// Run makes the change and runs the test. The error is nil if the test failed, as
+// it should. Files go to scratch, a folder that the caller removes.
+func (m *Mutation) Run(ctx context.Context, scratch string) error {
+	overlay, err := m.overlay(scratch)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, testTime+time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "go", "test", "-overlay", overlay, "-vet=off", "-count=1", "-failfast",
+		"-timeout", testTime.String(), "-run", "^"+m.Test+"$", ".")
+	cmd.Dir = m.Package
+	cmd.Env = append(os.Environ(), "CURFEW_TEST_SIZE=ci")
+	cmd.WaitDelay = 10 * time.Second
+	out, err := cmd.CombinedOutput()
+	return m.verdict(string(out), err)
+}
+
+// verdict reads the output of go test.
+func (m *Mutation) verdict(out string, failed error) error {
+	var exit *exec.ExitError
+	switch {
+	case failed == nil && strings.Contains(out, "no tests to run"):
+		return fmt.Errorf("%w: %s", ErrNoTest, m.Test)
+	case failed == nil:
+		return fmt.Errorf("%w: %s", ErrSurvived, m.Test)
+	case !errors.As(failed, &exit):
+		return fmt.Errorf("run go test: %w", failed)
+	case strings.Contains(out, "[build failed]"), strings.Contains(out, "[setup failed]"):
+		return fmt.Errorf("%w:\n%s", ErrNoCode, out)
+	case !regexp.MustCompile(`(?m)(^\s*--- FAIL: |running tests:\s+|^FAIL.*)`+m.Test+`\b`).MatchString(out) && !strings.Contains(out, m.Test):
+		return fmt.Errorf("go test failed for a reason of its own: %w\n%s", failed, out)
+	}
+	return nil
+}
+
+// overlay writes the mutated file and the overlay that puts it in place.
+func (m *Mutation) overlay(scratch string) (string, error) {
+	original, err := filepath.Abs(filepath.Join(m.Dir, m.File))
+	if err != nil {
+		return "", fmt.Errorf("mutate: %w", err)
+	}
+	code, err := os.ReadFile(original)
+	if err != nil {
+		return "", fmt.Errorf("mutate: %w", err)
+	}
+	changed, err := m.change(string(code))
+	if err != nil {
+		return "", err
+	}
+	mutant := filepath.Join(scratch, "mutant.go")
+	if err := os.WriteFile(mutant, []byte(changed), 0o600); err != nil {
+		return "", fmt.Errorf("mutate: %w", err)
+	}
+	data, err := json.Marshal(map[string]map[string]string{"Replace": {original: mutant}})
+	if err != nil {
+		return "", fmt.Errorf("mutate: %w", err)
+	}
+	overlay := filepath.Join(scratch, "overlay.json")
+	if err := os.WriteFile(overlay, data, 0o600); err != nil {
+		return "", fmt.Errorf("mutate: %w", err)
+	}
+	return overlay, nil
+}
+
+// change replaces the text. Lines of From match whatever their indentation is.
+func (m *Mutation) change(code string) (string, error) {
+	lines := strings.Split(m.From, "\n")
+	for i, l := range lines {
+		lines[i] = regexp.QuoteMeta(l)
+	}
+	found := regexp.MustCompile(strings.Join(lines, `\n\s*`)).FindAllStringIndex(code, -1)
+	if len(found) != 1 {
+		return "", fmt.Errorf("%w: %q is %d times in %s", ErrStale, m.From, len(found), m.File)
+	}
+	return code[:found[0][0]] + m.To + code[found[0][1]:], nil
+}
