@@ -14,6 +14,7 @@ import (
 	"github.com/curfew-platform/curfew/cmd/curfew/internal/broker"
 	"github.com/curfew-platform/curfew/cmd/curfew/internal/dev"
 	"github.com/curfew-platform/curfew/cmd/curfew/internal/guard"
+	"github.com/curfew-platform/curfew/cmd/curfew/internal/stopreport"
 	"github.com/curfew-platform/curfew/pkg/lifecycle"
 	"github.com/curfew-platform/curfew/pkg/server"
 	"github.com/curfew-platform/curfew/services/auth"
@@ -24,6 +25,8 @@ import (
 type commandLine struct {
 	Dev dev.Flags `cmd:"" help:"Start everything and stay, or run a command in it: curfew dev [flags] [-- CMD...]."`
 	Run struct{}  `cmd:"" help:"Run one process of it: curfew run auth|orders|logproc|broker [flags]."`
+
+	StopReport stopreport.Flags `cmd:"" name:"stop-report" help:"Draw how a process stopped, from its log or from kubectl describe pod."`
 }
 
 func main() { os.Exit(run(os.Args[1:])) }
@@ -41,11 +44,15 @@ func run(args []string) int {
 		fmt.Fprintln(os.Stderr, "curfew:", err)
 		return lifecycle.ExitUsage
 	}
-	if parsed.Command() != "dev" {
+	switch strings.Fields(parsed.Command())[0] {
+	case "dev":
+		return dev.Main(&line.Dev, command, os.Stdout, os.Stderr)
+	case "stop-report":
+		return stopreport.Main(&line.StopReport, os.Stdin, os.Stdout, os.Stderr)
+	default:
 		fmt.Fprintln(os.Stderr, "curfew: run what? auth, orders, logproc or broker")
 		return lifecycle.ExitUsage
 	}
-	return dev.Main(&line.Dev, command, os.Stdout, os.Stderr)
 }
 
 // runOne runs one process of the environment.
