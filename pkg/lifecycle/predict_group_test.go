@@ -256,6 +256,9 @@ func TestAPartSeesWhatTheStopHasDoneSoFar(t *testing.T) {
 				t.Errorf("%+v, not %+v", p, want)
 			}
 		}
+		if quick := g.Report().Phases[5].Parts[0]; time.Duration(quick.Carried) != 2490*time.Millisecond {
+			t.Errorf("carried %v of %v", quick.Carried, quick.Budget)
+		}
 		if r := g.SoFar(); r.Outcome != lifecycle.Clean || len(r.Phases) != 6 {
 			t.Errorf("after the stop: %+v", r)
 		}

@@ -66,12 +66,14 @@ type PhaseReport struct {
 	Parts   []PartReport `json:"parts,omitempty"`
 }
 
-// PartReport says what a part did. The pointers are nil if the part did not say.
+// PartReport says what a part did. Carried is what it left of the budget, also if a slower part of its phase used that up.
+// The pointers are nil if the part did not say.
 type PartReport struct {
 	Name            string    `json:"name"`
 	Outcome         Outcome   `json:"outcome"`
 	Budget          Duration  `json:"budget_ms"`
 	Used            Duration  `json:"used_ms"`
+	Carried         Duration  `json:"carried_ms"`
 	Estimate        *Duration `json:"estimate_ms,omitempty"`
 	RemainingBefore *int64    `json:"remaining_before,omitempty"`
 	RemainingAfter  *int64    `json:"remaining_after,omitempty"`

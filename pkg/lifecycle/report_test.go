@@ -115,6 +115,32 @@ func TestTheTerminationMessageIsJSONOfAtMostFourKilobytes(t *testing.T) {
 	}
 }
 
+func TestTheWorstPartsStayInAShortMessage(t *testing.T) {
+	r := example()
+	for i := range 40 {
+		outcome := Failed
+		if i == 37 {
+			outcome = Abandoned
+		}
+		r.Phases[3].Parts = append(r.Phases[3].Parts, PartReport{Name: fmt.Sprintf("part %d %s", i, strings.Repeat("x", 100)), Outcome: outcome, Error: strings.Repeat("é", 250)})
+	}
+	data, err := terminationMessage(r)
+	if err != nil || len(data) > maxTermination {
+		t.Fatalf("%d bytes, %v", len(data), err)
+	}
+	var back Report
+	if err := json.Unmarshal(data, &back); err != nil {
+		t.Fatalf("%v: %s", err, data)
+	}
+	parts := back.Phases[3].Parts
+	if len(parts) != 2 || parts[0].Outcome != Abandoned || !strings.HasPrefix(parts[0].Name, "part 37 ") || !strings.HasSuffix(parts[0].Error, "é...") {
+		t.Errorf("%+v", parts)
+	}
+	if drain := back.Phases[2].Parts; len(drain) != 1 || drain[0].Name != "grpc" {
+		t.Errorf("%+v", drain)
+	}
+}
+
 func TestTheReportIsWrittenEvenIfTheTerminationMessageCanNotBe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out strings.Builder

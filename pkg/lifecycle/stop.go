@@ -255,6 +255,9 @@ func (in *instance) result(st *stretch) PartReport {
 			r.Outcome = Failed
 		}
 	}
+	if r.Outcome != Skipped {
+		r.Carried = max(0, r.Budget-r.Used)
+	}
 	if r.err != nil {
 		r.Error = clip(r.err.Error(), maxErrorBytes)
 		if s, ok := asStack(r.err); ok && r.Stack == "" {

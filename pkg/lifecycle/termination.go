@@ -10,7 +10,8 @@ import (
 const maxTermination = 4096
 
 // terminationMessage is the JSON line of the report, in at most 4 KiB. It stays JSON, so that tools can read it back:
-// stacks go first, then the parts that were fine, then all but the beginning of long texts, then the parts.
+// stacks go first, then the parts that were fine, then all but the beginning of long texts, then all but the two worst
+// parts of a phase, then the parts. What is left is whole; nothing is cut in the middle of a character.
 func terminationMessage(r Report) ([]byte, error) {
 	shorten := []func(*PhaseReport){
 		func(*PhaseReport) {},
@@ -28,7 +29,10 @@ func terminationMessage(r Report) ([]byte, error) {
 				ph.Parts[i].Stuck = nil
 			}
 		},
-		func(ph *PhaseReport) { ph.Parts = ph.Parts[:min(len(ph.Parts), 2)] },
+		func(ph *PhaseReport) {
+			slices.SortStableFunc(ph.Parts, func(a, b PartReport) int { return severity[b.Outcome] - severity[a.Outcome] })
+			ph.Parts = ph.Parts[:min(len(ph.Parts), 2)]
+		},
 		func(ph *PhaseReport) { ph.Parts = nil },
 	}
 	r.Phases = slices.Clone(r.Phases)
