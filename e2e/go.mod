@@ -4,7 +4,7 @@ go 1.26.0
 
 require (
 	github.com/alecthomas/kong v1.17.0
-	github.com/curfew-platform/curfew/proto v0.0.0-00010101000000-000000000000
+	github.com/curfew-platform/curfew/proto v0.0.0
 	github.com/google/uuid v1.6.0
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/twmb/franz-go v1.22.2
@@ -16,7 +16,37 @@ require (
 )
 
 require (
+	buf.build/go/protovalidate v1.4.0 // indirect
+	cel.dev/cel-go v0.32.0 // indirect
+	cel.dev/expr v0.25.3 // indirect
+	github.com/MicahParks/jwkset v0.11.3 // indirect
+	github.com/antlr4-go/antlr/v4 v4.13.1 // indirect
+	github.com/go-jose/go-jose/v4 v4.1.4 // indirect
+	github.com/golang-jwt/jwt/v5 v5.3.1 // indirect
+	github.com/grpc-ecosystem/go-grpc-middleware/v2 v2.3.4 // indirect
+	github.com/maypok86/otter/v2 v2.4.0 // indirect
+	github.com/mfridman/interpolate v0.0.2 // indirect
+	github.com/pressly/goose/v3 v3.29.0 // indirect
+	github.com/sethvargo/go-retry v0.5.0 // indirect
+	github.com/spiffe/go-spiffe/v2 v2.8.1 // indirect
+	github.com/tink-crypto/tink-go/v2 v2.9.0 // indirect
+	github.com/ulikunitz/xz v0.5.17 // indirect
+	go.uber.org/multierr v1.11.0 // indirect
+	go.yaml.in/yaml/v3 v3.0.5 // indirect
+	golang.org/x/crypto v0.58.0 // indirect
+	golang.org/x/exp v0.0.0-20261014143641-f0251eb4aa3e // indirect
+	golang.org/x/time v0.9.0 // indirect
+)
+
+require (
 	buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go v1.36.12-20260825204119-511051f7f437.2 // indirect
+	github.com/anishathalye/porcupine v1.3.1
+	github.com/curfew-platform/curfew/pkg/interceptors v0.0.0
+	github.com/curfew-platform/curfew/pkg/lifecycle v0.0.0 // indirect
+	github.com/curfew-platform/curfew/pkg/lifecycle/grpcserver v0.0.0 // indirect
+	github.com/curfew-platform/curfew/pkg/lifecycle/supervisor v0.0.0 // indirect
+	github.com/curfew-platform/curfew/pkg/localenv v0.0.0
+	github.com/curfew-platform/curfew/pkg/server v0.0.0
 	github.com/grpc-ecosystem/grpc-gateway/v2 v2.32.0 // indirect
 	github.com/jackc/pgpassfile v1.0.0 // indirect
 	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
@@ -28,7 +58,19 @@ require (
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
 	google.golang.org/genproto/googleapis/api v0.0.0-20261012220534-4341edf3f941 // indirect
-	google.golang.org/protobuf v1.36.12 // indirect
+	google.golang.org/protobuf v1.36.12
 )
 
 replace github.com/curfew-platform/curfew/proto => ../proto
+
+replace github.com/curfew-platform/curfew/pkg/interceptors => ../pkg/interceptors
+
+replace github.com/curfew-platform/curfew/pkg/server => ../pkg/server
+
+replace github.com/curfew-platform/curfew/pkg/localenv => ../pkg/localenv
+
+replace github.com/curfew-platform/curfew/pkg/lifecycle => ../pkg/lifecycle
+
+replace github.com/curfew-platform/curfew/pkg/lifecycle/grpcserver => ../pkg/lifecycle/grpcserver
+
+replace github.com/curfew-platform/curfew/pkg/lifecycle/supervisor => ../pkg/lifecycle/supervisor

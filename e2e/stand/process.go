@@ -33,6 +33,20 @@ const readyLimit = 60 * time.Second
 // StartService starts a binary of the folder with --addr-file and waits until
 // it is ready. env is added to this program's environment.
 func (s *Stand) StartService(ctx context.Context, name string, env []string, args ...string) (*Process, error) {
+	p, err := s.Launch(ctx, name, env, args...)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.AwaitReady(ctx); err != nil {
+		p.Kill()
+		return nil, fmt.Errorf("%s: %w\n%s", name, err, p.stderr.String())
+	}
+	return p, nil
+}
+
+// Launch starts a binary of the folder and waits until it listens, which it
+// does before it is ready.
+func (s *Stand) Launch(ctx context.Context, name string, env []string, args ...string) (*Process, error) {
 	dir, err := os.MkdirTemp("", "curfew-stand-*")
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
@@ -44,6 +58,24 @@ func (s *Stand) StartService(ctx context.Context, name string, env []string, arg
 	if err != nil {
 		return nil, err
 	}
+	written := func() bool {
+		content, err := os.ReadFile(file)
+		return err == nil && json.Unmarshal(content, p) == nil
+	}
+	if err := p.await(ctx, written); err != nil {
+		p.Kill()
+		return nil, fmt.Errorf("start %s: %w\n%s", name, err, p.stderr.String())
+	}
+	return p, nil
+}
+
+// AwaitReady waits until the process may get traffic.
+func (p *Process) AwaitReady(ctx context.Context) error {
+	return p.await(ctx, func() bool { return p.isReady(ctx) })
+}
+
+// await waits for a condition of a running process, for readyLimit at most.
+func (p *Process) await(ctx context.Context, is func() bool) error {
 	ctx, cancel := context.WithTimeout(ctx, readyLimit)
 	defer cancel()
 	poll := time.NewTicker(10 * time.Millisecond)
@@ -51,22 +83,13 @@ func (s *Stand) StartService(ctx context.Context, name string, env []string, arg
 	for {
 		select {
 		case <-poll.C:
-			content, err := os.ReadFile(file)
-			if err != nil {
-				continue
-			}
-			if err := json.Unmarshal(content, p); err != nil {
-				p.Kill()
-				return nil, fmt.Errorf("start %s: %w", name, err)
-			}
-			if p.isReady(ctx) {
-				return p, nil
+			if is() {
+				return nil
 			}
 		case <-p.done:
-			return nil, fmt.Errorf("%s ended before it was ready: %w\n%s", name, p.err, p.stderr.String())
+			return fmt.Errorf("ended before it was ready: %w", p.err)
 		case <-ctx.Done():
-			p.Kill()
-			return nil, fmt.Errorf("%s is not ready: %w\n%s", name, context.Cause(ctx), p.stderr.String())
+			return fmt.Errorf("not ready: %w", context.Cause(ctx))
 		}
 	}
 }
@@ -118,6 +141,9 @@ func (p *Process) Stderr() string { return p.stderr.String() }
 
 // Done is closed when the process has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
+
+// Err is how the process ended; it is valid once Done is closed.
+func (p *Process) Err() error { return p.err }
 
 // Stop sends SIGTERM, and SIGKILL to the whole group when the grace is over, as
 // a kubelet does. It returns how long the process took to end and whether it

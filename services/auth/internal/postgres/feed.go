@@ -46,7 +46,7 @@ WITH w AS (
     length      = greatest(e.length, excluded.length),
     lease_until = greatest(e.lease_until, excluded.lease_until)
 )
-SELECT until - at FROM g`
+SELECT until - at, ` + durableSQL + ` FROM g`
 
 // progressSQL raises the watermark within a generation and replaces it with
 // that of another.
@@ -62,7 +62,7 @@ func (f *Feed) Renew(ctx context.Context, r feed.Renewal) (granted time.Duration
 		"replica": r.Replica, "incarnation": r.Incarnation,
 		"generation": r.Generation, "watermark": r.Watermark,
 		"watchers": r.Watchers, "lapsed": r.Lapsed, "number": r.Number, "length": r.Length,
-	}).Scan(&granted)
+	}).Scan(&granted, nil)
 	if err != nil {
 		return 0, wrap("renew row lease", err)
 	}

@@ -22,7 +22,12 @@ WITH h AS (
   FROM h, unnest(@kinds::text[], @issuers::text[], @subjects::text[], @epochs::bigint[], @untils::timestamptz[], @keeps::timestamptz[])
     WITH ORDINALITY AS o(kind, issuer, subject, epoch, until, keep_until, part)
 )
-SELECT seq FROM h`
+SELECT seq, ` + durableSQL + ` FROM h`
+
+// durableSQL makes the commit of the transaction wait for the disk where the
+// server is set not to: an engine must not have read, or rely on, what a crash
+// takes back.
+const durableSQL = `CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END`
 
 // Append writes rules of one transaction and returns their position. A rule
 // without KeepUntil is kept until no token that it is about can be valid.
@@ -41,7 +46,7 @@ func (s *Store) Append(ctx context.Context, tx pgx.Tx, rules ...revocation.Rule)
 	err = tx.QueryRow(ctx, appendRulesSQL, pgx.NamedArgs{
 		"kinds": kinds, "issuers": issuers, "subjects": subjects, "epochs": epochs,
 		"untils": untils, "keeps": keeps, "keep": s.keep,
-	}).Scan(&seq)
+	}).Scan(&seq, nil)
 	return seq, err
 }
 

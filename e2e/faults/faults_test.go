@@ -1,0 +1,96 @@
+package faults_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/curfew-platform/curfew/e2e/faults"
+)
+
+// Bounds of a revoking call and of the time after the last fault.
+const (
+	// leaseBound is one row lease with the drift and the scheduling of a busy
+	// machine.
+	leaseBound = 6060*time.Millisecond + 1500*time.Millisecond
+	calm       = 20 * time.Second
+)
+
+func soak() bool { return os.Getenv("CURFEW_TEST_SIZE") == "soak" }
+
+func seed(t *testing.T) uint64 {
+	t.Helper()
+	n := uint64(time.Now().UnixNano())
+	if s := os.Getenv("CURFEW_TEST_SEED"); s != "" {
+		var err error
+		if n, err = strconv.ParseUint(s, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("seed %d", n)
+	return n
+}
+
+func TestNoCallIsAdmittedAfterARevokeReturnedWhateverBreaks(t *testing.T) {
+	lasts, n := 7*time.Second, 12
+	if soak() {
+		lasts, n = 20*time.Minute, 24
+	}
+	random := rand.New(rand.NewPCG(seed(t), 0))
+	clients, err := faults.NewClients(t.Context(), installation)
+	if err != nil {
+		t.Fatal(err)
+	}
+	users, err := clients.Register(t.Context(), n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), lasts)
+	defer cancel()
+	var running sync.WaitGroup
+	running.Go(func() { clients.Run(ctx, users) })
+	if err := installation.Break(ctx, random, t.Logf); err != nil {
+		t.Error(err)
+	}
+	running.Wait()
+	got := clients.Tally()
+	for _, err := range got.Wrong {
+		t.Error(err)
+	}
+	if got.Longest > leaseBound {
+		t.Errorf("a revoking call waited %v, bound %v", got.Longest, leaseBound)
+	}
+	if got.Revocations == 0 || got.Admitted == 0 || got.Refused == 0 || got.Ticks == 0 {
+		t.Errorf("the clients did too little: %+v", got)
+	}
+	t.Logf("%d tokens, %d revocations, %d without an outcome; %d calls admitted, %d refused, %d unavailable, %d messages of streams; longest wait %v",
+		got.Tokens, got.Revocations, got.Unknown, got.Admitted, got.Refused, got.Unavailable, got.Ticks, got.Longest)
+	recovers(t, clients)
+}
+
+// recovers: when everything is whole again, every replica lets a good token in
+// without anybody's help.
+func recovers(t *testing.T, clients *faults.Clients) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), calm)
+	defer cancel()
+	token, err := clients.Session(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range installation.Replicas {
+		for {
+			err := faults.Look(token, s)
+			if err == nil {
+				break
+			}
+			if ctx.Err() != nil {
+				t.Fatalf("%s has not recovered in %v: %v", s.Name, calm, err)
+			}
+		}
+	}
+}

@@ -1,0 +1,84 @@
+package faults_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/curfew-platform/curfew/e2e/faults"
+)
+
+// TestARollingRestartOfAuthRefusesNoCallForLackOfALease: two servers of the
+// feed are restarted, one after the other, while every replica is called.
+func TestARollingRestartOfAuthRefusesNoCallForLackOfALease(t *testing.T) {
+	third := installation.Auths[2]
+	if err := third.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	clients, err := faults.NewClients(t.Context(), installation)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := clients.Session(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	load, stop := context.WithCancel(token)
+	var running sync.WaitGroup
+	var mu sync.Mutex
+	calls := 0
+	for _, s := range installation.Replicas {
+		running.Go(func() {
+			tick := time.NewTicker(5 * time.Millisecond)
+			defer tick.Stop()
+			for load.Err() == nil {
+				if err := faults.Look(load, s); err != nil && status.Code(err) != codes.Canceled {
+					t.Errorf("%s: %v", s.Name, err)
+				}
+				mu.Lock()
+				calls++
+				mu.Unlock()
+				<-tick.C
+			}
+		})
+	}
+	for _, s := range installation.Auths[:2] {
+		start := time.Now()
+		if err := s.Stop(); err != nil {
+			t.Error(err)
+		}
+		t.Logf("%s stopped in %v", s.Name, time.Since(start))
+		if err := s.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.AwaitReady(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop()
+	running.Wait()
+	t.Logf("%d calls", calls)
+	if err := third.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	recovers(t, clients)
+}
+
+// TestTheOracleSeesAnAdmission: a replica without revocations is found out.
+func TestTheOracleSeesAnAdmission(t *testing.T) {
+	clients, err := faults.NewClients(t.Context(), installation)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = installation.Blind(t.Context(), installation.Replicas[0], func() error { return clients.Round(t.Context()) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(clients.Tally().Wrong) == 0 {
+		t.Error("a replica that knows no revocations went unnoticed")
+	}
+}
