@@ -16,6 +16,10 @@ func TestNoFileByHandIsLargerThan20KiB(t *testing.T) {
 	}
 	for _, name := range allFiles(t) {
 		ext := path.Ext(name)
+		// Generated pages grow with what they list.
+		if name == "docs/configuration.md" || name == "docs/authorization.md" {
+			continue
+		}
 		// The models' findings are kept as they were checked.
 		if !kinds[ext] || within(name, "docs/models") || ext == ".go" && !sources[name] {
 			continue
