@@ -57,6 +57,19 @@ type family struct {
 // ready.
 func start(t *testing.T, parent, child string, children int, env ...string) *family {
 	t.Helper()
+	f := launchFamily(t, parent, child, children, env...)
+	eventually(t, "the parent has started", func() bool {
+		return isClosed(f.ended) || strings.Contains(f.stdout.String(), "started\n")
+	})
+	if isClosed(f.ended) {
+		t.Fatalf("the parent ended: %v\n%s%s", f.cmd.ProcessState, f.stdout, f.stderr)
+	}
+	return f
+}
+
+// launchFamily is start without the wait.
+func launchFamily(t *testing.T, parent, child string, children int, env ...string) *family {
+	t.Helper()
 	f := &family{
 		t: t, tag: fmt.Sprintf("%s-%d", t.Name(), time.Now().UnixNano()),
 		stdout: &lockedBuffer{}, stderr: &lockedBuffer{}, ended: make(chan struct{}),
@@ -77,12 +90,6 @@ func start(t *testing.T, parent, child string, children int, env ...string) *fam
 		_ = f.cmd.Wait()
 	}()
 	t.Cleanup(f.clean)
-	eventually(t, "the parent has started", func() bool {
-		return isClosed(f.ended) || strings.Contains(f.stdout.String(), "started\n")
-	})
-	if isClosed(f.ended) {
-		t.Fatalf("the parent ended: %v\n%s%s", f.cmd.ProcessState, f.stdout, f.stderr)
-	}
 	return f
 }
 
@@ -119,8 +126,7 @@ func (f *family) children() []procInfo {
 	return list
 }
 
-// freeze stops a member and waits until it stands: the kernel wakes only those
-// orphans that were stopped before their parent died.
+// freeze stops a member and waits until it stands.
 func (f *family) freeze(pid int) {
 	f.t.Helper()
 	signalPid(f.t, pid, syscall.SIGSTOP)
@@ -129,29 +135,21 @@ func (f *family) freeze(pid int) {
 	})
 }
 
-// settle waits until every group has its leader: of a child that was killed in
-// the same moment as its parent nobody is left to end the group.
-func (f *family) settle() {
-	f.t.Helper()
-	eventually(f.t, "the groups of dead children are gone", func() bool {
-		leaders := map[int]bool{}
-		living := f.living()
-		for _, p := range living {
-			leaders[p.pid] = true
-		}
-		return !slices.ContainsFunc(living, func(p procInfo) bool { return !leaders[p.pgrp] })
-	})
-}
-
-// extinct waits until nobody of the family lives.
+// extinct waits until nobody of the family lives. The limit holds for processes
+// that get a processor when they want one: even a process that was killed waits
+// for its turn to die. What they have waited is added, as the kernel counts it.
 func (f *family) extinct(limit time.Duration) {
 	f.t.Helper()
-	end := time.After(limit)
-	for left := f.living(); len(left) > 0; left = f.living() {
-		select {
-		case <-end:
-			f.t.Fatalf("after %v there is left, by pid, parent, group and state: %v", limit, left)
-		case <-time.After(5 * time.Millisecond):
+	var starved starvation
+	for began := time.Now(); ; <-time.After(5 * time.Millisecond) {
+		spent := time.Since(began) // before the look: what is gone by then is gone
+		left := f.living()
+		if len(left) == 0 {
+			return
+		}
+		starved.look(append(pids(left), f.cmd.Process.Pid))
+		if spent > limit+starved.total {
+			f.t.Fatalf("after %v, %v of it without a processor, there is left, by pid, parent, group and state: %v", spent, starved.total, left)
 		}
 	}
 }
@@ -260,7 +258,7 @@ func turmoil(t *testing.T, random *rand.Rand, round int) int {
 		sig := []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL, syscall.SIGSTOP}[random.IntN(3)]
 		sent++
 		if sig == syscall.SIGSTOP {
-			f.freeze(victim.pid)
+			signalPid(t, victim.pid, sig)
 			frozen = append(frozen, victim.pid)
 			continue
 		}
@@ -279,7 +277,6 @@ func turmoil(t *testing.T, random *rand.Rand, round int) int {
 		})
 	}
 	sig := []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL, syscall.SIGSTOP}[random.IntN(3)]
-	f.settle()
 	t.Logf("round %d: %d signals to children, then %v to the parent", round, sent, sig)
 	f.endBy(sig)
 	f.checkExits(slots, sig != syscall.SIGKILL)

@@ -162,6 +162,9 @@ func within(t testing.TB, d time.Duration, what string, holds func() bool) {
 // signalPid sends a signal to a process that a test knows by its number only.
 func signalPid(t testing.TB, pid int, sig syscall.Signal) {
 	t.Helper()
+	if pid <= 1 {
+		t.Fatalf("signal %v to %d would be one to many", sig, pid)
+	}
 	if err := syscall.Kill(pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
 		t.Fatalf("signal %v to %d: %v", sig, pid, err)
 	}

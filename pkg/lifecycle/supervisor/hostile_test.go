@@ -95,7 +95,9 @@ func TestAFrozenChildIsWokenBySIGTERMSoThatItStillCommits(t *testing.T) {
 	s := run(t, role("worker"),
 		lifecycle.WithGrace(8*time.Second), lifecycle.WithReserve(time.Second),
 		lifecycle.WithBudget(lifecycle.Commit, 0, 0), lifecycle.WithBudget(lifecycle.Leave, 0, 0))
-	signalPid(t, s.sup.Children()[0].Pid, syscall.SIGSTOP)
+	pid := s.sup.Children()[0].Pid
+	signalPid(t, pid, syscall.SIGSTOP)
+	eventually(t, "the child is stopped", func() bool { return stopped(pid) })
 	err := s.stop()
 	var stop *StopError
 	if !errors.As(err, &stop) || len(stop.Exits) != 1 || stop.Exits[0].Step != StepTerm || stop.Exits[0].Signal != 0 {

@@ -7,13 +7,14 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // procInfo is a process as /proc shows it.
 type procInfo struct {
 	pid, ppid, pgrp int
 	state           string
-	worker          bool // by its command line
+	worker, warden  bool // by its command line
 }
 
 // alive tells whether the process can still do something.
@@ -42,12 +43,41 @@ func processes(t testing.TB, tag string) []procInfo {
 			t.Fatalf("unknown format of %s/stat: %q", dir, stat)
 		}
 		p.worker = strings.HasSuffix(string(args), "\x00worker\x00")
+		p.warden = string(args) == "supervisor-warden\x00"
 		tagged := strings.Contains("\x00"+string(env), "\x00"+tagVar+"="+tag+"\x00")
 		if tagged || p.state == "Z" && p.ppid == os.Getpid() {
 			list = append(list, p)
 		}
 	}
 	return list
+}
+
+// starvation adds up how long threads of some processes were ready to run and
+// had no processor, from the first look on.
+type starvation struct {
+	last  map[string]time.Duration // by thread
+	total time.Duration
+}
+
+func (s *starvation) look(pids []int) {
+	if s.last == nil {
+		s.last = map[string]time.Duration{}
+	}
+	for _, pid := range pids {
+		threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+		for _, thread := range threads {
+			stat, _ := os.ReadFile(thread)
+			var ran, waited time.Duration
+			if n, _ := fmt.Sscan(string(stat), &ran, &waited); n != 2 {
+				continue // it has ended, or this kernel does not count
+			}
+			before, known := s.last[thread]
+			s.last[thread] = waited
+			if known {
+				s.total += waited - before
+			}
+		}
+	}
 }
 
 // stopped tells whether all threads of a process are stopped, or it is gone.

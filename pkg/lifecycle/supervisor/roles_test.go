@@ -117,7 +117,7 @@ func playParent(ctx context.Context) int {
 	}
 	spec := role(child, lineageVar+"="+lineage)
 	spec.Slots = slots
-	spec.Plain = child == "plain"
+	spec.Plain = strings.HasPrefix(child, "plain")
 	spec.Log = slog.New(slog.DiscardHandler)
 	spec.Restart = RestartPolicy{Min: time.Millisecond, Max: 10 * time.Millisecond, Intensity: -1}
 	if timeout, err := time.ParseDuration(os.Getenv(heartbeatVar)); err == nil {
@@ -145,11 +145,21 @@ func playParent(ctx context.Context) int {
 
 // playForker is a worker with a process of its own in its group.
 func playForker(ctx context.Context) int {
-	return work(ctx, lifecycle.Part{Name: "fork", Phase: lifecycle.Leave, Start: func(context.Context) error {
-		cmd := exec.Command("/proc/self/exe")
-		cmd.Env = append(os.Environ(), roleVar+"=sleeper")
-		return cmd.Start()
-	}})
+	return work(ctx, lifecycle.Part{Name: "fork", Phase: lifecycle.Leave, Start: forkSleeper})
+}
+
+// playPlainForker is a plain program with a process of its own in its group.
+func playPlainForker(ctx context.Context) int {
+	if err := forkSleeper(ctx); err != nil {
+		return fail(err)
+	}
+	return playPlain(ctx)
+}
+
+func forkSleeper(context.Context) error {
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), roleVar+"=sleeper")
+	return cmd.Start()
 }
 
 // playSleeper does nothing, and nothing but SIGKILL ends it.

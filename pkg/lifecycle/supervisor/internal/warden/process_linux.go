@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,7 +25,7 @@ func init() {
 	// An init system may ask every process of a service to stop. The parent is
 	// the one that decides when its warden is not needed any more.
 	signal.Ignore(unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGQUIT, unix.SIGPIPE)
-	watch(os.NewFile(parentFD, "parent"), openGroup, time.After)
+	watch(os.NewFile(parentFD, "parent"), openGroup)
 	syscall.Exit(0) // without the ceremonies of a program that has run
 }
 
@@ -79,18 +78,19 @@ func openGroup(pgid int) group {
 	return &pgroup{pgid: pgid, fd: fd}
 }
 
-func (g *pgroup) signal(sig syscall.Signal) {
+func (g *pgroup) signal(sig syscall.Signal) error {
 	const processGroup = 1 << 2 // PIDFD_SIGNAL_PROCESS_GROUP, since Linux 6.9
 	if g.fd >= 0 {
 		if err := unix.PidfdSendSignal(g.fd, sig, nil, processGroup); !errors.Is(err, unix.EINVAL) {
-			return
+			return err
 		}
 	}
-	_ = unix.Kill(-g.pgid, sig)
+	return unix.Kill(-g.pgid, sig)
 }
 
-func (g *pgroup) wake() { g.signal(unix.SIGCONT) }
-func (g *pgroup) kill() { g.signal(unix.SIGKILL) }
+func (g *pgroup) wake()      { _ = g.signal(unix.SIGCONT) }
+func (g *pgroup) kill()      { _ = g.signal(unix.SIGKILL) }
+func (g *pgroup) gone() bool { return errors.Is(g.signal(0), unix.ESRCH) }
 
 func (g *pgroup) free() {
 	if g.fd >= 0 {

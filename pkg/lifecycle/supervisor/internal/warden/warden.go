@@ -16,11 +16,12 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 )
+
+// look is the time between two looks whether the groups are gone.
+const look = 20 * time.Millisecond
 
 // spare is how much longer than its time a group is left alone, so that who ends
 // in order is not cut off.
@@ -30,6 +31,8 @@ const spare = 200 * time.Millisecond
 type group interface {
 	// wake continues whoever is stopped.
 	wake()
+	// gone tells whether nobody is left.
+	gone() bool
 	// kill ends all.
 	kill()
 	// free forgets the group.
@@ -46,33 +49,50 @@ type charge struct {
 // watch follows what the parent writes to its end, which is the parent's death,
 // and ends the groups that are left then. Lines are "+PGID NANOSECONDS" and
 // "-PGID"; an odd one is skipped, for nobody is there to be told.
-func watch(parent io.Reader, open func(pgid int) group, after func(time.Duration) <-chan time.Time) {
+func watch(parent io.Reader, open func(pgid int) group) {
 	charges := map[int]charge{}
+	forget := func(pgid int) {
+		if c, ok := charges[pgid]; ok {
+			c.free()
+			delete(charges, pgid)
+		}
+	}
 	lines := bufio.NewScanner(parent)
 	for lines.Scan() {
 		var pgid int
 		var grace time.Duration
 		if n, _ := fmt.Sscanf(lines.Text(), "+%d %d", &pgid, &grace); n == 2 && pgid > 1 && grace >= 0 {
+			forget(pgid)
 			charges[pgid] = charge{group: open(pgid), grace: grace}
 			continue
 		}
 		if n, _ := fmt.Sscanf(lines.Text(), "-%d", &pgid); n == 1 && strings.HasPrefix(lines.Text(), "-") {
-			if c, ok := charges[pgid]; ok {
+			forget(pgid)
+		}
+	}
+	finish(charges)
+}
+
+// finish ends the groups, and returns as soon as none is left.
+func finish(charges map[int]charge) {
+	death := time.Now()
+	for _, c := range charges {
+		c.wake()
+	}
+	for {
+		for pgid, c := range charges {
+			late := time.Since(death) >= c.grace+spare
+			if late {
+				c.kill()
+			}
+			if late || c.gone() {
 				c.free()
 				delete(charges, pgid)
 			}
 		}
-	}
-	for _, c := range charges {
-		c.wake()
-	}
-	var waited time.Duration
-	for _, c := range slices.SortedFunc(maps.Values(charges), func(a, b charge) int { return int(a.grace - b.grace) }) {
-		if rest := c.grace + spare - waited; rest > 0 {
-			<-after(rest)
-			waited += rest
+		if len(charges) == 0 {
+			return
 		}
-		c.kill()
-		c.free()
+		<-time.After(look)
 	}
 }

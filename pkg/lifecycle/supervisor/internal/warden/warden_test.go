@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -13,16 +14,21 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// journal is a group that says what is done to it.
+// journal is a group that says what is done to it and when.
 type journal struct {
-	pgid int
-	done *[]string
+	pgid  int
+	ends  time.Duration // by itself, after the death of the parent
+	begin time.Time
+	done  *[]string
 }
 
-func (j journal) note(what string) { *j.done = append(*j.done, fmt.Sprintf("%s %d", what, j.pgid)) }
-func (j journal) wake()            { j.note("wake") }
-func (j journal) kill()            { j.note("kill") }
-func (j journal) free()            { j.note("free") }
+func (j journal) note(what string) {
+	*j.done = append(*j.done, fmt.Sprintf("%s %d after %v", what, j.pgid, time.Since(j.begin)))
+}
+func (j journal) wake()      { j.note("wake") }
+func (j journal) kill()      { j.note("kill") }
+func (j journal) free()      { j.note("free") }
+func (j journal) gone() bool { return j.ends > 0 && time.Since(j.begin) >= j.ends }
 
 func TestTheWardenEndsTheGroupsThatAreLeftEachAtItsTime(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -30,37 +36,44 @@ func TestTheWardenEndsTheGroupsThatAreLeftEachAtItsTime(t *testing.T) {
 		want []string
 	}{
 		"nothing": {"", nil},
-		"one":     {"+7 300000000\n", []string{"wake 7", "500ms", "kill 7", "free 7"}},
-		"one that ended": {
+		"one":     {"+7 300000000\n", []string{"free 7 after 500ms", "kill 7 after 500ms", "wake 7 after 0s"}},
+		"one that was let go": {
 			"+7 1\n+8 0\n-7\n",
-			[]string{"free 7", "wake 8", "200ms", "kill 8", "free 8"},
+			[]string{"free 7 after 0s", "free 8 after 200ms", "kill 8 after 200ms", "wake 8 after 0s"},
 		},
-		"the shorter first": {
+		"each at its time": {
 			"+7 2000000000\n+8 1000000000\n",
-			[]string{"wake 7", "wake 8", "1.2s", "kill 8", "free 8", "1s", "kill 7", "free 7"},
+			[]string{
+				"free 7 after 2.2s", "free 8 after 1.2s", "kill 7 after 2.2s", "kill 8 after 1.2s",
+				"wake 7 after 0s", "wake 8 after 0s",
+			},
+		},
+		"one that ends by itself": {
+			"+100 1000000000\n",
+			[]string{"free 100 after 100ms", "wake 100 after 0s"},
 		},
 		"odd lines": {
 			// Group 0 is the warden's own, 1 stands for every process there is.
 			"+0 1\n+1 1\n+-7 1\n+7 -1\n+7\n7 1\nx\n-9\n\n+8 0\n-8x",
-			[]string{"free 8"},
+			[]string{"free 8 after 0s"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var done []string
-			watch(strings.NewReader(c.said),
-				func(pgid int) group { return journal{pgid, &done} },
-				func(d time.Duration) <-chan time.Time {
-					done = append(done, d.String())
-					now := make(chan time.Time, 1)
-					now <- time.Time{}
-					return now
+			synctest.Test(t, func(t *testing.T) {
+				var done []string
+				begin := time.Now()
+				watch(strings.NewReader(c.said), func(pgid int) group {
+					j := journal{pgid: pgid, begin: begin, done: &done}
+					if pgid == 100 {
+						j.ends = 90 * time.Millisecond
+					}
+					return j
 				})
-			if woken := min(len(done), strings.Count(strings.Join(done, ","), "wake")); woken > 1 {
-				slices.Sort(done[:woken]) // in no order
-			}
-			if !slices.Equal(done, c.want) {
-				t.Errorf("got %q, want %q", done, c.want)
-			}
+				slices.Sort(done)
+				if !slices.Equal(done, c.want) {
+					t.Errorf("got %q, want %q", done, c.want)
+				}
+			})
 		})
 	}
 }
@@ -78,10 +91,6 @@ func FuzzWatch(f *testing.F) {
 			}
 			open[pgid]++
 			return counted{open, pgid}
-		}, func(time.Duration) <-chan time.Time {
-			now := make(chan time.Time, 1)
-			now <- time.Time{}
-			return now
 		})
 		for pgid, n := range open {
 			if n != 0 {
@@ -96,9 +105,10 @@ type counted struct {
 	pgid int
 }
 
-func (c counted) wake() {}
-func (c counted) kill() {}
-func (c counted) free() { c.open[c.pgid]-- }
+func (c counted) wake()      {}
+func (c counted) kill()      {}
+func (c counted) gone() bool { return true }
+func (c counted) free()      { c.open[c.pgid]-- }
 
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
