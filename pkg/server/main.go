@@ -16,6 +16,7 @@ import (
 
 	"github.com/curfew-platform/curfew/pkg/lifecycle"
 	"github.com/curfew-platform/curfew/pkg/lifecycle/supervisor"
+	"github.com/curfew-platform/curfew/pkg/lifecycle/systemd"
 	"github.com/curfew-platform/curfew/pkg/server/logship"
 )
 
@@ -203,6 +204,10 @@ func supervised(cmd Command, sub Subcommand, rt *Runtime, stderr io.Writer) int 
 		return usage(stderr, cmd.Name, err)
 	}
 	rt.Group = group
+	manager, err := systemd.Add(group)
+	if err != nil {
+		return usage(stderr, cmd.Name, err)
+	}
 	if err := compose(sub, rt); err != nil {
 		fmt.Fprintf(stderr, "%s: %v\n", cmd.Name, err)
 		if ue := (*lifecycle.UsageError)(nil); errors.As(err, &ue) {
@@ -211,6 +216,7 @@ func supervised(cmd Command, sub Subcommand, rt *Runtime, stderr io.Writer) int 
 		return exitError
 	}
 	err = group.Run(context.Background())
+	manager.Finished(group.Report())
 	if err != nil {
 		rt.LocalLog.Error("stopped", "error", err)
 	}

@@ -196,7 +196,7 @@ func (e *panicError) Stack() string { return e.stack }
 func (l *loop) run() error {
 	for {
 		fetches := l.client.PollRecords(l.intake, l.maxRecords)
-		if l.intake.Err() != nil {
+		if l.over() {
 			return nil
 		}
 		if err := l.disturbed(fetches.Errors()); err != nil {
@@ -207,12 +207,15 @@ func (l *loop) run() error {
 				return err
 			}
 		}
-		if l.intake.Err() != nil {
+		if l.over() {
 			return nil
 		}
 		l.client.AllowRebalance()
 	}
 }
+
+// over reports whether the intake has ended.
+func (l *loop) over() bool { return l.intake.Err() != nil }
 
 // disturbed returns an error that no further poll can recover from.
 func (l *loop) disturbed(errs []kgo.FetchError) error {

@@ -19,14 +19,14 @@ var lost = []error{
 // commit commits a batch that is done, however long that takes, but not into the stop: phase lifecycle.Commit has its
 // own time for it.
 func (l *loop) commit(p *progress) error {
-	for l.intake.Err() == nil {
+	for !l.over() {
 		err := l.commitOnce(l.intake, p)
 		switch {
 		case err == nil:
 			l.trouble.Store(nil)
 			l.drop(p)
 			return nil
-		case l.intake.Err() != nil:
+		case l.over():
 			return nil
 		case errors.Is(err, kerr.FencedInstanceID):
 			return fmt.Errorf("another process has the same instance id: %w", err)

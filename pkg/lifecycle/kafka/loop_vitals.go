@@ -72,7 +72,7 @@ func (l *loop) stuck() []string {
 func (l *loop) troubled(what string, err error, attrs ...any) {
 	text := what + ": " + err.Error()
 	l.trouble.Store(&text)
-	l.log.Warn(what, append(attrs, slog.String("consumer", l.name), slog.Any("error", err))...)
+	l.log.Warn("consumer is disturbed", append(attrs, slog.String("consumer", l.name), slog.String("disturbance", what), slog.Any("error", err))...)
 }
 
 // health is degraded while the last thing that was heard of the brokers was an error.
