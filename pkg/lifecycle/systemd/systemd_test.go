@@ -194,7 +194,7 @@ func TestMoreTimeIsAskedForOnlyWhileWhatRemainsBecomesLess(t *testing.T) {
 				<-time.After(time.Second)
 				left.Add(step)
 			}
-			synctest.Wait()
+			<-time.After(time.Second) // for the last look
 			return len(m.of("EXTEND_TIMEOUT_USEC=")) - before
 		}
 		if n := work(20*time.Second, 0); n > 0 {
