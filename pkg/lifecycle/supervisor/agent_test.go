@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"errors"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -78,6 +79,7 @@ func TestAChildGetsItsLimitsAndItsUserAndNothingOfTheChannelInItsEnvironment(t *
 	spec := role("reporter")
 	spec.Restart.Never = true
 	spec.MemoryLimit, spec.MaxProcs = 123<<20, 2
+	spec.Env = append(spec.Env, "NOTIFY_SOCKET=/run/notify", "LISTEN_FDS=1")
 	spec.Dir = "/"
 	if syscall.Getuid() == 0 {
 		spec.Credential = &syscall.Credential{Uid: 65534, Gid: 65534}
@@ -88,7 +90,7 @@ func TestAChildGetsItsLimitsAndItsUserAndNothingOfTheChannelInItsEnvironment(t *
 	if len(got) != 1 {
 		t.Fatalf("reports: %v\n%s", got, s.logs)
 	}
-	want := map[string]any{"memory": float64(123 << 20), "procs": 2.0, "dir": "/", "uid": float64(syscall.Getuid()), "identity": false, "leader": true}
+	want := map[string]any{"memory": float64(123 << 20), "procs": 2.0, "dir": "/", "manager": "", "uid": float64(syscall.Getuid()), "identity": false, "leader": true}
 	if spec.Credential != nil {
 		want["uid"] = 65534.0
 	}
@@ -96,5 +98,34 @@ func TestAChildGetsItsLimitsAndItsUserAndNothingOfTheChannelInItsEnvironment(t *
 		if got[0][key] != value {
 			t.Errorf("%s: %v, want %v", key, got[0][key], value)
 		}
+	}
+}
+
+func TestAChildGetsItsResourceLimitsAndItsShareOfTheProcessors(t *testing.T) {
+	spec := role("reporter")
+	spec.Restart.Never = true
+	spec.Slots, spec.MaxProcs = 1000, Share
+	complete, err := spec.complete()
+	if err != nil || complete.MaxProcs != 1 {
+		t.Errorf("share of one in a thousand: %d, error %v", complete.MaxProcs, err)
+	}
+	spec.Slots = 1
+	spec.Rlimits = []Rlimit{{Resource: syscall.RLIMIT_NOFILE, Soft: 77, Hard: 77}}
+	s := begin(t, spec)
+	_ = s.wait()
+	got := s.lines("report")
+	if len(got) != 1 || got[0]["files"] != 77.0 || got[0]["procs"] != float64(runtime.GOMAXPROCS(0)) {
+		t.Errorf("reports: %v\n%s", got, s.logs)
+	}
+}
+
+func TestAChildThatCannotBeLimitedIsNotStarted(t *testing.T) {
+	spec := role("reporter")
+	spec.Restart.Never = true
+	spec.Rlimits = []Rlimit{{Resource: 1 << 20, Soft: 1, Hard: 1}}
+	s := begin(t, spec)
+	_ = s.wait()
+	if e := s.firstExit(); e.Reason != ReasonStartFailed || !errors.Is(e.Err, syscall.EINVAL) || len(s.lines("report")) != 0 {
+		t.Errorf("exit: %v\n%s", e, s.logs)
 	}
 }

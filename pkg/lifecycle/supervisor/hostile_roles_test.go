@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"os/signal"
@@ -13,6 +14,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	supervisorv1 "github.com/curfew-platform/curfew/proto/gen/curfew/internalapi/supervisor/v1"
 
@@ -76,10 +78,33 @@ func playSilent(context.Context) int {
 
 // playLiar counts backwards.
 func playLiar(context.Context) int {
+	return beats(func(n int64) *supervisorv1.Heartbeat { return &supervisorv1.Heartbeat{Progress: 1000 - n} })
+}
+
+// playNegative has less than nothing to do.
+func playNegative(context.Context) int {
+	return beats(func(int64) *supervisorv1.Heartbeat { return &supervisorv1.Heartbeat{InFlight: -1} })
+}
+
+// playHuge has more to do than there is, and does none of it.
+func playHuge(context.Context) int {
+	return beats(func(int64) *supervisorv1.Heartbeat {
+		return &supervisorv1.Heartbeat{InFlight: math.MaxInt64, Progress: math.MaxInt64}
+	})
+}
+
+// playBusybody counts and finishes nothing.
+func playBusybody(context.Context) int {
+	began := time.Now()
+	return beats(func(n int64) *supervisorv1.Heartbeat {
+		return &supervisorv1.Heartbeat{InFlight: 1, Oldest: durationpb.New(time.Since(began)), Progress: n}
+	})
+}
+
+// beats is a child with heartbeats of its own making.
+func beats(beat func(n int64) *supervisorv1.Heartbeat) int {
 	return serveFake(func(stream supervisorv1.SupervisorService_SuperviseServer) error {
-		return chat(stream, inherited.identity, func(n int64) *supervisorv1.Heartbeat {
-			return &supervisorv1.Heartbeat{Progress: 1000 - n}
-		})
+		return chat(stream, inherited.identity, beat)
 	})
 }
 

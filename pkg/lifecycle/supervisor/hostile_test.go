@@ -23,6 +23,15 @@ func TestAHostileChildEndsWithAReasonThatNamesWhatItDid(t *testing.T) {
 		{role: "garbage", reason: ReasonProtocol, err: ErrProtocol, step: StepKill},
 		{role: "wrong service", reason: ReasonProtocol, err: ErrProtocol, step: StepKill},
 		{role: "liar", reason: ReasonProtocol, err: ErrProtocol, step: StepKill},
+		{role: "negative", reason: ReasonProtocol, err: ErrProtocol, step: StepKill},
+		{
+			role: "huge", change: func(s *Spec) { s.ProgressTimeout = 300 * time.Millisecond },
+			reason: ReasonStalled, err: ErrStalled, step: StepQuit,
+		},
+		{
+			role: "busybody", change: func(s *Spec) { s.OldestTimeout = 300 * time.Millisecond },
+			reason: ReasonStalled, err: ErrStalled, step: StepQuit,
+		},
 		{role: "old version", reason: ReasonVersion, err: ErrVersion, step: StepKill},
 		{role: "mute", change: func(s *Spec) { s.HelloTimeout = 200 * time.Millisecond }, reason: ReasonNoHello, err: ErrNoHello, step: StepQuit},
 		{role: "closer", reason: ReasonChannelClosed, err: ErrChannelClosed, step: StepTerm},

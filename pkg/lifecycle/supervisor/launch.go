@@ -51,12 +51,10 @@ func launch(s *spawner, spec *Spec, id identity) (_ *launched, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("start process: %w", err)
 	}
-	if spec.LimitData > 0 {
-		if err := limitData(p.Pid, spec.LimitData); err != nil {
-			kill := syscall.Kill(-p.Pid, syscall.SIGKILL)
-			_, wait := p.Wait()
-			return nil, errors.Join(err, kill, wait)
-		}
+	if err := limit(p.Pid, spec); err != nil {
+		kill := syscall.Kill(-p.Pid, syscall.SIGKILL)
+		_, wait := p.Wait()
+		return nil, errors.Join(err, kill, wait)
 	}
 	return &launched{process: p, stdout: stdout, stderr: stderr, channel: channel}, nil
 }
@@ -70,6 +68,27 @@ func argv0(spec *Spec) string {
 	return spec.Path
 }
 
+// private are the variables by which systemd speaks to one process. A child that
+// had them would answer in its parent's name: end its start, feed its watchdog.
+var private = []string{
+	"NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES",
+}
+
+// limit sets the limits of a process that has just been started.
+func limit(pid int, spec *Spec) error {
+	limits := spec.Rlimits
+	if spec.LimitData > 0 {
+		data := uint64(spec.LimitData)
+		limits = append(slices.Clone(limits), Rlimit{Resource: syscall.RLIMIT_DATA, Soft: data, Hard: data})
+	}
+	for _, l := range limits {
+		if err := setLimit(pid, l); err != nil {
+			return fmt.Errorf("limit of resource %d: %w", l.Resource, err)
+		}
+	}
+	return nil
+}
+
 // environment joins two lists of variables; a later one replaces an earlier one
 // of the same name. The kernel would pass on both, and a Go program see the
 // earlier.
@@ -78,6 +97,9 @@ func environment(lists ...[]string) []string {
 	seen := map[string]int{}
 	for _, variable := range slices.Concat(lists...) {
 		name, _, _ := strings.Cut(variable, "=")
+		if slices.Contains(private, name) {
+			continue
+		}
 		if i, ok := seen[name]; ok {
 			env[i] = variable
 			continue

@@ -72,7 +72,7 @@ func startProcess(s *spawner, post *warden.Post, spec *Spec, id identity) (*proc
 		greeted: make(chan struct{}),
 		ready:   make(chan struct{}),
 		gone:    make(chan struct{}),
-		watch:   newWatch(spec.Heartbeat, spec.HeartbeatTimeout, spec.ProgressTimeout),
+		watch:   newWatch(spec),
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.ladder = newLadder(p.gone, p.act)

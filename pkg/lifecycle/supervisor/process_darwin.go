@@ -36,8 +36,8 @@ func waitExit(pid int) error {
 	}
 }
 
-// limitData can't limit another process here.
-func limitData(int, int64) error { return errors.ErrUnsupported }
+// setLimit can't limit another process here.
+func setLimit(int, Rlimit) error { return errors.ErrUnsupported }
 
 // socketpair returns the two ends of a channel; neither survives an exec
 // unless it is handed over.

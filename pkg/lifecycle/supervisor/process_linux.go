@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"fmt"
 	"os"
 	"syscall"
 
@@ -29,13 +28,10 @@ func waitExit(pid int) error {
 	}
 }
 
-// limitData bounds the data segment of a process, heap included.
-func limitData(pid int, bytes int64) error {
-	limit := &unix.Rlimit{Cur: uint64(bytes), Max: uint64(bytes)}
-	if err := unix.Prlimit(pid, unix.RLIMIT_DATA, limit, nil); err != nil {
-		return fmt.Errorf("limit data segment: %w", err)
-	}
-	return nil
+// setLimit bounds a resource of another process.
+func setLimit(pid int, l Rlimit) error {
+	limit := &unix.Rlimit{Cur: l.Soft, Max: l.Hard}
+	return os.NewSyscallError("prlimit", unix.Prlimit(pid, l.Resource, limit, nil))
 }
 
 // socketpair returns the two ends of a channel; neither survives an exec

@@ -55,7 +55,7 @@ func TestTheIntensityCountsRestartsInASlidingWindow(t *testing.T) {
 }
 
 func TestAChildWithoutHeartbeatsHangsAfterTheTimeoutAndNotBefore(t *testing.T) {
-	w := newWatch(time.Second, 3*time.Second, -1)
+	w := newWatch(&Spec{Heartbeat: time.Second, HeartbeatTimeout: 3 * time.Second, ProgressTimeout: -1})
 	for tick, want := range []error{nil, nil, nil, nil, ErrUnresponsive} {
 		if err := w.tick(); (err != nil) != (want != nil) {
 			t.Errorf("tick %d: %v, want %v", tick, err, want)
@@ -77,10 +77,16 @@ func TestAChildStallsOnlyWithWorkInFlightAndAnUnchangedCounter(t *testing.T) {
 		{"working", func(i int) vitals { return vitals{inFlight: 1, progress: int64(i)} }, false},
 		{"slow", func(i int) vitals { return vitals{inFlight: 1, progress: int64(i / 3)} }, false},
 		{"stuck", func(int) vitals { return vitals{inFlight: 1, progress: 5} }, true},
+		{"one unit stuck, others done", func(i int) vitals {
+			return vitals{inFlight: 2, oldest: time.Duration(i) * time.Second, progress: int64(i)}
+		}, true},
+		{"an age of nothing", func(i int) vitals { return vitals{oldest: time.Hour, progress: int64(i)} }, false},
 		{"now and then idle", func(i int) vitals { return vitals{inFlight: int64(i % 3)} }, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := newWatch(time.Second, time.Minute, 5*time.Second)
+			w := newWatch(&Spec{
+				Heartbeat: time.Second, HeartbeatTimeout: time.Minute, ProgressTimeout: 5 * time.Second, OldestTimeout: time.Minute,
+			})
 			var err error
 			for i := 0; i < 100 && err == nil; i++ {
 				w.hear(c.beat(i))

@@ -185,8 +185,13 @@ func playReporter(context.Context) int {
 	if err != nil {
 		return fail(err)
 	}
+	var files syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
+		return fail(err)
+	}
 	slog.New(slog.NewJSONHandler(os.Stderr, nil)).Info("report",
 		"memory", debug.SetMemoryLimit(-1), "procs", runtime.GOMAXPROCS(0), "dir", dir,
+		"files", files.Cur, "manager", os.Getenv("NOTIFY_SOCKET")+os.Getenv("LISTEN_FDS"),
 		"uid", os.Getuid(), "identity", told, "leader", syscall.Getpgrp() == os.Getpid())
 	return 0
 }

@@ -101,6 +101,8 @@ func (s *session) beat(m *supervisorv1.Heartbeat) error {
 	switch {
 	case v.inFlight < 0 || v.oldest < 0:
 		return fmt.Errorf("%w: heartbeat with a negative number", ErrProtocol)
+	case v.inFlight == 0 && v.oldest > 0:
+		return fmt.Errorf("%w: heartbeat with the age of nothing", ErrProtocol)
 	case v.progress < s.vitals.progress:
 		return fmt.Errorf("%w: progress fell from %d to %d", ErrProtocol, s.vitals.progress, v.progress)
 	}

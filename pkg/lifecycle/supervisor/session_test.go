@@ -53,6 +53,8 @@ func TestASessionAcceptsWhatTheProtocolAllowsAndNothingElse(t *testing.T) {
 		{"less than nothing in flight", []*response{greeting, heartbeat(&supervisorv1.Heartbeat{InFlight: -1})}, ErrProtocol},
 		{"younger than new", []*response{greeting, heartbeat(&supervisorv1.Heartbeat{Oldest: durationpb.New(-1)})}, ErrProtocol},
 		{"an age that is none", []*response{greeting, heartbeat(&supervisorv1.Heartbeat{Oldest: &durationpb.Duration{Nanos: -1, Seconds: 1}})}, ErrProtocol},
+		{"the age of nothing", []*response{greeting, heartbeat(&supervisorv1.Heartbeat{Oldest: durationpb.New(1)})}, ErrProtocol},
+		{"as much in flight as there is", []*response{greeting, heartbeat(&supervisorv1.Heartbeat{InFlight: 1<<63 - 1, Progress: 1<<63 - 1})}, nil},
 		{"progress that falls", []*response{greeting, heartbeat(&supervisorv1.Heartbeat{Progress: 2}), heartbeat(&supervisorv1.Heartbeat{Progress: 1})}, ErrProtocol},
 	} {
 		t.Run(c.name, func(t *testing.T) {

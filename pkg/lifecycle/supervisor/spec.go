@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime"
 	"slices"
 	"syscall"
 	"time"
@@ -27,7 +28,8 @@ type Spec struct {
 	// Args are the arguments after the name of the program.
 	Args []string
 	// Env is the environment; nil is that of the parent. Of two variables of
-	// one name the later counts.
+	// one name the later counts. What a service manager told the parent and
+	// nobody else is left out: NOTIFY_SOCKET, WATCHDOG_* and LISTEN_*.
 	Env []string
 	// Dir is the working directory; "" is that of the parent.
 	Dir string
@@ -37,11 +39,19 @@ type Spec struct {
 
 	// MemoryLimit sets GOMEMLIMIT, in bytes; 0 leaves it alone.
 	MemoryLimit int64
-	// MaxProcs sets GOMAXPROCS; 0 leaves it alone.
+	// MaxProcs sets GOMAXPROCS; 0 leaves it alone. [Share] divides the parent's
+	// own number among the slots, rounded up.
 	MaxProcs int
-	// LimitData is RLIMIT_DATA in bytes, set right after the start; 0 is no
-	// limit. A Go program that reaches it dies with exit status 2. Linux only.
+	// LimitData is RLIMIT_DATA in bytes; 0 is no limit. A Go program that
+	// reaches it dies with exit status 2. Linux only.
 	LimitData int64
+	// Rlimits are other limits, such as those for open files or core dumps.
+	// They and LimitData are set from outside by prlimit(2), right after the
+	// program was loaded: its first instructions may run without them, what it
+	// starts later has them. A hard limit above the parent's,
+	// and any limit together with Credential, need CAP_SYS_RESOURCE. If one can't be set the child is killed and the start
+	// fails. Linux only.
+	Rlimits []Rlimit
 
 	// Plain children have no control channel: a foreign program, or one that
 	// does not call [Attach].
@@ -108,6 +118,11 @@ type Spec struct {
 	// finishing any of it; default 60 s, negative means for ever. It matters
 	// only for children that call [Agent.SetProgress].
 	ProgressTimeout time.Duration
+	// OldestTimeout is how old the oldest unit in flight may become; default 0,
+	// for ever. It finds the one unit that is stuck while others get finished,
+	// and a child whose counter rises without work. It matters only for children
+	// that call [Agent.SetOldest].
+	OldestTimeout time.Duration
 
 	// Log takes the supervisor's own lines and the children's output; default
 	// [slog.Default]. A line that is a JSON object with "msg" keeps its level,
@@ -121,13 +136,24 @@ type Spec struct {
 
 const maxNameBytes = 80
 
+// Share as [Spec.MaxProcs] gives each child its part of the parent's GOMAXPROCS.
+const Share = -1
+
+// Rlimit bounds a resource of a process; see getrlimit(2).
+type Rlimit struct {
+	// Resource is one of the RLIMIT constants of package syscall or unix.
+	Resource int
+	// Soft is what counts, Hard the most that the child may raise it to.
+	Soft, Hard uint64
+}
+
 // complete checks the spec and fills in the defaults.
 func (s Spec) complete() (Spec, error) {
 	var err error
 	switch {
 	case s.Name == "" || len(s.Name) > maxNameBytes:
 		return s, fmt.Errorf("supervisor: name %.20q must have 1 to %d bytes", s.Name, maxNameBytes)
-	case s.Slots < 0 || s.MaxProcs < 0 || s.MemoryLimit < 0 || s.LimitData < 0:
+	case s.Slots < 0 || s.MaxProcs < Share || s.MemoryLimit < 0 || s.LimitData < 0:
 		return s, s.refuse(errors.New("a number is negative"))
 	case s.Plain && s.OnReady != nil:
 		return s, s.refuse(errors.New("plain children have no OnReady"))
@@ -136,14 +162,22 @@ func (s Spec) complete() (Spec, error) {
 	}
 	for _, d := range []time.Duration{
 		s.StopTimeout, s.TermTimeout, s.QuitTimeout, s.HelloTimeout,
-		s.ReadyTimeout, s.Heartbeat, s.HeartbeatTimeout, s.OrphanGrace,
+		s.ReadyTimeout, s.Heartbeat, s.HeartbeatTimeout, s.OrphanGrace, s.OldestTimeout,
 	} {
 		if d < 0 {
 			return s, s.refuse(errors.New("a time is negative"))
 		}
 	}
+	for _, limit := range s.Rlimits {
+		if limit.Soft > limit.Hard {
+			return s, s.refuse(fmt.Errorf("limit of resource %d: soft is above hard", limit.Resource))
+		}
+	}
 	s.Slots = max(s.Slots, 1)
-	s.Args, s.Env = slices.Clone(s.Args), slices.Clone(s.Env)
+	if s.MaxProcs == Share {
+		s.MaxProcs = (runtime.GOMAXPROCS(0) + s.Slots - 1) / s.Slots
+	}
+	s.Args, s.Env, s.Rlimits = slices.Clone(s.Args), slices.Clone(s.Env), slices.Clone(s.Rlimits)
 	if s.Env == nil {
 		s.Env = os.Environ()
 	}

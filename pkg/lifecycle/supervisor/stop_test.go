@@ -210,6 +210,7 @@ func TestAnImpossibleSpecIsRefused(t *testing.T) {
 		"on ready of a plain":     {Name: "n", Plain: true, OnReady: func(context.Context, Child) error { return nil }},
 		"max below min":           {Name: "n", Restart: RestartPolicy{Min: 2, Max: 1}},
 		"negative backoff":        {Name: "n", Restart: RestartPolicy{Min: -1}},
+		"soft above hard":         {Name: "n", Rlimits: []Rlimit{{Soft: 2, Hard: 1}}},
 		"unknown phase":           {Name: "n", StopPhase: 99},
 	} {
 		g, err := lifecycle.New(quiet()...)

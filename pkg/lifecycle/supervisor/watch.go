@@ -12,19 +12,21 @@ type watch struct {
 	interval time.Duration
 	// silent and stalled are the ticks after which a child hangs.
 	silent, stalled int
+	// oldest is the age of a unit at which a child hangs; 0 is never.
+	oldest time.Duration
 
 	heard         bool
 	vitals        vitals
 	silence, stay int
 }
 
-// newWatch returns a watch that is ticked every interval. A negative progress
-// time means that a child may work on one thing for ever.
-func newWatch(interval, heartbeat, progress time.Duration) *watch {
-	ticks := func(d time.Duration) int { return max(1, int((d+interval-1)/interval)) }
-	w := &watch{interval: interval, silent: ticks(heartbeat) + 1, heard: true}
-	if progress >= 0 {
-		w.stalled = ticks(progress) + 1
+// newWatch returns a watch with the times of a spec, that is ticked every
+// [Spec.Heartbeat].
+func newWatch(spec *Spec) *watch {
+	ticks := func(d time.Duration) int { return max(1, int((d+spec.Heartbeat-1)/spec.Heartbeat)) }
+	w := &watch{interval: spec.Heartbeat, silent: ticks(spec.HeartbeatTimeout) + 1, oldest: spec.OldestTimeout, heard: true}
+	if spec.ProgressTimeout >= 0 {
+		w.stalled = ticks(spec.ProgressTimeout) + 1
 	}
 	return w
 }
@@ -52,6 +54,10 @@ func (w *watch) tick() error {
 	// A silent child is no witness of its own progress.
 	if w.silence == 0 && w.vitals.inFlight > 0 {
 		w.stay++
+		if w.oldest > 0 && w.vitals.oldest >= w.oldest {
+			return fmt.Errorf("%w: the oldest of %d in flight for %v, counter at %d", ErrStalled,
+				w.vitals.inFlight, w.vitals.oldest, w.vitals.progress)
+		}
 	}
 	if w.stalled > 0 && w.stay >= w.stalled {
 		return fmt.Errorf("%w: %d in flight, counter at %d for %v", ErrStalled,

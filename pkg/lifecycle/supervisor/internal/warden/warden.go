@@ -25,7 +25,7 @@ const look = 20 * time.Millisecond
 
 // spare is how much longer than its time a group is left alone, so that who ends
 // in order is not cut off.
-const spare = 200 * time.Millisecond
+const spare = 100 * time.Millisecond
 
 // group is a process group that the warden can still signal.
 type group interface {

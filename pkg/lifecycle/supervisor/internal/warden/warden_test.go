@@ -36,15 +36,15 @@ func TestTheWardenEndsTheGroupsThatAreLeftEachAtItsTime(t *testing.T) {
 		want []string
 	}{
 		"nothing": {"", nil},
-		"one":     {"+7 300000000\n", []string{"free 7 after 500ms", "kill 7 after 500ms", "wake 7 after 0s"}},
+		"one":     {"+7 300000000\n", []string{"free 7 after 400ms", "kill 7 after 400ms", "wake 7 after 0s"}},
 		"one that was let go": {
 			"+7 1\n+8 0\n-7\n",
-			[]string{"free 7 after 0s", "free 8 after 200ms", "kill 8 after 200ms", "wake 8 after 0s"},
+			[]string{"free 7 after 0s", "free 8 after 100ms", "kill 8 after 100ms", "wake 8 after 0s"},
 		},
 		"each at its time": {
 			"+7 2000000000\n+8 1000000000\n",
 			[]string{
-				"free 7 after 2.2s", "free 8 after 1.2s", "kill 7 after 2.2s", "kill 8 after 1.2s",
+				"free 7 after 2.1s", "free 8 after 1.1s", "kill 7 after 2.1s", "kill 8 after 1.1s",
 				"wake 7 after 0s", "wake 8 after 0s",
 			},
 		},
