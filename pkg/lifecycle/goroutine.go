@@ -14,10 +14,12 @@ import (
 // Go does not call f any more. If the name is taken, a number is added to it.
 //
 // An error of f that only says that its context has ended is none.
-func (g *Group) Go(name string, f func(ctx context.Context) error) {
+func (g *Group) Go(name string, f func(ctx context.Context) error) { g.spawn(name, f, nil) }
+
+func (g *Group) spawn(name string, f func(ctx context.Context) error, health func() Health) {
 	w := &worker{g: g, name: name, f: f, done: make(chan struct{})}
 	for i := 2; ; i++ {
-		in, err := g.register(Part{Name: w.name, Phase: Drain, Start: w.start, Stop: w.stop})
+		in, err := g.register(Part{Name: w.name, Phase: Drain, Start: w.start, Stop: w.stop, Health: health})
 		switch {
 		case err == nil:
 			if in != nil {
