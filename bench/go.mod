@@ -13,6 +13,7 @@ require (
 	github.com/curfew-platform/curfew/pkg/interceptors v0.0.0
 	github.com/curfew-platform/curfew/pkg/lifecycle v0.0.0
 	github.com/curfew-platform/curfew/pkg/lifecycle/grpcserver v0.0.0
+	github.com/curfew-platform/curfew/pkg/lifecycle/supervisor v0.0.0
 	github.com/curfew-platform/curfew/proto v0.0.0
 	github.com/golang-jwt/jwt/v5 v5.3.1
 	github.com/google/go-cmp v0.7.0

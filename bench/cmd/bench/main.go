@@ -22,13 +22,15 @@ import (
 	"github.com/curfew-platform/curfew/bench/ratio"
 	"github.com/curfew-platform/curfew/bench/shop"
 	"github.com/curfew-platform/curfew/bench/stop"
+	"github.com/curfew-platform/curfew/bench/workers"
 	"github.com/curfew-platform/curfew/e2e/stand"
+	"github.com/curfew-platform/curfew/pkg/lifecycle/supervisor"
 )
 
 const limit = 30 * time.Minute
 
 type cli struct {
-	Only      []string      `enum:"chain,logs,orders,stop" default:"chain,logs,orders,stop" help:"What to measure."`
+	Only      []string      `enum:"chain,logs,orders,stop,workers" default:"chain,logs,orders,stop,workers" help:"What to measure."`
 	Pairs     int           `default:"5" help:"Interleaved pairs of each comparison."`
 	Records   int           `default:"1000000" help:"Log records of one run."`
 	Each      time.Duration `default:"5s" help:"Time of one run of orders."`
@@ -45,6 +47,9 @@ type result interface {
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == stop.Child {
 		os.Exit(stop.Main(os.Args[2:], os.Stdin, os.Stdout))
+	}
+	if supervisor.IsChild() {
+		os.Exit(workers.Main())
 	}
 	var c cli
 	kong.Parse(&c, kong.Name("bench"), kong.Description("Ratios of interleaved pairs, with their goals."))
@@ -69,6 +74,10 @@ func (c *cli) run() error {
 		"logs":   func() ([]result, error) { return one(logs.Run(ctx, s, c.Pairs, c.Records)) },
 		"orders": func() ([]result, error) { return one(shop.Run(ctx, s, c.Pairs, c.Each)) },
 		"stop":   func() ([]result, error) { return stops(ctx, s, c.Pairs*4) },
+		"workers": func() ([]result, error) {
+			budgets, err := workers.Run(ctx)
+			return all(nil, budgets), err
+		},
 	}
 	var missed []string
 	for _, name := range c.Only {
