@@ -36,15 +36,26 @@ func New(cfg Config) (*Chain, error) {
 		}
 		cfg.Validator = v
 	}
+	addressRate, err := addressRateLink(cfg.Rates)
+	if err != nil {
+		return nil, err
+	}
+	identityRate, err := identityRateLink(cfg.Rates)
+	if err != nil {
+		return nil, err
+	}
 	return assemble(cfg, []link{
 		recoveryLink(),
 		requestIDLink(),
 		loggingLink(cfg.Logger),
+		metricsLink(cfg.Metrics),
 		auditLink(cfg.Audit),
 		errorsLink(cfg.Logger),
 		limitsLink(cfg.Limits),
+		addressRate,
 		authenticationLink(cfg.Verifier, cfg.Logger),
 		revocationLink(cfg.Revocation, cfg.Introspector),
+		identityRate,
 		authorizationLink(),
 		validationLink(cfg.Validator),
 	})
@@ -65,8 +76,8 @@ func (ch *Chain) ServerOptions() []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.ChainUnaryInterceptor(recovery.UnaryServerInterceptor(outermost), ch.unary),
 		grpc.ChainStreamInterceptor(recovery.StreamServerInterceptor(outermost), ch.stream),
-		grpc.ForceServerCodecV2(newCodec()),
-		grpc.MaxRecvMsgSize(ch.config.Limits.MessageBytes),
+		grpc.ForceServerCodecV2(newCodec(ch.config.Limits.MessageBytes)),
+		grpc.MaxRecvMsgSize(transportMessageBytes(ch.config.Limits.MessageBytes)),
 		grpc.MaxHeaderListSize(transportHeaderBytes),
 		grpc.MaxConcurrentStreams(ch.config.Limits.ConcurrentStreams),
 	}

@@ -44,7 +44,10 @@ func TestTheChainNamesItsLinksInTheDeclaredOrder(t *testing.T) {
 			t.Errorf("%s does not say what it does", l.Name)
 		}
 	}
-	want := []string{"recovery", "request-id", "logging", "audit", "errors", "limits", "authentication", "revocation", "authorization", "validation"}
+	want := []string{
+		"recovery", "request-id", "logging", "metrics", "audit", "errors", "limits", "address-rate",
+		"authentication", "revocation", "identity-rate", "authorization", "validation",
+	}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Error(diff)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"buf.build/go/protovalidate"
@@ -48,8 +49,13 @@ type Config struct {
 	// Audit takes one event per call of an audited method; required if Policy
 	// has such a method.
 	Audit Auditor
+	// Metrics takes figures of every call. Optional: none are taken. The module
+	// pkg/interceptors/telemetry has one for OpenTelemetry.
+	Metrics Meter
 	// Limits are optional; zero fields take their defaults.
 	Limits Limits
+	// Rates are optional; zero fields limit nothing.
+	Rates Rates
 	// Validator checks the constraints of request messages. Optional; default
 	// protovalidate.New().
 	Validator protovalidate.Validator
@@ -61,7 +67,8 @@ type Config struct {
 type Limits struct {
 	// MetadataBytes of one call: names and values. Default 8 KiB.
 	MetadataBytes int
-	// MessageBytes of one received message. Default 4 MiB.
+	// MessageBytes of one received message, uncompressed. Default 4 MiB. One of
+	// more than twice as much is refused by the transport, without a reason.
 	MessageBytes int
 	// DefaultDeadline of a unary call whose client set none. Default 30 s.
 	DefaultDeadline time.Duration
@@ -78,6 +85,15 @@ const (
 	transportHeaderBytes = 2 << 20
 	maxMetadataBytes     = 1 << 20
 )
+
+// transportMessageBytes is what the transport still takes, so that a message
+// that is somewhat too large gets a status with a reason.
+func transportMessageBytes(limit int) int {
+	if limit > math.MaxInt32/2 {
+		return limit
+	}
+	return 2 * limit
+}
 
 func (l Limits) withDefaults() Limits {
 	if l.MetadataBytes == 0 {
@@ -135,5 +151,5 @@ func (c *Config) check() error {
 			}
 		}
 	}
-	return errors.Join(append(errs, c.Limits.check())...)
+	return errors.Join(append(errs, c.Limits.check(), c.Rates.check())...)
 }

@@ -59,13 +59,16 @@ func Example() {
 	//  1 recovery        a panic becomes INTERNAL with a fixed text
 	//  2 request-id      x-request-id is taken if harmless, else made, and returned
 	//  3 logging         one line per call, except health
-	//  4 audit           one event per call of an audited method, allowed or denied
-	//  5 errors          an error that is no status of ours becomes INTERNAL, logged once with its cause
-	//  6 limits          metadata 8192 B, message 4194304 B, unary deadline 30s if none and at most 2m0s, 1000 streams per connection
-	//  7 authentication  access token as authorization: Bearer, except for public methods
-	//  8 revocation      checked on every call; running calls and streams are cancelled, streams also when the token expires
-	//  9 authorization   the method's rule, default deny; on streams for every message that names a resource
-	// 10 validation      the constraints of the request message (protovalidate)
+	//  4 metrics         off
+	//  5 audit           one event per call of an audited method, allowed or denied
+	//  6 errors          an error that is no status of ours becomes INTERNAL, logged once with its cause
+	//  7 limits          metadata 8192 B, message 4194304 B, unary deadline 30s if none and at most 2m0s, 1000 streams per connection
+	//  8 address-rate    off
+	//  9 authentication  access token as authorization: Bearer, except for public methods
+	// 10 revocation      checked on every call; running calls and streams are cancelled, streams also when the token expires
+	// 11 identity-rate   off
+	// 12 authorization   the method's rule, default deny; on streams for every message that names a resource
+	// 13 validation      the constraints of the request message (protovalidate)
 	//    issuer          curfew issuer=https://auth.curfew.dev alg=EdDSA,ES256 typ=at+jwt aud=curfew required=sub,exp,iat,sid,jti,epoch,nbf,roles leeway=5s max-life=1h0m0s
 }
 

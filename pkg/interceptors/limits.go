@@ -9,8 +9,8 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// limitsLink bounds metadata and time. The size of messages is bounded by the
-// transport; a message that could not be decoded is refused here.
+// limitsLink bounds metadata, time and messages, and refuses a message that
+// could not be decoded.
 func limitsLink(l Limits) link {
 	return link{
 		Link: Link{Name: LimitsLink, Does: fmt.Sprintf(
@@ -34,10 +34,7 @@ func limitsLink(l Limits) link {
 			return ctx, nil
 		},
 		message: func(_ context.Context, _ *call, m proto.Message) error {
-			if undecodable(m) {
-				return errEncoding
-			}
-			return nil
+			return marked(m)
 		},
 		after: func(c *call, err error) error {
 			if c.cancelDeadline != nil {

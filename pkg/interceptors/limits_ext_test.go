@@ -38,17 +38,30 @@ func TestTooMuchMetadataIsRefusedWithAReason(t *testing.T) {
 
 func TestAMessageAboveTheLimitIsRefused(t *testing.T) {
 	h := newHarness(t, &shop.Server{}, func(c *interceptors.Config) { c.Limits.MessageBytes = 1000 })
-	large := shop.Message{Name: strings.Repeat("a", 2000)}
-	if err := shop.Call(with(t, ""), h.conn, "Login", large); grpcCode(err) != codes.ResourceExhausted {
-		t.Errorf("got %v", err)
+	for _, size := range []int{990, 1001, 1990} {
+		err := shop.Call(with(t, ""), h.conn, "Login", shop.Message{Name: strings.Repeat("a", size)})
+		if size < 1000 {
+			if err != nil {
+				t.Errorf("%d bytes: %v", size, err)
+			}
+			continue
+		}
+		want(t, err, codes.ResourceExhausted, "LIMIT_EXCEEDED")
 	}
-	stream, err := shop.Open(with(t, h.issuer.User(t, "u1", []string{"customer"})), h.conn, "Watch")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = stream.SendMsg(large.Proto())
-	if err := stream.RecvMsg(shop.Message{}.Proto()); err == nil {
-		t.Error("the stream went on")
+	// Far too much is the transport's to refuse.
+	const far = 1 << 20
+	err := shop.Call(with(t, ""), h.conn, "Login", shop.Message{Name: strings.Repeat("a", far)})
+	want(t, err, codes.ResourceExhausted, "")
+	for _, method := range []string{"Watch", "Chat"} {
+		for size, reason := range map[int]string{1500: "LIMIT_EXCEEDED", far: ""} {
+			stream, err := shop.Open(with(t, h.issuer.User(t, "u1", []string{"customer"})), h.conn, method)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = stream.SendMsg(shop.Message{Name: strings.Repeat("a", size)}.Proto())
+			_ = stream.CloseSend()
+			want(t, stream.RecvMsg(shop.Message{}.Proto()), codes.ResourceExhausted, reason)
+		}
 	}
 }
 

@@ -21,24 +21,28 @@ const (
 	Recovery       = "recovery"
 	RequestIDs     = "request-id"
 	Logging        = "logging"
+	Metrics        = "metrics"
 	Audit          = "audit"
 	Errors         = "errors"
 	LimitsLink     = "limits"
+	AddressRate    = "address-rate"
 	Authentication = "authentication"
 	Revocation     = "revocation"
+	IdentityRate   = "identity-rate"
 	Authorization  = "authorization"
 	Validation     = "validation"
 )
 
 // order is the one order of the links, outermost first. Its reasons:
-// logging and audit stand outside of errors, so that they see the status that
-// travels, and outside of authentication, so that they see refusals; limits
-// come before anything that costs; revocation needs the identity; nothing of
-// the request is judged before the caller is known; validation comes after
+// logging, metrics and audit stand outside of errors, so that they see the
+// status that travels, and outside of authentication, so that they see
+// refusals; limits come before anything that costs, the rate of an address
+// before a signature is verified; revocation needs the identity; the rate of a
+// caller counts denied calls, but none with a revoked token; nothing of the request is judged before the caller is known; validation comes after
 // authorization, so that a foreigner learns nothing about a request's shape.
 var order = []string{
-	Recovery, RequestIDs, Logging, Audit, Errors, LimitsLink,
-	Authentication, Revocation, Authorization, Validation,
+	Recovery, RequestIDs, Logging, Metrics, Audit, Errors, LimitsLink, AddressRate,
+	Authentication, Revocation, IdentityRate, Authorization, Validation,
 }
 
 // link is one station of a call. Every function is optional. The same links

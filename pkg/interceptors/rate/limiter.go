@@ -43,9 +43,6 @@ func (l Limit) Check() error {
 const (
 	maxPerSecond = 1e6
 	maxBurst     = 1e6
-	// slack is how long a bucket is kept after it is full again: the cache may
-	// be a second early.
-	slack = 2 * time.Second
 )
 
 func (l Limit) withDefault() Limit {
@@ -58,9 +55,9 @@ func (l Limit) withDefault() Limit {
 // Limiter holds a bucket for each key that was seen lately. Safe for concurrent
 // use.
 //
-// It keeps at most so many buckets. One that has had the time to fill is
-// forgotten, which changes nothing; where more keys are active than there is
-// room for, those that come seldom are forgotten first and start full again.
+// It keeps at most so many buckets. Where more keys come than there is room for,
+// those that come seldom are forgotten, and start full again: a flood of new
+// keys does not push out one that comes often.
 type Limiter[K comparable] struct {
 	limit   Limit
 	buckets *otter.Cache[K, *rate.Limiter]
@@ -72,11 +69,7 @@ func New[K comparable](limit Limit, entries int) (*Limiter[K], error) {
 		return nil, errors.Join(errors.New("rate limiter: no limit, or no room"), err)
 	}
 	limit = limit.withDefault()
-	fills := time.Duration(float64(limit.Burst) / limit.PerSecond * float64(time.Second))
-	buckets, err := otter.New(&otter.Options[K, *rate.Limiter]{
-		MaximumSize:      entries,
-		ExpiryCalculator: otter.ExpiryAccessing[K, *rate.Limiter](fills + slack),
-	})
+	buckets, err := otter.New(&otter.Options[K, *rate.Limiter]{MaximumSize: entries})
 	if err != nil {
 		return nil, fmt.Errorf("rate limiter: %w", err)
 	}
@@ -100,6 +93,3 @@ func (l *Limiter[K]) Take(key K, now time.Time) (wait time.Duration, ok bool) {
 
 // Len is about how many buckets there are.
 func (l *Limiter[K]) Len() int { return l.buckets.EstimatedSize() }
-
-// Close ends the goroutine that forgets.
-func (l *Limiter[K]) Close() { l.buckets.StopAllGoroutines() }

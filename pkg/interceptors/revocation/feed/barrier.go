@@ -169,7 +169,7 @@ func (e *Engine) longest(w *waiter, limit time.Duration) time.Duration {
 // that has not passed has lapsed.
 func (e *Engine) finish(w *waiter, over bool) Receipt {
 	if over && !w.local {
-		acked, lapsed, _ := e.local(w)
+		acked, lapsed, _ := e.local(w, true)
 		e.barrier.mu.Lock()
 		w.acked, w.lapsed = w.acked+acked, w.lapsed+lapsed
 		e.barrier.mu.Unlock()
@@ -184,13 +184,17 @@ func (e *Engine) finish(w *waiter, over bool) Receipt {
 	return Receipt{Seq: w.seq, Acked: w.acked, Expired: w.lapsed, Waited: e.clock.Now().Boot - w.start}
 }
 
-// local reports whether the own watchers have passed, and counts them. The
+// local reports whether the own watchers have passed, and counts them if they
+// have or the waiter's time is over. The
 // watermark never exceeds what was dispatched, so this looks after the
 // dispatch.
-func (e *Engine) local(w *waiter) (acked, lapsed int32, passed bool) {
+func (e *Engine) local(w *waiter, over bool) (acked, lapsed int32, passed bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	passed = e.advance() >= w.seq
+	if !passed && !over {
+		return 0, 0, false // what there is to count is counted when it has passed
+	}
 	now := e.clock.Now().Boot
 	byPeer := make(map[*peer]bool, len(e.peers)) // true: lapsed
 	for en := range e.entries {
@@ -269,7 +273,7 @@ func (e *Engine) look(ctx context.Context, waiting []*waiter, read, list bool) {
 	generation := e.currentGeneration()
 	b := &e.barrier
 	for _, w := range waiting {
-		acked, lapsed, local := e.local(w)
+		acked, lapsed, local := e.local(w, false)
 		b.mu.Lock()
 		w.read = w.read || read
 		if local && w.read && !w.local {

@@ -107,7 +107,9 @@ func (e *Engine) removeRow(ctx context.Context) error {
 func (e *Engine) publishProgress(ctx context.Context) {
 	var published Progress
 	for {
+		started := time.Now()
 		p := e.progress()
+		rest(ctx, started)
 		if p.Watermark > published.Watermark || p.Generation != published.Generation {
 			signal(e.barrier.look)
 			call, cancel := context.WithTimeout(ctx, e.cfg.TTL)
@@ -124,6 +126,19 @@ func (e *Engine) publishProgress(ctx context.Context) {
 		}
 	}
 }
+
+// rest leaves the lock to the acknowledgements of many watchers: each of them
+// wakes who counts all, which took since started.
+func rest(ctx context.Context, started time.Time) {
+	if took := time.Since(started); took > restAbove {
+		_ = sleep(ctx, min(took, restAtMost))
+	}
+}
+
+const (
+	restAbove  = 500 * time.Microsecond
+	restAtMost = 20 * time.Millisecond
+)
 
 // awaitChange waits until the watermark may have risen: an acknowledgement, a
 // dispatch, or the end of a lease that holds it.

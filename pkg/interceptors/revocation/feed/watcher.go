@@ -88,20 +88,26 @@ func (e *Engine) closeStream(en *entry) {
 	defer e.mu.Unlock()
 	en.closed = true
 	signal(e.ended)
-	e.forget(e.clock.Now().Boot)
+	// Only this one: when all streams end at once, looking at all of them each
+	// time would hold the lock for seconds.
+	e.forgetIf(en, e.clock.Now().Boot)
 }
 
 // forget removes the registrations whose stream and lease are both over, one
 // row lease later: until then a receipt may have to count them.
 func (e *Engine) forget(now time.Duration) {
 	for en := range e.entries {
-		if !en.closed || en.deadline > 0 && en.deadline+e.cfg.RowLease > now {
-			continue
-		}
-		delete(e.entries, en)
-		if en.peer.entries--; en.peer.entries == 0 {
-			delete(e.peers, en.key)
-		}
+		e.forgetIf(en, now)
+	}
+}
+
+func (e *Engine) forgetIf(en *entry, now time.Duration) {
+	if _, there := e.entries[en]; !there || !en.closed || en.deadline > 0 && en.deadline+e.cfg.RowLease > now {
+		return
+	}
+	delete(e.entries, en)
+	if en.peer.entries--; en.peer.entries == 0 {
+		delete(e.peers, en.key)
 	}
 }
 
