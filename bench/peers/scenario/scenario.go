@@ -38,10 +38,11 @@ const (
 	Panic  Name = "panic"  // panics
 	Slow   Name = "slow"   // ends after a third of the grace
 	Twice  Name = "twice"  // like Slow, and a second signal comes before it has ended
+	Hangs  Name = "hangs"  // ends at once; it is the commit that never does
 )
 
 // All lists the scenarios in the order of the tables.
-func All() []Name { return []Name{Stuck, Polite, Panic, Slow, Twice} }
+func All() []Name { return []Name{Stuck, Polite, Panic, Slow, Twice, Hangs} }
 
 // Title says in words what happens.
 func (n Name) Title() string {
@@ -56,6 +57,8 @@ func (n Name) Title() string {
 		return "The part needs a third of the grace"
 	case Twice:
 		return "The part needs a third of the grace, and a second SIGTERM comes"
+	case Hangs:
+		return "The part has nothing to do, and the commit itself is stuck"
 	}
 	return string(n)
 }
@@ -100,6 +103,8 @@ func (s *Stage) Drain(ctx context.Context) error {
 		panic("the part panics while it drains")
 	case Slow, Twice:
 		work = time.After(s.Scaled(WorkLeft))
+	case Hangs:
+		work = time.After(0)
 	}
 	select {
 	case <-work:
@@ -111,9 +116,13 @@ func (s *Stage) Drain(ctx context.Context) error {
 	}
 }
 
-// Commit is the step that must not be skipped. Once begun it takes its time.
+// Commit is the step that must not be skipped. Once begun it takes its time,
+// whatever its context says.
 func (s *Stage) Commit(context.Context) error {
 	s.tell(EventCommit)
+	if s.name == Hangs {
+		<-time.After(time.Hour)
+	}
 	<-time.After(s.Scaled(CommitFor))
 	s.tell(EventCommitted)
 	return nil
