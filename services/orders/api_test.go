@@ -68,7 +68,7 @@ func newAPI(t *testing.T, serve ...string) *api {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &services{store: store, pages: newPages(t), payments: a.Driver, changed: func() {}}
+	s := &services{store: store, pages: newPages(t), payments: a.Driver, changed: func() {}, owed: func() {}}
 	register, _ := s.pick(&Config{Serve: serve})
 	srv := grpc.NewServer(chain.ServerOptions()...)
 	register(srv)

@@ -58,10 +58,7 @@ func (s *services) addCommands(ctx context.Context, rt *server.Runtime, cfg *Con
 	if err := addRelay(rt.Group, relay); err != nil {
 		return err
 	}
-	s.changed = func() {
-		worker.Wake()
-		relay.Wake()
-	}
+	s.changed, s.owed = relay.Wake, worker.Wake
 	for name, job := range jobs(s.store) {
 		rt.Group.Go(name, func(ctx context.Context) error { return repeat(ctx, rt, name, job) })
 	}

@@ -38,7 +38,7 @@ func serve(ctx context.Context, rt *server.Runtime, cfg *Config) error {
 	if err != nil {
 		return err
 	}
-	s := &services{store: store, pages: pagetoken.New(keys), changed: func() {}}
+	s := &services{store: store, pages: pagetoken.New(keys)}
 	if cfg.serves(serveCommand) {
 		if err := s.addCommands(ctx, rt, cfg); err != nil {
 			return err
@@ -80,10 +80,11 @@ func openStore(ctx context.Context, rt *server.Runtime, cfg *Config) (*postgres.
 
 // services is what a process may serve.
 type services struct {
-	store    *postgres.Store
-	pages    *pagetoken.Sealer
-	payments *payment.Driver // only where commands are served
-	changed  func()
+	store *postgres.Store
+	pages *pagetoken.Sealer
+	// Only where commands are served.
+	payments      *payment.Driver
+	changed, owed func()
 }
 
 // pick returns the registrations of what --serve names: a service that is left
@@ -100,7 +101,7 @@ func (s *services) pick(cfg *Config) (func(grpc.ServiceRegistrar), []server.Gate
 		ordersv1.RegisterCatalogServiceServer(r, &rpc.CatalogServer{Products: s.store, Pages: s.pages})
 	}, ordersv1.RegisterCatalogServiceHandler)
 	add(serveCommand, func(r grpc.ServiceRegistrar) {
-		ordersv1.RegisterOrderCommandServiceServer(r, &rpc.CommandServer{Orders: s.store, Payments: s.payments, Changed: s.changed})
+		ordersv1.RegisterOrderCommandServiceServer(r, &rpc.CommandServer{Orders: s.store, Payments: s.payments, Changed: s.changed, Owed: s.owed})
 	}, ordersv1.RegisterOrderCommandServiceHandler)
 	add(serveQuery, func(r grpc.ServiceRegistrar) {
 		ordersv1.RegisterOrderQueryServiceServer(r, &rpc.QueryServer{Orders: s.store, Pages: s.pages})

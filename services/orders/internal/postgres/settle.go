@@ -19,7 +19,7 @@ const holdRefundSQL = `UPDATE payments SET refund_held_minor = refund_held_minor
 
 const insertRefundSQL = `INSERT INTO refunds (refund_id, order_id, payment_id, amount_minor, state) VALUES ($1, $2, $3, $4, 'processing')`
 
-const failedRefundsSQL = `SELECT count(*) FROM refunds WHERE payment_id = $1 AND state = 'failed'`
+const failedRefundsSQL = `SELECT count(*) FROM refunds WHERE order_id = $1 AND payment_id = $2 AND state = 'failed'`
 
 // maxRefundPause is the longest pause before a refused refund is asked for again.
 const maxRefundPause = time.Hour
@@ -89,7 +89,7 @@ func (s *Store) settlePayment(ctx context.Context, tx pgx.Tx, o *order.Order, p 
 // worker, after a pause that doubles each time.
 func (s *Store) openRefund(ctx context.Context, tx pgx.Tx, o *order.Order, a *payment.Attempt, takeover time.Duration) (*payment.Attempt, error) {
 	var failed int
-	if err := tx.QueryRow(ctx, failedRefundsSQL, a.Payment).Scan(&failed); err != nil {
+	if err := tx.QueryRow(ctx, failedRefundsSQL, o.ID, a.Payment).Scan(&failed); err != nil {
 		return nil, fmt.Errorf("count refused refunds: %w", err)
 	}
 	refund := uuid.Must(uuid.NewV7())

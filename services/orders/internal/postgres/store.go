@@ -58,6 +58,13 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, errors.New("orders database: guard, provider, payment window, takeover and statistics timeout are required")
 	}
 	s := &Store{cfg: cfg}
+	// Commands reach every row by its key. They are planned once on each
+	// connection, for an index whatever the statistics say: a plan that was made
+	// while a table was small would read all of it when it has grown, and planning
+	// anew for every argument costs as much as the statements themselves.
+	commands := map[string]string{
+		"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off",
+	}
 	readOnly := map[string]string{"default_transaction_read_only": "on", "default_transaction_isolation": "repeatable read"}
 	statistics := map[string]string{"statement_timeout": fmt.Sprintf("%d", cfg.StatsTimeout.Milliseconds())}
 	maps.Copy(statistics, readOnly)
@@ -65,7 +72,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		pool   **pgxpool.Pool
 		name   string
 		params map[string]string
-	}{{&s.write, "orders", nil}, {&s.read, "orders-read", readOnly}, {&s.stats, "orders-stats", statistics}} {
+	}{{&s.write, "orders", commands}, {&s.read, "orders-read", readOnly}, {&s.stats, "orders-stats", statistics}} {
 		pool, err := open(ctx, cfg, p.name, p.params)
 		if err != nil {
 			s.Close()

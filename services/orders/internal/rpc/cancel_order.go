@@ -23,5 +23,6 @@ func (s *CommandServer) CancelOrder(ctx context.Context, r *ordersv1.CancelOrder
 		return nil, fail(err)
 	}
 	s.Changed()
+	s.Owed()
 	return orderMessage(o, req.Actor.Principal), nil
 }

@@ -25,8 +25,9 @@ type CommandServer struct {
 	Orders   Commands
 	Payments *payment.Driver
 	// Changed is called after every command that changed something: it wakes
-	// whoever works in the background.
-	Changed func()
+	// the relay of events. Owed is called after one that may have left an attempt
+	// to the payment worker, which it wakes.
+	Changed, Owed func()
 }
 
 var _ ordersv1.OrderCommandServiceServer = (*CommandServer)(nil)

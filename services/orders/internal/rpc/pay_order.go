@@ -31,6 +31,7 @@ func (s *CommandServer) PayOrder(ctx context.Context, r *ordersv1.PayOrderReques
 		return nil, fail(err)
 	}
 	defer s.Changed()
+	defer s.Owed()
 	if attempt != nil {
 		if err := s.Payments.Drive(ctx, attempt); err != nil {
 			return nil, fail(err)
