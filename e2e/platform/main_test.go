@@ -21,6 +21,9 @@ import (
 var platform *stand.Stand
 
 func TestMain(m *testing.M) {
+	if role := roles[os.Getenv(roleVariable)]; role != nil {
+		os.Exit(role(os.Args[1:]))
+	}
 	code, err := run(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "platform:", err)
