@@ -2,9 +2,12 @@ package supervisor
 
 import (
 	"context"
+	"io"
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/net/http2"
 
 	supervisorv1 "github.com/curfew-platform/curfew/proto/gen/curfew/internalapi/supervisor/v1"
 
@@ -84,4 +87,44 @@ func TestAStopAtAnyMomentOfTheStartIsHeardByTheChild(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A gRPC server that stops gracefully tells its clients to dial again, which a
+// parent can't; it would take the child for one that talks garbage.
+func TestAChildThatEndsBeforeItsParentCallsHangsUpAndDoesNotAskToBeDialedAgain(t *testing.T) {
+	parent, child := pair(t)
+	g, err := lifecycle.New(quiet(lifecycle.WithoutSignals())...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := attach(g, child, identity{generation: 1, heartbeat: time.Second}); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- g.Run(context.Background()) }()
+	client := http2.NewFramer(parent, parent)
+	if _, err := io.WriteString(parent, http2.ClientPreface); err != nil {
+		t.Fatal(err)
+	}
+	if err := client.WriteSettings(); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		frame, err := client.ReadFrame()
+		if err != nil {
+			break // the child has hung up
+		}
+		switch frame := frame.(type) {
+		case *http2.GoAwayFrame:
+			t.Errorf("the child says %v", frame)
+		case *http2.SettingsFrame:
+			if frame.IsAck() { // the server serves
+				g.Shutdown(nil)
+			}
+		}
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	_ = parent.Close()
 }
