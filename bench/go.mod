@@ -67,3 +67,5 @@ replace github.com/curfew-platform/curfew/pkg/lifecycle => ../pkg/lifecycle
 replace github.com/curfew-platform/curfew/pkg/lifecycle/grpcserver => ../pkg/lifecycle/grpcserver
 
 replace github.com/curfew-platform/curfew/pkg/lifecycle/supervisor => ../pkg/lifecycle/supervisor
+
+replace github.com/curfew-platform/curfew/pkg/lifecycle/telemetry => ../pkg/lifecycle/telemetry

@@ -7,6 +7,7 @@ import (
 
 	"github.com/curfew-platform/curfew/pkg/lifecycle"
 	"github.com/curfew-platform/curfew/pkg/lifecycle/supervisor"
+	"github.com/curfew-platform/curfew/pkg/server/otlp"
 )
 
 // Config is what a service is configured with: a pointer to a struct that
@@ -70,6 +71,8 @@ type Runtime struct {
 	// Reexec is the command line after the executable that leads to this
 	// service's command again: nothing for its own binary, `run NAME` in curfew.
 	Reexec []string
+	// Telemetry is where traces and metrics go, nil for nowhere.
+	Telemetry *otlp.Telemetry
 	// Agent is the tie to the supervisor in a supervised child, else nil.
 	Agent *supervisor.Agent
 	// Stdout is for results, such as what --check prints.

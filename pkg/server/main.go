@@ -18,6 +18,7 @@ import (
 	"github.com/curfew-platform/curfew/pkg/lifecycle/supervisor"
 	"github.com/curfew-platform/curfew/pkg/lifecycle/systemd"
 	"github.com/curfew-platform/curfew/pkg/server/logship"
+	"github.com/curfew-platform/curfew/pkg/server/otlp"
 )
 
 // Exit codes of Main beside those of lifecycle.ExitCode.
@@ -207,6 +208,11 @@ func supervised(cmd Command, sub Subcommand, rt *Runtime, stderr io.Writer) int 
 	manager, err := systemd.Add(group)
 	if err != nil {
 		return usage(stderr, cmd.Name, err)
+	}
+	if settings.Telemetry == telemetryOTLP {
+		if rt.Telemetry, err = otlp.Add(context.Background(), group, rt.Name, rt.Version, rt.LocalLog); err != nil {
+			return usage(stderr, cmd.Name, err)
+		}
 	}
 	if err := compose(sub, rt); err != nil {
 		fmt.Fprintf(stderr, "%s: %v\n", cmd.Name, err)

@@ -21,6 +21,7 @@ import (
 	"github.com/curfew-platform/curfew/pkg/lifecycle"
 	"github.com/curfew-platform/curfew/pkg/lifecycle/grpcserver"
 	"github.com/curfew-platform/curfew/pkg/lifecycle/httpserver"
+	"github.com/curfew-platform/curfew/pkg/server/otlp"
 )
 
 // Limits of a listener.
@@ -65,7 +66,7 @@ func Add(rt *Runtime, api API) error {
 		return err
 	}
 	tracker := grpcserver.NewTracker()
-	srv := newGRPCServer(api, tlsConfig, tracker, rt.Group.Plan())
+	srv := newGRPCServer(api, tlsConfig, tracker, rt.Telemetry, rt.Group.Plan())
 	if err := api.Chain.Check(srv); err != nil {
 		return err
 	}
@@ -108,7 +109,7 @@ func Add(rt *Runtime, api API) error {
 	return rt.Group.Add(announce(api.Settings.AddrFile, bound))
 }
 
-func newGRPCServer(api API, tlsConfig *tls.Config, tracker *grpcserver.Tracker, plan lifecycle.Plan) *grpc.Server {
+func newGRPCServer(api API, tlsConfig *tls.Config, tracker *grpcserver.Tracker, telemetry *otlp.Telemetry, plan lifecycle.Plan) *grpc.Server {
 	creds := insecure.NewCredentials()
 	if tlsConfig != nil {
 		creds = credentials.NewTLS(tlsConfig)
@@ -118,6 +119,7 @@ func newGRPCServer(api API, tlsConfig *tls.Config, tracker *grpcserver.Tracker, 
 		grpc.KeepaliveParams(grpcserver.ConnectionAge(plan)),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minClientPing, PermitWithoutStream: true}),
 	}
+	options = append(options, telemetry.ServerOptions()...)
 	options = append(options, tracker.ServerOptions()...)
 	options = append(options, api.Chain.ServerOptions()...)
 	srv := grpc.NewServer(options...)

@@ -8,6 +8,9 @@ import (
 	"time"
 )
 
+// telemetryOTLP is the value of --telemetry that turns it on.
+const telemetryOTLP = "otlp"
+
 // Settings are the flags that every service has. Kong reads them from the
 // command line and from the environment (CURFEW_<SERVICE>_<FLAG>); secrets are
 // paths of files. Embed the struct in a service's configuration.
@@ -30,6 +33,8 @@ type Settings struct {
 	Propagation time.Duration `help:"How long clients may still be sent here after readiness turned false." default:"0s"`
 
 	TerminationMessage string `help:"File for the stop report, for kubectl describe pod." type:"path"`
+
+	Telemetry string `help:"Where traces and metrics go: off, or otlp for the collector that the variables OTEL_EXPORTER_OTLP_* name (gRPC)." default:"off" enum:"off,otlp"`
 
 	LogLevel        slog.Level `help:"Lowest level that is logged: debug, info, warn or error." default:"info"`
 	LogKafkaBrokers []string   `help:"Brokers to ship log lines to; empty ships nothing." placeholder:"HOST:PORT"`
