@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/grpc/metadata"
 
+	"github.com/curfew-platform/curfew/pkg/interceptors/status"
 	"github.com/curfew-platform/curfew/pkg/interceptors/token"
 )
 
@@ -64,7 +65,8 @@ func tokenRefusal(err error) error {
 	case errors.Is(err, token.ErrWrongAudience):
 		return errTokenAudience
 	case errors.Is(err, token.ErrKeysUnavailable):
-		return errKeys
+		// Operators have to know what is down; it says nothing of the token.
+		return status.WithCause(errKeys, err)
 	default:
 		return errTokenBad
 	}

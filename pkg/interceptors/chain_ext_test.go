@@ -179,6 +179,9 @@ func TestAnIssuerThatCannotBeReachedIsUnavailableAndNeverUnauthenticated(t *test
 	if status.Detail[*errdetails.RetryInfo](err).GetRetryDelay().AsDuration() <= 0 {
 		t.Error("no time to retry after")
 	}
+	if h.log.count("connection refused") == 0 || strings.Contains(err.Error(), "refused") {
+		t.Errorf("why is for the log and not for the client: %v", err)
+	}
 }
 
 func TestAPublicMethodDoesNotLookAtTheToken(t *testing.T) {

@@ -119,6 +119,9 @@ func revocationRefusal(err error) error {
 	case errors.Is(err, revocation.ErrRevoked):
 		return errTokenRevoked
 	case errors.Is(err, revocation.ErrStale):
+		if err != revocation.ErrStale { //nolint:errorlint // wrapped or joined with why
+			return status.WithCause(errUnknown, err)
+		}
 		return errUnknown
 	case errors.Is(err, errStreamExpired):
 		return errTokenExpired

@@ -211,6 +211,9 @@ func TestIntrospectionDecidesWhenKnowledgeIsStale(t *testing.T) {
 				c.Revocation, c.Introspector = stale{age: revocation.Unknown}, introspector(func() error { return tc.answer })
 			})
 			want(t, shop.Call(with(t, h.issuer.Service(t, "orders")), h.conn, "Peek", shop.Message{}), tc.code, tc.reason)
+			if tc.code == codes.Unavailable && h.log.count(tc.answer.Error()) == 0 {
+				t.Error("the log does not say why")
+			}
 		})
 	}
 }

@@ -45,8 +45,11 @@ func newCache(entries, maxBytes int) (*otter.Cache[string, *entry], error) {
 type Stats struct {
 	// Hits and Misses of Verify.
 	Hits, Misses uint64
-	// Entries that are in the cache, an estimate.
+	// Evictions of tokens for lack of room, or because they ended.
+	Evictions uint64
+	// Entries that are in the cache, and what they weigh in bytes: estimates.
 	Entries int
+	Bytes   uint64
 }
 
 // HitRatio is hits by all, 0 before the first call.

@@ -140,7 +140,10 @@ func mediaType(typ string) string {
 // Stats returns the counters of the verified-token cache.
 func (v *Verifier) Stats() Stats {
 	s := v.cache.Stats()
-	return Stats{Hits: s.Hits, Misses: s.Misses, Entries: v.cache.EstimatedSize()}
+	return Stats{
+		Hits: s.Hits, Misses: s.Misses, Evictions: s.Evictions,
+		Entries: v.cache.EstimatedSize(), Bytes: v.cache.WeightedSize(),
+	}
 }
 
 // Close ends the goroutine that removes expired tokens from the cache. A
