@@ -18,6 +18,8 @@ const (
 	// machine.
 	leaseBound = 6060*time.Millisecond + 1500*time.Millisecond
 	calm       = 20 * time.Second
+	// least is the number of revocations that returned in a test that counts.
+	least = 4
 )
 
 func soak() bool { return os.Getenv("CURFEW_TEST_SIZE") == "soak" }
@@ -49,10 +51,19 @@ func TestNoCallIsAdmittedAfterARevokeReturnedWhateverBreaks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), lasts)
+	// On a machine with much else to do it takes longer until something happened.
+	ctx, cancel := context.WithTimeout(t.Context(), max(lasts, time.Minute))
 	defer cancel()
 	var running sync.WaitGroup
 	running.Go(func() { clients.Run(ctx, users) })
+	running.Go(func() {
+		defer cancel()
+		tick := time.NewTicker(100 * time.Millisecond)
+		defer tick.Stop()
+		for start := time.Now(); ctx.Err() == nil && (time.Since(start) < lasts || clients.Tally().Revocations < least); {
+			<-tick.C
+		}
+	})
 	if err := installation.Break(ctx, random, t.Logf); err != nil {
 		t.Error(err)
 	}
@@ -64,7 +75,7 @@ func TestNoCallIsAdmittedAfterARevokeReturnedWhateverBreaks(t *testing.T) {
 	if got.Longest > leaseBound {
 		t.Errorf("a revoking call waited %v, bound %v", got.Longest, leaseBound)
 	}
-	if got.Revocations == 0 || got.Admitted == 0 || got.Refused == 0 || got.Ticks == 0 {
+	if got.Revocations < least || got.Admitted == 0 || got.Refused == 0 || got.Ticks == 0 {
 		t.Errorf("the clients did too little: %+v", got)
 	}
 	t.Logf("%d tokens, %d revocations, %d without an outcome; %d calls admitted, %d refused, %d unavailable, %d messages of streams; longest wait %v",

@@ -20,6 +20,7 @@ import (
 	"github.com/curfew-platform/curfew/bench/chain"
 	"github.com/curfew-platform/curfew/bench/logs"
 	"github.com/curfew-platform/curfew/bench/ratio"
+	"github.com/curfew-platform/curfew/bench/revoke"
 	"github.com/curfew-platform/curfew/bench/shop"
 	"github.com/curfew-platform/curfew/bench/stop"
 	"github.com/curfew-platform/curfew/bench/workers"
@@ -30,7 +31,7 @@ import (
 const limit = 30 * time.Minute
 
 type cli struct {
-	Only      []string      `enum:"chain,logs,orders,stop,workers" default:"chain,logs,orders,stop,workers" help:"What to measure."`
+	Only      []string      `enum:"chain,logs,orders,revoke,stop,workers" default:"chain,logs,orders,revoke,stop,workers" help:"What to measure."`
 	Pairs     int           `default:"5" help:"Interleaved pairs of each comparison."`
 	Records   int           `default:"1000000" help:"Log records of one run."`
 	Each      time.Duration `default:"5s" help:"Time of one run of orders."`
@@ -73,6 +74,7 @@ func (c *cli) run() error {
 		"chain":  func() ([]result, error) { return c.chain(ctx) },
 		"logs":   func() ([]result, error) { return one(logs.Run(ctx, s, c.Pairs, c.Records)) },
 		"orders": func() ([]result, error) { return one(shop.Run(ctx, s, c.Pairs, c.Each)) },
+		"revoke": func() ([]result, error) { return revocations(ctx, s) },
 		"stop":   func() ([]result, error) { return stops(ctx, s, c.Pairs*4) },
 		"workers": func() ([]result, error) {
 			budgets, err := workers.Run(ctx)
@@ -106,6 +108,15 @@ func (c *cli) chain(ctx context.Context) ([]result, error) {
 	}
 	ratios, err := chain.Run(ctx, c.Pairs*2, c.RedisAddr)
 	return all(ratios, nil), err
+}
+
+func revocations(ctx context.Context, s *stand.Stand) ([]result, error) {
+	budgets, sizes, err := revoke.Run(ctx, s)
+	list := all(nil, budgets)
+	for _, size := range sizes {
+		list = append(list, size)
+	}
+	return list, err
 }
 
 func stops(ctx context.Context, s *stand.Stand, pairs int) ([]result, error) {
