@@ -21,7 +21,7 @@ func kills(t *testing.T) int {
 	t.Helper()
 	switch size := os.Getenv("CURFEW_TEST_SIZE"); size {
 	case "", "ci":
-		return 60
+		return 40
 	case "soak":
 		return 1000
 	default:

@@ -26,7 +26,7 @@ func TestNothingOutlivesAParentWhoseChildrenAreStruckInTheSameInstant(t *testing
 		{"a plain program with a descendant that does not notice", "plain forker", syscall.SIGKILL, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			for range 3 {
+			for range kills(t) / 20 {
 				f := start(t, "parent", c.child, 2)
 				children, parent := f.children(), f.cmd.Process.Pid
 				if len(children) != 2 {

@@ -2,7 +2,6 @@ package reaper
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -29,20 +28,14 @@ func Adopts() bool {
 
 // usable tells whether owners can be told from their pidfds.
 func usable() error {
-	self, err := os.Readlink("/proc/self")
-	if err != nil {
-		return err
-	}
-	if self != strconv.Itoa(os.Getpid()) {
-		return fmt.Errorf("/proc belongs to another pid namespace: this process is %s there", self)
-	}
 	fd, err := unix.PidfdOpen(os.Getpid(), 0)
 	if err != nil {
 		return os.NewSyscallError("pidfd_open", err)
 	}
 	defer unix.Close(fd)
+	// In the /proc of another pid namespace this process has another number.
 	if pid, ok := pidOf(strconv.Itoa(fd)); !ok || pid != os.Getpid() {
-		return errors.New("/proc does not say what a pidfd refers to")
+		return fmt.Errorf("/proc has %d for the pidfd of process %d", pid, os.Getpid())
 	}
 	return nil
 }
