@@ -43,6 +43,7 @@ require (
 	github.com/curfew-platform/curfew/services/logproc v0.0.0-00010101000000-000000000000
 	github.com/curfew-platform/curfew/services/orders v0.0.0-00010101000000-000000000000
 	github.com/google/go-cmp v0.7.0
+	golang.org/x/sync v0.24.0
 )
 
 replace github.com/curfew-platform/curfew/pkg/localenv => ../../pkg/localenv
@@ -102,7 +103,6 @@ require (
 	golang.org/x/crypto v0.58.0 // indirect
 	golang.org/x/exp v0.0.0-20261014143641-f0251eb4aa3e // indirect
 	golang.org/x/net v0.61.0 // indirect
-	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
 	golang.org/x/time v0.9.0 // indirect
 	google.golang.org/genproto v0.0.0-20261019180522-ce908d29299b // indirect

@@ -15,11 +15,11 @@ var forbidden = []struct {
 	trees []string
 	why   string
 }{
-	{"os.Exit", false, []string{"pkg/lifecycle", "pkg/server"}, "return an error: a skipped defer loses what it would have saved"},
+	{"os.Exit", false, []string{"pkg/lifecycle"}, "return an error: a skipped defer loses what it would have saved"},
 	{"log.Fatal", true, nil, "return an error"},
 	{"log.Fatalf", true, nil, "return an error"},
-	{"signal.Notify", false, []string{"pkg/lifecycle", "pkg/server", "pkg/localenv/cmd", "cmd/curfew/internal/guard", "e2e/naive", "bench/peers"}, "pkg/lifecycle owns the signals of a process"},
-	{"signal.NotifyContext", false, []string{"pkg/lifecycle", "pkg/server", "e2e/naive", "e2e/cmd", "bench"}, "pkg/lifecycle owns the signals of a process"},
+	{"signal.Notify", false, []string{"pkg/lifecycle", "pkg/localenv/cmd", "cmd/curfew/internal/guard", "e2e/naive", "bench/peers"}, "pkg/lifecycle owns the signals of a process"},
+	{"signal.NotifyContext", false, []string{"pkg/lifecycle", "e2e/naive", "e2e/cmd", "bench"}, "pkg/lifecycle owns the signals of a process"},
 	{"time.Sleep", true, []string{"e2e/naive"}, "wait for the event, or use testing/synctest"},
 	{"t.Skip", true, nil, "a test that does not run says nothing: fail with what is missing"},
 	{"t.SkipNow", true, nil, "a test that does not run says nothing: fail with what is missing"},

@@ -4,12 +4,14 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
 func TestNoFileByHandIsLargerThan20KiB(t *testing.T) {
 	const most = 20 << 10
 	kinds := map[string]bool{".go": true, ".sql": true, ".proto": true, ".md": true, ".yml": true, ".yaml": true}
+	pages := []string{"docs/configuration.md", "docs/authorization.md", "docs/mutations.md"} // generated
 	sources := map[string]bool{}
 	for _, s := range allSources(t) {
 		sources[s.path] = true
@@ -21,7 +23,7 @@ func TestNoFileByHandIsLargerThan20KiB(t *testing.T) {
 			continue
 		}
 		// The models' findings are kept as they were checked.
-		if !kinds[ext] || within(name, "docs/models") || ext == ".go" && !sources[name] {
+		if !kinds[ext] || within(name, "docs/models") || slices.Contains(pages, name) || ext == ".go" && !sources[name] {
 			continue
 		}
 		info, err := os.Stat(filepath.Join(root, name))

@@ -11,15 +11,17 @@ import (
 // Go adds a goroutine that the group owns, a part of phase [Drain]. It begins when the parts of Drain start, or at once
 // in a group that runs. The context of f ends when phase Drain begins, and f is awaited in Drain. If f returns an error
 // before that, or panics, the group stops with that error; a nil error only ends the goroutine. Once the stop has begun,
-// Go does not call f any more. If the name is taken, a number is added to it.
+// Go does not call f any more. If the name is taken, a number is added to it. What has to go on in later phases is a
+// [Task].
 //
 // An error of f that only says that its context has ended is none.
 func (g *Group) Go(name string, f func(ctx context.Context) error) { g.spawn(name, f, nil) }
 
 func (g *Group) spawn(name string, f func(ctx context.Context) error, health func() Health) {
-	w := &worker{g: g, name: name, f: f, done: make(chan struct{})}
+	t := g.Task(name, f)
+	t.alone = true
 	for i := 2; ; i++ {
-		in, err := g.register(Part{Name: w.name, Phase: Drain, Start: w.start, Stop: w.stop, Health: health})
+		in, err := g.register(Part{Name: t.name, Phase: Drain, Start: t.Start, Stop: t.Stop, Health: health})
 		switch {
 		case err == nil:
 			if in != nil {
@@ -30,7 +32,7 @@ func (g *Group) spawn(name string, f func(ctx context.Context) error, health fun
 			g.notes.add(slog.LevelWarn, "goroutine not started, the group is stopping", slog.String("goroutine", name))
 			return
 		case errors.Is(err, errNameTaken):
-			w.name = fmt.Sprintf("%s#%d", name, i)
+			t.name = fmt.Sprintf("%s#%d", name, i)
 		default:
 			g.Shutdown(fmt.Errorf("goroutine %q: %w", name, err))
 			return
@@ -38,49 +40,27 @@ func (g *Group) spawn(name string, f func(ctx context.Context) error, health fun
 	}
 }
 
-// worker is a goroutine of the group.
-type worker struct {
-	g      *Group
-	name   string
-	f      func(context.Context) error
-	cancel context.CancelCauseFunc // set by start
-	done   chan struct{}           // closed when f has returned
-	err    error                   // for the report; readable once done is closed
-}
-
-func (w *worker) start(context.Context) error {
-	// Not the context of this Start, which ends when the stop begins: a goroutine works on until Drain.
-	own, cancel := context.WithCancelCause(w.g.work)
-	w.cancel = cancel
-	go guard(func() error { return w.f(own) }, func(err error) {
-		w.err = w.ended(own, err)
-		cancel(nil)
-		close(w.done)
-	})
-	return nil
-}
-
-// ended takes note that f has returned err, and returns what is left of it for the report of the stop.
-func (w *worker) ended(ctx context.Context, err error) error {
-	switch {
-	case ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))):
-		return nil
-	case err == nil:
-		w.g.mu.Lock()
-		in := w.g.find(w.name)
-		w.g.mu.Unlock()
-		w.g.release(in)
-		return nil
-	case w.g.begin(cause{text: fmt.Sprintf("goroutine %q: %v", w.name, err), err: fmt.Errorf("goroutine %q: %w", w.name, err)}):
-		return nil // Run returns it as the cause of the stop
-	default:
-		return err
+// Unrecovered returns f with panics that end the process at once, with their trace and exit status 2, as those of a bare
+// goroutine do. The group would turn them into an orderly stop, which is wrong where nobody knows what the work has done
+// to the process, or where its death is evidence.
+func Unrecovered(f func(ctx context.Context) error) func(ctx context.Context) error {
+	return func(ctx context.Context) error {
+		done := make(chan error, 1)
+		go func() { done <- f(ctx) }()
+		return <-done
 	}
 }
 
-// stop waits for f even past its deadline: the watchdog can then show whether it came back late, or where it hangs.
-func (w *worker) stop(context.Context) error {
-	w.cancel(ErrStopping)
-	<-w.done
-	return w.err
+// Within calls f in a goroutine of its own and returns the error of f, or the cause of the end of ctx if that comes
+// first; f then goes on and nobody hears of it. It is for a Close that takes no context and may hang. A panic of f is a
+// [*PanicError].
+func Within(ctx context.Context, f func() error) error {
+	done := make(chan error, 1)
+	go guard(f, func(err error) { done <- err })
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }

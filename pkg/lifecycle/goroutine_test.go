@@ -111,3 +111,73 @@ func TestAnErrorWhileDrainingIsReportedButDoesNotEndTheStop(t *testing.T) {
 		}
 	})
 }
+
+func TestATaskWorksIntoThePhaseOfItsPartAndIsToldWhatItsPartLikes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGroup(t)
+		var tr trail
+		left := make(chan struct{})
+		task := g.Task("feed", func(ctx context.Context) error {
+			select {
+			case <-left:
+			case <-ctx.Done():
+				t.Error("cancelled before it was told to leave")
+			}
+			tr.steps = append(tr.steps, "left")
+			<-ctx.Done()
+			return ctx.Err()
+		})
+		must(t, g.Add(tr.part("calls", lifecycle.Drain)))
+		must(t, g.Add(lifecycle.Part{
+			Name: "feed", Phase: lifecycle.Leave, Start: task.Start, Kill: task.Cancel,
+			Stop: func(ctx context.Context) error { close(left); synctest.Wait(); return task.Stop(ctx) },
+		}))
+		go func() { <-g.Started(); g.Shutdown(nil) }()
+		must(t, g.Run(t.Context()))
+		<-task.Done()
+		tr.is(t, "start calls", "stop calls", "left")
+	})
+}
+
+func TestATaskThatFailsStopsTheGroupAndOneThatIsKilledIsForced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGroup(t)
+		task := g.Task("feed", func(context.Context) error { panic("lost") })
+		must(t, g.Add(lifecycle.Part{Name: "feed", Phase: lifecycle.Leave, Start: task.Start, Stop: task.Stop, Kill: task.Cancel}))
+		if err := g.Run(t.Context()); err == nil || err.Error() != `goroutine "feed": panic: lost` {
+			t.Errorf("got %v", err)
+		}
+
+		g = newGroup(t)
+		killed := g.Task("deaf", func(ctx context.Context) error { <-ctx.Done(); return nil })
+		must(t, g.Add(lifecycle.Part{
+			Name: "deaf", Phase: lifecycle.Leave, Start: killed.Start, Kill: killed.Cancel,
+			Stop: func(context.Context) error { <-killed.Done(); return nil },
+		}))
+		go func() { <-g.Started(); g.Shutdown(nil) }()
+		_ = g.Run(t.Context())
+		if p := find(t, g.Report(), "deaf"); p.Outcome != lifecycle.Forced {
+			t.Errorf("%+v", p)
+		}
+	})
+}
+
+func TestWithinReturnsWithTheFunctionOrWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broken := errors.New("broken")
+		if err := lifecycle.Within(t.Context(), func() error { return broken }); !errors.Is(err, broken) {
+			t.Error(err)
+		}
+		if err := lifecycle.Within(t.Context(), func() error { panic(broken) }); !errors.Is(err, broken) {
+			t.Error(err)
+		}
+		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, broken)
+		defer cancel()
+		begin := time.Now()
+		err := lifecycle.Within(ctx, func() error { <-time.After(time.Minute); return nil })
+		if took := time.Since(begin); !errors.Is(err, broken) || took != time.Second {
+			t.Errorf("%v after %v", err, took)
+		}
+		<-time.After(time.Minute)
+	})
+}

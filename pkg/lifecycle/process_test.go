@@ -74,6 +74,9 @@ func child(role string) error {
 	if role == "failing" {
 		g.Go("loop", func(context.Context) error { <-g.Started(); return errors.New("disk full") })
 	}
+	if role == "unrecovered" {
+		g.Go("loop", lifecycle.Unrecovered(func(context.Context) error { <-g.Started(); panic("poison") }))
+	}
 	return g.Run(context.Background())
 }
 
@@ -214,5 +217,20 @@ func TestAnImpossibleBudgetIsAUsageErrorBeforeAnythingStarts(t *testing.T) {
 	_ = p.cmd.Wait() // the exit code is what counts
 	if code := p.cmd.ProcessState.ExitCode(); code != 2 {
 		t.Errorf("exit %d", code)
+	}
+}
+
+func TestAPanicThatIsNotRecoveredEndsTheProcessWithItsTrace(t *testing.T) {
+	p := startProcess(t, "unrecovered")
+	for p.lines.Scan() {
+		if p.lines.Text() == "commit" {
+			t.Error("an orderly stop began")
+		}
+	}
+	if err := p.cmd.Wait(); p.cmd.ProcessState.ExitCode() != 2 || !strings.Contains(p.stderr.String(), "panic: poison") || strings.Contains(p.stderr.String(), "stop report") {
+		t.Errorf("%v, %s", err, p.stderr.String())
+	}
+	if err := lifecycle.Unrecovered(func(context.Context) error { return errActor })(t.Context()); !errors.Is(err, errActor) {
+		t.Error(err)
 	}
 }

@@ -101,7 +101,7 @@ func (g *Group) start() bool {
 					return false
 				}
 			case <-slow.C:
-				g.notes.add(slog.LevelInfo, "still starting", slog.String("waits_for", g.awaited()),
+				g.notes.add(slog.LevelWarn, "still starting", slog.String("waits_for", g.awaited()),
 					slog.Duration("elapsed", time.Since(begin)), slog.Duration("limit", g.conf.startTimeout))
 			case <-late.C:
 				g.Shutdown(fmt.Errorf("%w after %v: still starting: %s", ErrStartTimeout, g.conf.startTimeout, g.awaited()))

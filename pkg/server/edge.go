@@ -60,26 +60,18 @@ func newEdge(rt *Runtime, api API, srv *grpc.Server) (http.Handler, error) {
 // addMemoryServing lets the gRPC server serve the in-memory listener as well;
 // the server's own parts stop it.
 func addMemoryServing(g *lifecycle.Group, srv *grpc.Server, memory *bufconn.Listener, conn *grpc.ClientConn) error {
-	served := make(chan struct{})
+	serve := g.Task("http edge connection", func(context.Context) error {
+		_ = srv.Serve(memoryListener{memory}) // returns when the server stops or the listener closes
+		return nil
+	})
 	return g.Add(lifecycle.Part{
 		Name:  "http edge connection",
 		Phase: lifecycle.Close,
-		Start: func(context.Context) error {
-			go func() {
-				defer close(served)
-				_ = srv.Serve(memoryListener{memory}) // returns when the server stops or the listener closes
-			}()
-			return nil
-		},
+		Start: serve.Start,
 		Stop: func(ctx context.Context) error {
 			_ = conn.Close()
 			_ = memory.Close()
-			select {
-			case <-served:
-				return nil
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			}
+			return serve.Stop(ctx)
 		},
 	})
 }

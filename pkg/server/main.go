@@ -7,10 +7,9 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
 	"runtime/debug"
 	"strings"
-	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -165,13 +164,35 @@ func usage(stderr io.Writer, name string, err error) int {
 	return exitUsage
 }
 
-// oneShot runs a command that ends by itself; SIGINT and SIGTERM cancel it.
+// commandLimit is far above what any command that ends by itself takes.
+const commandLimit = 24 * time.Hour
+
+// oneShot runs a command that ends by itself as the start of a group: a signal
+// cancels it, and one that takes long says how far it is.
 func oneShot(cmd Command, sub Subcommand, rt *Runtime, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	rt.LocalLog = newLogger(rt, cmd.Config.Common(), stderr, nil)
 	rt.Log = rt.LocalLog
-	if err := sub.Run(ctx, rt); err != nil {
+	group, err := lifecycle.New(lifecycle.WithStartTimeout(commandLimit), lifecycle.WithReportWriter(nil),
+		lifecycle.WithBudget(lifecycle.Close, time.Second, 0), // all of the grace for the command, there is nothing else
+		lifecycle.WithLogger(slog.New(logship.Handler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}, nil))))
+	if err != nil {
+		return usage(stderr, cmd.Name, err)
+	}
+	done := make(chan error, 1)
+	if err := group.Add(lifecycle.Part{Name: sub.Name, Phase: lifecycle.Close, Start: func(ctx context.Context) error {
+		done <- lifecycle.Unrecovered(func(ctx context.Context) error { return sub.Run(ctx, rt) })(ctx)
+		group.Shutdown(nil)
+		return nil
+	}}); err != nil {
+		return usage(stderr, cmd.Name, err)
+	}
+	stopped := group.Run(context.Background())
+	select {
+	case err = <-done:
+	default:
+		err = stopped // a signal came, and the command did not heed it
+	}
+	if err != nil {
 		fmt.Fprintf(stderr, "%s %s: %v\n", cmd.Name, sub.Name, err)
 		return exitError
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"os"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -68,8 +67,11 @@ const moveLimit = 800 * time.Millisecond
 // streams when draining begins, and keep what is left of their leases. The
 // engine goes on until its last lease is over: revoking calls are being drained.
 func (r *revocation) addTo(g *lifecycle.Group) error {
-	ctx, cancel := context.WithCancel(context.Background())
-	var running sync.WaitGroup
+	engine, follow := g.Task("revocation engine", r.engine.Run), g.Task("revocation watcher", r.watcher.Run)
+	cancel := func() {
+		engine.Cancel()
+		follow.Cancel()
+	}
 	return errors.Join(
 		g.Add(lifecycle.Part{
 			Name: "revocation move", Phase: lifecycle.Announce,
@@ -89,16 +91,11 @@ func (r *revocation) addTo(g *lifecycle.Group) error {
 		}),
 		g.Add(lifecycle.Part{
 			Name: "revocation feed", Phase: lifecycle.Leave,
-			Start: func(context.Context) error {
-				running.Go(func() { _ = r.engine.Run(ctx) })  // only ever nil
-				running.Go(func() { _ = r.watcher.Run(ctx) }) // likewise; it is run once
-				return nil
-			},
+			Start: func(ctx context.Context) error { return errors.Join(engine.Start(ctx), follow.Start(ctx)) },
 			Stop: func(stop context.Context) error {
 				err := errors.Join(r.watcher.Leave(stop), r.engine.Stop(stop))
 				cancel()
-				running.Wait()
-				return err
+				return errors.Join(err, engine.Stop(stop), follow.Stop(stop))
 			},
 			Kill:   cancel,
 			Health: guard.Health(r.watcher),

@@ -100,9 +100,11 @@ func work(_ context.Context, rt *server.Runtime, cfg *Config, args *workerArgs, 
 	})
 	told := control.Register(rt.Agent.Server(), w, rt.Agent.Orphaned())
 	rt.Agent.SetProgress(w.InWork, w.Progress)
-	rt.Group.Go("pipeline", mortal(w.Run))
+	// What a record that lets this process panic has done to it is not known, and
+	// its death is evidence.
+	rt.Group.Go("pipeline", lifecycle.Unrecovered(w.Run))
 	if args.Isolation {
-		rt.Group.Go("watchdog", mortal(w.Watch))
+		rt.Group.Go("watchdog", lifecycle.Unrecovered(w.Watch))
 	}
 	if err := rt.Group.Add(lifecycle.Part{
 		Name: "report", Phase: lifecycle.Leave,
@@ -126,17 +128,6 @@ func work(_ context.Context, rt *server.Runtime, cfg *Config, args *workerArgs, 
 			return nil
 		},
 	})
-}
-
-// mortal lets a panic of f end the process at once, with its trace and exit
-// status 2. The group would turn it into an orderly stop, but what a record has
-// done to this process is not known, and its death is evidence.
-func mortal(f func(ctx context.Context) error) func(ctx context.Context) error {
-	return func(ctx context.Context) error {
-		done := make(chan error, 1)
-		go func() { done <- f(ctx) }()
-		return <-done
-	}
 }
 
 // workerTitle names this process in table batches.

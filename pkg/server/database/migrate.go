@@ -14,6 +14,8 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
+
+	"github.com/curfew-platform/curfew/pkg/lifecycle"
 )
 
 // ErrSchemaTooOld says that the database lacks migrations that the program needs.
@@ -44,17 +46,38 @@ func Migrate(ctx context.Context, databaseURL, servingRole string, migrations fs
 	if err != nil {
 		return fmt.Errorf("read migrations: %w", err)
 	}
-	results, err := provider.Up(ctx)
-	if err != nil {
-		return fmt.Errorf("migrate: %w", err)
-	}
-	for _, r := range results {
-		log.InfoContext(ctx, "migration applied", "migration", r.Source.Path, "seconds", r.Duration.Seconds())
+	if err := apply(ctx, provider, log); err != nil {
+		return err
 	}
 	if servingRole == "" {
 		return nil
 	}
 	return grantServing(ctx, db, servingRole)
+}
+
+// apply applies what is pending, one at a time, and tells how far it is.
+func apply(ctx context.Context, provider *goose.Provider, log *slog.Logger) error {
+	all, err := provider.Status(ctx)
+	if err != nil {
+		return fmt.Errorf("read the schema's version: %w", err)
+	}
+	pending := 0
+	for _, m := range all {
+		if m.State == goose.StatePending {
+			pending++
+		}
+	}
+	for i := 1; ; i++ {
+		lifecycle.Progress(ctx, fmt.Sprintf("migration %d of %d", min(i, pending), pending))
+		r, err := provider.UpByOne(ctx)
+		if errors.Is(err, goose.ErrNoNextVersion) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("migrate: %w", err)
+		}
+		log.InfoContext(ctx, "migration applied", "migration", r.Source.Path, "seconds", r.Duration.Seconds())
+	}
 }
 
 // grantsSQL makes a statement for every table, sequence and function of the

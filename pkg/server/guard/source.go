@@ -2,6 +2,7 @@ package guard
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"google.golang.org/grpc"
@@ -49,32 +50,19 @@ func addSource(rt *server.Runtime, settings *Settings, feeds []*grpc.ClientConn)
 // leaves the feed in the phase of that name, so that calls that drain are still
 // under a lease and revocations do not wait for one that runs out.
 func follow(g *lifecycle.Group, w *watcher.Watcher) error {
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
+	task := g.Task("revocation feed", w.Run)
 	return g.Add(lifecycle.Part{
 		Name:  "revocation feed",
 		Phase: lifecycle.Leave,
-		Start: func(context.Context) error {
-			go func() {
-				defer close(done)
-				_ = w.Run(ctx) // fails only if it is run twice
-			}()
-			return nil
-		},
-		Stop: func(stopping context.Context) error {
-			err := w.Leave(stopping)
-			cancel()
-			select {
-			case <-done:
-			case <-stopping.Done():
-				return context.Cause(stopping)
-			}
+		Start: task.Start,
+		Stop: func(ctx context.Context) error {
+			err := w.Leave(ctx)
 			if err != nil {
-				return fmt.Errorf("leave the feed: %w", err)
+				err = fmt.Errorf("leave the feed: %w", err)
 			}
-			return nil
+			return errors.Join(err, task.Stop(ctx))
 		},
-		Kill:   cancel,
+		Kill:   task.Cancel,
 		Health: Health(w),
 	})
 }

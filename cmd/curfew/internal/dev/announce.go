@@ -26,6 +26,11 @@ func (r *runner) addAnnouncement(command []string) error {
 		return fmt.Errorf("connect to auth: %w", err)
 	}
 	var running *guard.Command
+	wait := r.group.Task("command", func(context.Context) error {
+		running.Wait()
+		r.group.Shutdown(nil)
+		return nil
+	})
 	return r.group.Add(lifecycle.Part{
 		Name: "announcement", Phase: lifecycle.Announce,
 		Start: func(ctx context.Context) (err error) {
@@ -46,20 +51,12 @@ func (r *runner) addAnnouncement(command []string) error {
 			if running, err = guard.Start([]string{"run", "guard"}, command, r.vars.Environ()); err != nil {
 				return err
 			}
-			r.group.Go("end of the command", func(ctx context.Context) error {
-				select {
-				case <-running.Exited():
-					r.group.Shutdown(nil)
-				case <-ctx.Done():
-				}
-				return nil
-			})
-			return nil
+			return wait.Start(ctx)
 		},
 		Stop: func(ctx context.Context) error {
 			var err error
 			if running != nil {
-				err = running.Stop(ctx)
+				err = errors.Join(running.Stop(ctx), wait.Stop(ctx))
 				r.status = running.Status()
 			}
 			return errors.Join(err, retract(r.folder), conn.Close())

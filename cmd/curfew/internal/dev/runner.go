@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/curfew-platform/curfew/cmd/curfew/internal/console"
 	"github.com/curfew-platform/curfew/cmd/curfew/internal/database"
 	"github.com/curfew-platform/curfew/cmd/curfew/internal/router"
@@ -105,12 +107,13 @@ func (r *runner) addDatabases() error {
 		if err := database.Prepare(ctx, r.admin, r.dbs); err != nil {
 			return err
 		}
-		var wg sync.WaitGroup
+		var migrations errgroup.Group
+		migrations.SetLimit(len(services))
 		errs := make([]error, len(services))
 		for i, name := range services {
-			wg.Go(func() { errs[i] = r.runOnce(ctx, name, "migrate") })
+			migrations.Go(func() error { errs[i] = r.runOnce(ctx, name, "migrate"); return nil })
 		}
-		wg.Wait()
+		_ = migrations.Wait() // all errors are told, not the first
 		return errors.Join(errs...)
 	}})
 }

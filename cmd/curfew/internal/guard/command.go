@@ -28,7 +28,7 @@ type Command struct {
 
 // Start starts the command under a guard, which is this program with the
 // arguments of reexec before "--" and the command. It gets the terminal, if
-// this process has one in the foreground.
+// this process has one in the foreground. The caller calls Wait.
 func Start(reexec, command, env []string) (*Command, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -52,11 +52,12 @@ func Start(reexec, command, env []string) (*Command, error) {
 	if err := c.cmd.Start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("start the command: %w", err), near.Close())
 	}
-	go c.wait()
 	return c, nil
 }
 
-func (c *Command) wait() {
+// Wait waits until the command has ended and its group is gone. It is called once,
+// and must be: Stop waits for it.
+func (c *Command) Wait() {
 	defer close(c.exited)
 	// The rest of the group is killed before the guard, its leader, is reaped:
 	// until then nobody else can have the group's number.
@@ -74,11 +75,9 @@ func awaitEnd(pid int) {
 	}
 }
 
-// Exited is closed when the command has ended.
-func (c *Command) Exited() <-chan struct{} { return c.exited }
-
 // Status is the exit status as a shell gives it, 128 + the signal's number for
-// a command that a signal ended. It is valid once Exited is closed.
+// a command that a signal ended. It is valid once
+// Wait has returned.
 func (c *Command) Status() int { return c.status }
 
 // Stop asks the command's process group to end, waits, and kills it when ctx

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/curfew-platform/curfew/services/logproc/internal/ledger"
 )
@@ -89,13 +89,14 @@ func (s *Source) ask(ctx context.Context, topics []string, epochs kadm.OffsetFor
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	var startErr, endErr, epochErr error
-	var questions sync.WaitGroup
-	questions.Go(func() { starts, startErr = s.admin.ListStartOffsets(ctx, topics...) })
-	questions.Go(func() { ends, endErr = s.admin.ListEndOffsets(ctx, topics...) })
+	var questions errgroup.Group
+	questions.SetLimit(3)
+	questions.Go(func() error { starts, startErr = s.admin.ListStartOffsets(ctx, topics...); return nil })
+	questions.Go(func() error { ends, endErr = s.admin.ListEndOffsets(ctx, topics...); return nil })
 	if len(epochs) > 0 {
-		questions.Go(func() { epochEnds, epochErr = s.admin.OffsetForLeaderEpoch(ctx, epochs) })
+		questions.Go(func() error { epochEnds, epochErr = s.admin.OffsetForLeaderEpoch(ctx, epochs); return nil })
 	}
-	questions.Wait()
+	_ = questions.Wait() // each error has its own meaning
 	for what, err := range map[string]error{"log starts": startErr, "log ends": endErr, "leader epochs": epochErr} {
 		if shards, ok := errors.AsType[*kadm.ShardErrors](err); err != nil && (!ok || shards.AllFailed) {
 			return nil, nil, nil, fmt.Errorf("inspect: %s: %w", what, err)

@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/curfew-platform/curfew/pkg/lifecycle"
 	"github.com/curfew-platform/curfew/services/logproc/internal/ledger"
 )
 
@@ -188,15 +189,10 @@ func (m *Member) Commit(ctx context.Context, generation int32, offsets map[ledge
 // stays in the group until its session times out, so that a restart finds its
 // partitions.
 func (m *Member) Close(ctx context.Context) {
-	closed := make(chan struct{})
-	go func() {
-		defer close(closed)
+	_ = lifecycle.Within(ctx, func() error { // of no use: the time is up, or all is well
 		m.client.CloseAllowingRebalance()
-	}()
-	select {
-	case <-closed:
-	case <-ctx.Done():
-	}
+		return nil
+	})
 }
 
 // Lag returns how many records each partition has above next, for

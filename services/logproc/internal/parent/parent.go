@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/curfew-platform/curfew/services/logproc/internal/ledger"
 	"github.com/curfew-platform/curfew/services/logproc/internal/worker"
@@ -74,6 +75,8 @@ const (
 	callTimeout    = 5 * time.Second
 	firstBackoff   = 100 * time.Millisecond
 	maxBackoff     = 5 * time.Second
+	// maxReleases are waited for at a time: more than there are processes.
+	maxReleases = 64
 	// maxIsolations bounds the processes beside the workers.
 	maxIsolations = 4
 )
@@ -171,18 +174,20 @@ func (p *Parent) Revoked(ctx context.Context, keys []ledger.Key) {
 	}
 	p.mu.Unlock()
 	p.cfg.Log.InfoContext(ctx, "partitions revoked", "count", len(keys))
-	var wait sync.WaitGroup
+	var wait errgroup.Group
+	wait.SetLimit(maxReleases)
 	for holder, keys := range release {
-		wait.Go(func() {
+		wait.Go(func() error {
 			released, err := holder.client.Release(ctx, keys, releaseTimeout)
 			if err != nil {
 				p.cfg.Log.WarnContext(ctx, "worker does not release; it is fenced by the next owner", "error", err)
-				return
+				return nil
 			}
 			p.final(released)
+			return nil
 		})
 	}
-	wait.Wait()
+	_ = wait.Wait() // one that fails is fenced
 }
 
 // grant gives each of the partitions that has no grant to its process, if that
