@@ -107,9 +107,8 @@ func (e *Engine) removeRow(ctx context.Context) error {
 func (e *Engine) publishProgress(ctx context.Context) {
 	var published Progress
 	for {
-		started := time.Now()
 		p := e.progress()
-		rest(ctx, started)
+		rest(ctx, p.Watchers)
 		if p.Watermark > published.Watermark || p.Generation != published.Generation {
 			signal(e.barrier.look)
 			call, cancel := context.WithTimeout(ctx, e.cfg.TTL)
@@ -127,17 +126,17 @@ func (e *Engine) publishProgress(ctx context.Context) {
 	}
 }
 
-// rest leaves the lock to the acknowledgements of many watchers: each of them
-// wakes who counts all, which took since started.
-func rest(ctx context.Context, started time.Time) {
-	if took := time.Since(started); took > restAbove {
-		_ = sleep(ctx, min(took, restAtMost))
+// rest leaves the lock to the acknowledgements of many watchers, each of which
+// wakes who counts all: to count takes a fraction of a microsecond for each.
+func rest(ctx context.Context, watchers int32) {
+	if watchers > restAbove {
+		_ = sleep(ctx, time.Duration(min(watchers, restAtMost))*time.Microsecond)
 	}
 }
 
 const (
-	restAbove  = 500 * time.Microsecond
-	restAtMost = 20 * time.Millisecond
+	restAbove  = 50
+	restAtMost = 20_000
 )
 
 // awaitChange waits until the watermark may have risen: an acknowledgement, a
