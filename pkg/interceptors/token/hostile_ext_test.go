@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -104,12 +105,31 @@ func newForge(t *testing.T) (forge, *token.Verifier) {
 	return forge{t: t, issuer: issuer, now: time.Now().Unix()}, issuer.Verifier(t)
 }
 
+// What two refusals may cost at most. Most of it is for what else the process
+// does meanwhile; a parser that follows a hostile text needs far more.
+const (
+	costBytes = 1 << 20
+	costTime  = 2 * time.Second
+)
+
+func allocated() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.TotalAlloc
+}
+
 // refuseAll verifies each token twice: the second time must not come from the
 // cache as a success.
 func refuseAll(t *testing.T, v *token.Verifier, table []hostile) {
 	t.Helper()
 	for _, tc := range table {
 		t.Run(tc.name, func(t *testing.T) {
+			begin, before := time.Now(), allocated()
+			defer func() {
+				if n, d := allocated()-before, time.Since(begin); n > costBytes || d > costTime {
+					t.Errorf("two refusals cost %d bytes and %s", n, d)
+				}
+			}()
 			for range 2 {
 				id, err := v.Verify(t.Context(), tc.raw)
 				if id != nil || !errors.Is(err, tc.err) {

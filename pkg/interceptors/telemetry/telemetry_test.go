@@ -1,0 +1,120 @@
+package telemetry_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"google.golang.org/grpc/codes"
+
+	"github.com/curfew-platform/curfew/pkg/interceptors"
+	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/watcher"
+	"github.com/curfew-platform/curfew/pkg/interceptors/telemetry"
+	"github.com/curfew-platform/curfew/pkg/interceptors/token"
+)
+
+// collect returns everything that is measured as lines "name{attributes} value".
+func collect(t *testing.T, reader *sdkmetric.ManualReader) []string {
+	t.Helper()
+	var all metricdata.ResourceMetrics
+	if err := reader.Collect(t.Context(), &all); err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, scope := range all.ScopeMetrics {
+		for _, m := range scope.Metrics {
+			switch d := m.Data.(type) {
+			case metricdata.Histogram[float64]:
+				for _, p := range d.DataPoints {
+					out = append(out, fmt.Sprintf("%s{%s} n=%d sum=%g", m.Name, p.Attributes.Encoded(encoder{}), p.Count, p.Sum))
+				}
+			case metricdata.Sum[int64]:
+				for _, p := range d.DataPoints {
+					out = append(out, fmt.Sprintf("%s{%s} %d", m.Name, p.Attributes.Encoded(encoder{}), p.Value))
+				}
+			case metricdata.Gauge[int64]:
+				for _, p := range d.DataPoints {
+					out = append(out, fmt.Sprintf("%s{} %d", m.Name, p.Value))
+				}
+			case metricdata.Gauge[float64]:
+				for _, p := range d.DataPoints {
+					out = append(out, fmt.Sprintf("%s{} %g", m.Name, p.Value))
+				}
+			default:
+				t.Errorf("%s is a %T", m.Name, d)
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func TestACallIsRecordedByMethodCodeAndReasonAndNothingElse(t *testing.T) {
+	reader := sdkmetric.NewManualReader()
+	m, err := telemetry.New(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := t.Context()
+	for range 3 {
+		m.Began(ctx, "/a.B/C")
+	}
+	m.Ended(ctx, interceptors.Figures{Method: "/a.B/C", Duration: time.Second})
+	m.Ended(ctx, interceptors.Figures{Method: "/a.B/C", Duration: 2 * time.Second, Code: codes.Unauthenticated, Reason: "TOKEN_REVOKED"})
+	want := []string{
+		"curfew.call.duration{curfew.reason=TOKEN_REVOKED rpc.grpc.status_code=16 rpc.method=/a.B/C} n=1 sum=2",
+		"curfew.call.duration{rpc.grpc.status_code=0 rpc.method=/a.B/C} n=1 sum=1",
+		"curfew.call.running{rpc.method=/a.B/C} 1",
+	}
+	if diff := cmp.Diff(want, collect(t, reader)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+type held struct{}
+
+func (held) Stats() token.Stats {
+	return token.Stats{Hits: 9, Misses: 2, Evictions: 1, Entries: 3, Bytes: 4096}
+}
+
+func (held) Status() watcher.Status { return watcher.Status{Rules: 7, Lease: -time.Second} }
+
+func TestWhatAChainHoldsIsReadWhenItIsCollected(t *testing.T) {
+	reader := sdkmetric.NewManualReader()
+	stop, err := telemetry.Observe(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)), held{}, held{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"curfew.revocation.lease{} -1",
+		"curfew.revocation.rules{} 7",
+		"curfew.token.bytes{} 4096",
+		"curfew.token.cache{curfew.result=eviction} 1",
+		"curfew.token.cache{curfew.result=hit} 9",
+		"curfew.token.cache{curfew.result=miss} 2",
+		"curfew.token.entries{} 3",
+	}
+	if diff := cmp.Diff(want, collect(t, reader)); diff != "" {
+		t.Error(diff)
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	if left := collect(t, reader); len(left) > 0 {
+		t.Errorf("after the end: %s", strings.Join(left, "; "))
+	}
+}
+
+func TestWithoutAProviderNothingIsMade(t *testing.T) {
+	if _, err := telemetry.New(nil); err == nil {
+		t.Error("a meter without a provider")
+	}
+	if _, err := telemetry.Observe(nil, held{}, held{}); err == nil {
+		t.Error("gauges without a provider")
+	}
+}
