@@ -57,7 +57,7 @@ func Add(g *lifecycle.Group, name string, srv *grpc.Server, lis net.Listener, he
 	parts := []lifecycle.Part{
 		{Name: name + "/close", Phase: lifecycle.Close, Stop: s.close},
 		{Name: name + "/handlers", Phase: lifecycle.Leave, Stop: s.handlers, Remaining: s.tracker.InFlight, Stuck: s.tracker.Calls},
-		{Name: name, Phase: lifecycle.Drain, Stop: s.drain, Kill: s.cut, Remaining: s.tracker.InFlight, Stuck: s.tracker.Calls},
+		{Name: name, Phase: lifecycle.Drain, Stop: s.drain, Kill: s.cut, Remaining: s.tracker.InFlight, Unit: "in flight", EstimateDrain: s.tracker.EstimateDrain, Stuck: s.tracker.Calls},
 		{Name: name + "/intake", Phase: lifecycle.IntakeOff, Start: s.serve, Stop: s.intakeOff},
 	}
 	if health != nil {

@@ -147,6 +147,28 @@ func TestCallsInFlightAreDrainedAndNewOnesRefused(t *testing.T) {
 	})
 }
 
+func TestTheGroupPredictsHowLongItsCallsWillTake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, nil)
+		wait := f.run(t.Context())
+		conn := f.dial(t)
+		defer conn.Close()
+		running := call(t.Context(), conn, "8s")
+		time.Sleep(7500 * time.Millisecond)
+		p := f.g.Predict()
+		if part := p.Phases[lifecycle.Drain-1].Parts[0]; part.Name != "grpc" || part.Remaining != 1 || part.Unit != "in flight" || part.Need != 6*time.Second {
+			t.Errorf("%+v", part)
+		}
+		if err := <-running; err != nil {
+			t.Error(err)
+		}
+		f.g.Shutdown(nil)
+		if err := wait(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestAFrozenClientCostsOneSecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t, nil)

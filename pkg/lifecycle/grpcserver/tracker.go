@@ -22,6 +22,7 @@ const shards = 32
 type Tracker struct {
 	shards   [shards]shard
 	audience audience
+	drains   drains
 	quit     chan struct{} // closed when health watches must end
 	quitOnce sync.Once
 }
@@ -42,6 +43,7 @@ type call struct {
 	method  string
 	since   time.Time
 	listens atomic.Bool // it has called Stopping
+	stream  bool
 }
 
 // NewTracker returns a tracker without calls.
@@ -63,7 +65,7 @@ func (t *Tracker) ServerOptions() []grpc.ServerOption {
 }
 
 func (t *Tracker) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-	c := t.begin(ctx, info.FullMethod)
+	c := t.begin(ctx, info.FullMethod, false)
 	defer c.end()
 	return handler(c, req)
 }
@@ -72,7 +74,7 @@ func (t *Tracker) streaming(srv any, ss grpc.ServerStream, info *grpc.StreamServ
 	if info.FullMethod == healthpb.Health_Watch_FullMethodName {
 		return t.watch(srv, ss, handler)
 	}
-	c := t.begin(ss.Context(), info.FullMethod)
+	c := t.begin(ss.Context(), info.FullMethod, true)
 	defer c.end()
 	return handler(srv, &stream{ServerStream: ss, ctx: c})
 }
@@ -106,9 +108,9 @@ func (s *stream) Context() context.Context { return s.ctx }
 // endWatches ends the health watches, also those to come.
 func (t *Tracker) endWatches() { t.quitOnce.Do(func() { close(t.quit) }) }
 
-func (t *Tracker) begin(ctx context.Context, method string) *call {
+func (t *Tracker) begin(ctx context.Context, method string, stream bool) *call {
 	s := &t.shards[rand.Uint32N(shards)] //nolint:gosec // spreads load, protects nothing
-	c := &call{Context: ctx, tracker: t, shard: s, method: method, since: time.Now()}
+	c := &call{Context: ctx, tracker: t, shard: s, method: method, since: time.Now(), stream: stream}
 	s.mu.Lock()
 	s.calls[c] = struct{}{}
 	s.begun++

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -32,11 +33,7 @@ func draw(t *testing.T, flags Flags, input string) (code int, stdout, stderr str
 
 func TestReportsAreDrawnFromWhateverHoldsThem(t *testing.T) {
 	t.Setenv("LC_ALL", "C.UTF-8")
-	inputs, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(inputs) < 8 {
-		t.Fatalf("%v: %v", inputs, err)
-	}
-	for _, input := range inputs {
+	for _, input := range inputs(t) {
 		t.Run(filepath.Base(input), func(t *testing.T) {
 			var out, problems bytes.Buffer
 			if code := Main(&Flags{File: input}, nil, &out, &problems); code != 0 || problems.Len() > 0 {
@@ -45,6 +42,20 @@ func TestReportsAreDrawnFromWhateverHoldsThem(t *testing.T) {
 			golden(t, strings.TrimSuffix(input, ".txt")+".golden", out.Bytes())
 		})
 	}
+}
+
+// inputs are the files that hold reports.
+func inputs(t testing.TB) []string {
+	t.Helper()
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files = slices.DeleteFunc(files, func(name string) bool { return filepath.Base(name) == "mutations.txt" })
+	if len(files) < 8 {
+		t.Fatalf("only %v", files)
+	}
+	return files
 }
 
 func golden(t *testing.T, file string, got []byte) {
@@ -224,11 +235,7 @@ func TestAMessageThatWasCutAnywhereIsDrawnAsFarAsItGoes(t *testing.T) {
 }
 
 func FuzzFind(f *testing.F) {
-	inputs, err := filepath.Glob("testdata/*.txt")
-	if err != nil {
-		f.Fatal(err)
-	}
-	for _, input := range inputs {
+	for _, input := range inputs(f) {
 		data, err := os.ReadFile(input)
 		if err != nil {
 			f.Fatal(err)
