@@ -20,14 +20,24 @@
 //     part and so in the stop report.
 //   - Every exit status is seen exactly once, by [Spec.OnExit].
 //   - A child that dies takes the processes of its process group with it.
-//   - If the parent is killed, children with a control channel stop within the
-//     orphan grace (300 ms) and then kill their process group; plain children get
-//     their death signal from the kernel. A grandchild that made a session of its
-//     own, and the descendants of a plain child that don't notice its death, are
-//     beyond the reach of both.
+//   - If the parent is killed, children with a control channel see that, stop
+//     within [Spec.OrphanGrace] and then kill their process group; plain children
+//     get their death signal from the kernel. A warden, a small process beside the
+//     parent, kills the groups of those that could not: that were stopped, or were
+//     killed in the same instant. A descendant that made a session of its own is
+//     beyond its reach.
+//   - A child that hangs is found by its missing heartbeats, by a counter that
+//     stands still with work in flight, or by the age of its oldest unit.
+//   - As PID 1 of a container the supervisor collects orphans, and no status that
+//     another part of the program waits for; see package reaper.
 //   - Output is never a reason for a child to block, nor for the parent's log to
 //     be flooded: see [Spec.Log].
 //
-// Death signals, limits and waiting without reaping are Linux facilities.
-// Elsewhere the package builds and supervises, without them.
+// # Cost
+//
+// The warden is one more process, shared by all supervisors of the parent, with a
+// few MiB. It runs the same binary, but not its main function.
+//
+// Death signals, limits, the warden and waiting without reaping are Linux
+// facilities. Elsewhere the package builds and supervises, without them.
 package supervisor

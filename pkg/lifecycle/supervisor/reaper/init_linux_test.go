@@ -80,8 +80,7 @@ func playInit() error {
 		}
 		work.Go(func() { errs[families] = owned(400) })
 		work.Wait()
-		errs = append(errs, noZombies())
-		g.Shutdown(errors.Join(errs...))
+		g.Shutdown(errors.Join(errors.Join(errs...), noZombies()))
 		return nil
 	})
 	return g.Run(context.Background())

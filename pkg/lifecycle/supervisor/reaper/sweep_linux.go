@@ -22,7 +22,7 @@ func Adopts() bool {
 		return true
 	}
 	var sub int32
-	err := unix.Prctl(unix.PR_GET_CHILD_SUBREAPER, uintptr(unsafe.Pointer(&sub)), 0, 0, 0)
+	err := unix.Prctl(unix.PR_GET_CHILD_SUBREAPER, uintptr(unsafe.Pointer(&sub)), 0, 0, 0) //nolint:gosec // the kernel writes an int there
 	return err == nil && sub != 0
 }
 
@@ -32,7 +32,7 @@ func usable() error {
 	if err != nil {
 		return os.NewSyscallError("pidfd_open", err)
 	}
-	defer unix.Close(fd)
+	defer func() { _ = unix.Close(fd) }()
 	// In the /proc of another pid namespace this process has another number.
 	if pid, ok := pidOf(strconv.Itoa(fd)); !ok || pid != os.Getpid() {
 		return fmt.Errorf("/proc has %d for the pidfd of process %d", pid, os.Getpid())
@@ -149,7 +149,7 @@ func owners(except map[string]bool) (map[int]bool, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer dir.Close()
+	defer func() { _ = dir.Close() }()
 	names, err := dir.Readdirnames(-1)
 	if err != nil {
 		return nil, err

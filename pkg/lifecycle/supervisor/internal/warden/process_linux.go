@@ -39,12 +39,12 @@ func start() (*os.Process, *os.File, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	defer null.Close()
+	defer closeQuietly(null)
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, nil, err
 	}
-	defer r.Close()
+	defer closeQuietly(r)
 	p, err := os.StartProcess("/proc/self/exe", []string{"supervisor-warden"}, &os.ProcAttr{
 		Dir: "/",
 		// Of two variables of one name a Go program sees the first.
@@ -62,6 +62,8 @@ func start() (*os.Process, *os.File, error) {
 	}
 	return p, w, nil
 }
+
+func closeQuietly(f *os.File) { _ = f.Close() }
 
 // pgroup is a process group by the pidfd of its leader, which can't come to mean
 // another when numbers are used again.
