@@ -18,7 +18,8 @@ type Pair struct{ Ours, Theirs float64 }
 type Result struct {
 	// Name says what is compared with what, Unit what was measured.
 	Name, Unit string
-	// Goal is the ratio that is wanted; at most it if Below is set, else at least.
+	// Goal is the ratio that is wanted; at most it if Below is set, else at
+	// least. None is 0: the result is printed to be known.
 	Goal  float64
 	Below bool
 	Pairs []Pair
@@ -92,8 +93,11 @@ func (r Result) Print(w io.Writer) {
 	if !r.Met() {
 		verdict = "missed"
 	}
-	fmt.Fprintf(w, "%s\n  median ratio %.3f (%.3f to %.3f, %d pairs), goal %s %.2f: %s\n",
-		r.Name, r.Median(), s[0], s[len(s)-1], len(s), sign, r.Goal, verdict)
+	fmt.Fprintf(w, "%s\n  median ratio %.3f (%.3f to %.3f, %d pairs)", r.Name, r.Median(), s[0], s[len(s)-1], len(s))
+	if r.Goal != 0 {
+		fmt.Fprintf(w, ", goal %s %.2f: %s", sign, r.Goal, verdict)
+	}
+	fmt.Fprintln(w)
 	for _, p := range r.Pairs {
 		fmt.Fprintf(w, "    ours %.1f  theirs %.1f %s\n", p.Ours, p.Theirs, r.Unit)
 	}

@@ -30,58 +30,79 @@ const (
 	products = 500
 	pieces   = 1_000_000
 	clients  = 16
+	// publishLimit bounds the wait for the events of a run.
+	publishLimit = time.Minute
 )
 
 //go:embed create_order.sql
 var createOrder string
 
-// Run measures orders per second, pairs times for the given time each.
-func Run(ctx context.Context, s *stand.Stand, pairs int, each time.Duration) (ratio.Result, error) {
+// Run measures orders per second, pairs times for the given time each: against
+// the script as one writes it, a statement at a time, and against the same
+// statements in the pipelines that the service sends. All of them run with as
+// many connections as there are clients.
+func Run(ctx context.Context, s *stand.Stand, pairs int, each time.Duration) ([]ratio.Result, error) {
 	// A process of its own, which ships no log lines: those would be stored by
 	// the same machine that is measured.
 	p, err := s.StartService(ctx, "orders", nil, "--log-kafka-brokers", "")
 	if err != nil {
-		return ratio.Result{}, err
+		return nil, err
 	}
 	defer p.Kill()
 	conn, err := stand.Dial(p.GRPC)
 	if err != nil {
-		return ratio.Result{}, err
+		return nil, err
 	}
 	defer conn.Close()
 	b, err := open(ctx, s, conn)
 	if err != nil {
-		return ratio.Result{}, err
+		return nil, err
 	}
 	dir, err := os.MkdirTemp("", "curfew-bench-*")
 	if err != nil {
-		return ratio.Result{}, fmt.Errorf("bench: %w", err)
+		return nil, fmt.Errorf("bench: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	b.script = filepath.Join(dir, "create_order.sql")
-	if err := os.WriteFile(b.script, []byte(createOrder), 0o600); err != nil {
-		return ratio.Result{}, fmt.Errorf("bench: %w", err)
+	ours := b.after(ctx, func() (float64, error) { return b.service(ctx, each) })
+	if _, err := ours(); err != nil {
+		return nil, err
 	}
-	ours := func() (float64, error) { return b.service(ctx, each) }
-	theirs := func() (float64, error) { return b.pgbench(ctx, each) }
-	for _, warm := range []func() (float64, error){ours, theirs} {
-		if _, err := warm(); err != nil {
-			return ratio.Result{}, err
+	var results []ratio.Result
+	for _, peer := range []struct {
+		file, script, says string
+		goal               float64
+	}{
+		{"plain.sql", pipelines.Replace(createOrder), "the same SQL by pgbench", 0.6},
+		{"pipelined.sql", createOrder, "the same SQL by pgbench in the same pipelines", 0},
+	} {
+		script := filepath.Join(dir, peer.file)
+		if err := os.WriteFile(script, []byte(peer.script), 0o600); err != nil {
+			return nil, fmt.Errorf("bench: %w", err)
 		}
+		theirs := b.after(ctx, func() (float64, error) { return b.pgbench(ctx, script, each) })
+		if _, err := theirs(); err != nil {
+			return nil, err
+		}
+		measured, err := ratio.Measure(pairs, ours, theirs)
+		if err != nil {
+			return nil, err
+		}
+		results = append(results, ratio.Result{
+			Name: fmt.Sprintf("CreateOrder, %d clients, two lines: the service / %s", clients, peer.says),
+			Unit: "orders/s", Goal: peer.goal, Pairs: measured,
+		})
 	}
-	measured, err := ratio.Measure(pairs, ours, theirs)
-	return ratio.Result{
-		Name: fmt.Sprintf("CreateOrder, %d clients, two lines: the service / the same SQL by pgbench", clients),
-		Unit: "orders/s", Goal: 0.6, Pairs: measured,
-	}, err
+	return results, nil
 }
+
+// pipelines takes the pipelines out of a script.
+var pipelines = strings.NewReplacer("\\startpipeline\n", "", "\\endpipeline\n", "")
 
 type bench struct {
 	stand  *stand.Stand
 	user   stand.User
 	token  string
 	prefix string
-	script string
 	client ordersv1.OrderCommandServiceClient
 }
 
@@ -119,6 +140,39 @@ func open(ctx context.Context, s *stand.Stand, conn *grpc.ClientConn) (*bench, e
 		}
 	}
 	return b, nil
+}
+
+// after returns a run that begins when the events of the run before are
+// published, so that neither pays for the other.
+func (b *bench) after(ctx context.Context, run func() (float64, error)) func() (float64, error) {
+	return func() (float64, error) {
+		if err := b.published(ctx); err != nil {
+			return 0, err
+		}
+		return run()
+	}
+}
+
+func (b *bench) published(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, publishLimit)
+	defer cancel()
+	db, err := stand.Connect(ctx, b.stand.OrdersOwner)
+	if err != nil {
+		return err
+	}
+	defer db.Close(context.WithoutCancel(ctx)) //nolint:errcheck // Nothing is written.
+	for tick := time.NewTicker(50 * time.Millisecond); ; {
+		var done bool
+		if err := db.QueryRow(ctx, `SELECT NOT EXISTS (SELECT 1 FROM outbox_events)`).Scan(&done); err != nil || done {
+			tick.Stop()
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("events are not published: %w", context.Cause(ctx))
+		}
+	}
 }
 
 func (b *bench) sku(i int) string { return b.prefix + strconv.Itoa(i) }
@@ -168,9 +222,9 @@ func (b *bench) order(ctx context.Context, i, j int) error {
 var tps = regexp.MustCompile(`tps = ([0-9.]+)`)
 
 // pgbench returns the orders per second of the statements alone.
-func (b *bench) pgbench(ctx context.Context, each time.Duration) (float64, error) {
+func (b *bench) pgbench(ctx context.Context, script string, each time.Duration) (float64, error) {
 	cmd := exec.CommandContext(ctx, "pgbench", "-n", "-M", "prepared", "-c", strconv.Itoa(clients), "-j", "2",
-		"-T", strconv.Itoa(int(each.Seconds())), "-f", b.script,
+		"-T", strconv.Itoa(int(each.Seconds())), "-f", script,
 		"-D", "n=0", "-D", fmt.Sprintf("base=%d", time.Now().UnixMicro()*1000), "-D", fmt.Sprintf("products=%d", products),
 		"-D", "prefix="+b.prefix, "-D", "user="+strings.TrimPrefix(b.user.Name, "users/"), b.stand.OrdersOwner)
 	out, err := cmd.CombinedOutput()

@@ -71,9 +71,12 @@ func (c *cli) run() error {
 	}
 	fmt.Printf("machine: %s/%s, %d CPUs, %s; everything on this machine\n\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version())
 	measure := map[string]func() ([]result, error){
-		"chain":  func() ([]result, error) { return c.chain(ctx) },
-		"logs":   func() ([]result, error) { return one(logs.Run(ctx, s, c.Pairs, c.Records)) },
-		"orders": func() ([]result, error) { return one(shop.Run(ctx, s, c.Pairs, c.Each)) },
+		"chain": func() ([]result, error) { return c.chain(ctx) },
+		"logs":  func() ([]result, error) { return one(logs.Run(ctx, s, c.Pairs, c.Records)) },
+		"orders": func() ([]result, error) {
+			ratios, err := shop.Run(ctx, s, c.Pairs, c.Each)
+			return all(ratios, nil), err
+		},
 		"revoke": func() ([]result, error) { return revocations(ctx, s) },
 		"stop":   func() ([]result, error) { return stops(ctx, s, c.Pairs*4) },
 		"workers": func() ([]result, error) {

@@ -55,6 +55,10 @@ const (
 	leaseTTL     = 10 * time.Second
 	leaseRenewal = 3 * time.Second
 	batchOfPart  = 200
+	// gather is the pause after a batch that was not full: the first event of a
+	// quiet shop leaves at once, those of a busy one leave together. A batch costs
+	// the database and the broker about the same whatever its size.
+	gather = 20 * time.Millisecond
 	// maxBackoff after failures of the broker or the database.
 	maxBackoff = 5 * time.Second
 	// batchLimit bounds one batch, from the rows read to the rows deleted;
@@ -106,7 +110,7 @@ func (r *Relay) Run(ctx context.Context) error {
 			backoff = r.cfg.Poll
 		}
 		r.cfg.Log.WarnContext(ctx, "outbox relay starts a new session", "error", err)
-		r.pause(ctx, backoff)
+		r.pause(ctx, r.wake, backoff)
 		backoff = min(2*backoff, maxBackoff)
 	}
 	return nil
@@ -170,8 +174,11 @@ func (r *Relay) session(ctx context.Context) (worked bool, err error) {
 			return worked, err
 		}
 		worked = true
-		if n == 0 {
-			r.pause(ctx, r.cfg.Poll)
+		switch {
+		case n == 0:
+			r.pause(ctx, r.wake, r.cfg.Poll)
+		case n < batchOfPart:
+			r.pause(ctx, nil, gather)
 		}
 	}
 	return worked, nil
@@ -263,12 +270,12 @@ func send(ctx context.Context, producer *kgo.Client, topic string, batch []Unpub
 	return acked, failed
 }
 
-func (r *Relay) pause(ctx context.Context, d time.Duration) {
+func (r *Relay) pause(ctx context.Context, wake <-chan struct{}, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
-	case <-r.wake:
+	case <-wake:
 	case <-t.C:
 	}
 }
