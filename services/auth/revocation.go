@@ -64,7 +64,7 @@ const moveLimit = 800 * time.Millisecond
 // addTo lets the group run the feed. Watchers are asked to move when the stop
 // is announced, and hold a lease elsewhere before this process takes no more
 // calls; those that could not, because there is nowhere else, lose their
-// streams when draining begins, and keep what is left of their leases. The
+// streams while calls are drained, and keep what is left of their leases. The
 // engine goes on until its last lease is over: revoking calls are being drained.
 func (r *revocation) addTo(g *lifecycle.Group) error {
 	engine, follow := g.Task("revocation engine", r.engine.Run), g.Task("revocation watcher", r.watcher.Run)
@@ -84,10 +84,6 @@ func (r *revocation) addTo(g *lifecycle.Group) error {
 				}
 				return nil
 			},
-		}),
-		g.Add(lifecycle.Part{
-			Name: "revocation streams", Phase: lifecycle.Drain,
-			Stop: func(context.Context) error { r.streams.End(); return nil },
 		}),
 		g.Add(lifecycle.Part{
 			Name: "revocation feed", Phase: lifecycle.Leave,

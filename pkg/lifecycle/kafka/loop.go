@@ -82,7 +82,7 @@ func AddLoop(g *lifecycle.Group, name string, opts []kgo.Opt, process Process, m
 		end()
 		return nil, fmt.Errorf("kafka: %w", err)
 	}
-	l.client = client
+	l.client, l.life = client, life
 	if group, _ := client.OptValue(kgo.ConsumerGroup).(string); group == "" {
 		end()
 		client.CloseAllowingRebalance()
@@ -101,7 +101,6 @@ func (l *loop) addTo(g *lifecycle.Group, end context.CancelFunc) error {
 	c := newConsumer(l.client)
 	l.intake = c.intake
 	l.work, l.endWork = context.WithCancelCause(context.Background())
-	l.commits, l.endCommits = context.WithCancel(context.Background())
 	closes := closePart(l.name, l.client)
 	stop := closes.Stop
 	closes.Stop = func(ctx context.Context) error {
@@ -131,13 +130,12 @@ type loop struct {
 	maxRecords int
 	log        *slog.Logger
 
-	intake     context.Context //nolint:containedctx // ends with the intake, not with a call
-	work       context.Context //nolint:containedctx // of Process, ends with the time to drain
-	endWork    context.CancelCauseFunc
-	commits    context.Context //nolint:containedctx // of all commits, the last included
-	endCommits context.CancelFunc
-	ended      chan struct{}
-	err        error // readable once ended is closed
+	intake  context.Context //nolint:containedctx // ends with the intake, not with a call
+	work    context.Context //nolint:containedctx // of Process, ends with the time to drain
+	endWork context.CancelCauseFunc
+	life    context.Context //nolint:containedctx // of the client
+	ended   chan struct{}
+	err     error // readable once ended is closed
 
 	total   atomic.Uint64 // records done
 	trouble atomic.Pointer[string]

@@ -43,7 +43,6 @@ func (l *loop) commit(p *progress) error {
 
 // commitLast is the commit of the stop: of whatever is done, also of a batch whose Process never came back.
 func (l *loop) commitLast(ctx context.Context) error {
-	defer l.endCommits()
 	l.mu.Lock()
 	p := l.current
 	l.mu.Unlock()
@@ -98,7 +97,7 @@ func (l *loop) attempt(p *progress) *attempt {
 }
 
 func (l *loop) send(offsets map[string]map[int32]kgo.EpochOffset) (failed error) {
-	l.client.CommitOffsetsSync(l.commits, offsets, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, err error) {
+	l.client.CommitOffsetsSync(l.life, offsets, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, err error) {
 		failed = commitError(resp, err)
 	})
 	if failed != nil {

@@ -45,6 +45,13 @@ func (b *book) count() (records, twice int) {
 	return len(b.times), twice
 }
 
+// has reports whether a record was processed.
+func (b *book) has(partition int32, offset int64) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.times[fmt.Sprintf("%d@%d", partition, offset)] > 0
+}
+
 // slowly processes each record for a time.
 func (b *book) slowly(perRecord time.Duration) kafka.Process {
 	return func(ctx context.Context, batch *kafka.Batch) error {

@@ -88,6 +88,8 @@ type randomStop struct {
 	report lifecycle.Report
 
 	produced, acked, lost atomic.Int64
+
+	done book // what the loop has processed
 }
 
 func pick[T any](r *rand.Rand, list ...T) T { return list[r.IntN(len(list))] }
@@ -107,9 +109,15 @@ func (s *randomStop) run() {
 	if static {
 		group = append(group, kgo.InstanceID("one"))
 	}
-	consumer := s.b.client(append(group, opts...)...)
+	looping := r.IntN(2) == 0
 	producer := s.b.client(append([]kgo.Opt{kgo.ProducerLinger(time.Duration(r.IntN(3000)) * time.Millisecond)}, opts...)...)
-	s.add(consumer, producer, time.Duration(r.IntN(2000))*time.Millisecond)
+	s.add(producer)
+	perBatch := time.Duration(r.IntN(2000)) * time.Millisecond
+	if looping {
+		s.addLoop(group, perBatch/10)
+	} else {
+		s.consume(s.b.client(append(group, opts...)...), perBatch)
+	}
 
 	done := make(chan error, 1)
 	go func() { done <- s.g.Run(s.t.Context()) }()
@@ -126,7 +134,8 @@ func (s *randomStop) run() {
 	hurry, over := time.Duration(r.IntN(5000))*time.Millisecond, make(chan struct{})
 	began := time.Now()
 	s.g.Signal(syscall.SIGTERM)
-	if r.IntN(4) == 0 {
+	hurried := r.IntN(4) == 0
+	if hurried {
 		go func() {
 			select {
 			case <-time.After(hurry):
@@ -141,6 +150,9 @@ func (s *randomStop) run() {
 	s.report = s.g.Report()
 	if took > s.grace {
 		s.t.Errorf("took %v of %v", took, s.grace)
+	}
+	if looping {
+		s.checkLoop(hurried)
 	}
 	if !s.freeze {
 		if left := len(s.b.cluster.GroupInfo("workers").Members); left != 0 && !static {
@@ -159,12 +171,27 @@ func (s *randomStop) run() {
 	}
 }
 
-// add adds the clients, a loop that polls and takes its time with every batch, and a part that sees the floor of Commit.
-func (s *randomStop) add(consumer, producer *kgo.Client, perBatch time.Duration) {
-	c, err := kafka.AddConsumer(s.g, "consumer", consumer)
-	if err == nil {
-		err = kafka.AddProducer(s.g, "producer", producer)
+// checkLoop compares what is committed with what the loop has done.
+func (s *randomStop) checkLoop(hurried bool) {
+	for p, c := range s.b.cluster.GroupInfo("workers").Commits[topic] {
+		for o := range c.Offset {
+			if !s.done.has(p, o) {
+				s.t.Errorf("offset %d of partition %d is committed, and record %d was not processed", c.Offset, p, o)
+			}
+		}
 	}
+	if s.freeze {
+		return
+	}
+	// Also a stop that cut the loop short commits what it has done.
+	if n, twice := s.done.count(); twice > 0 || s.b.committed() != int64(n) {
+		s.t.Errorf("%d records were processed, %d twice, %d are committed (hurried: %v)", n, twice, s.b.committed(), hurried)
+	}
+}
+
+// add adds the producer, and a part that sees the floor of Commit.
+func (s *randomStop) add(producer *kgo.Client) {
+	err := kafka.AddProducer(s.g, "producer", producer)
 	if err == nil {
 		err = s.g.Add(lifecycle.Part{Name: "floor", Phase: lifecycle.Commit, Stop: func(ctx context.Context) error {
 			until, _ := ctx.Deadline()
@@ -174,6 +201,14 @@ func (s *randomStop) add(consumer, producer *kgo.Client, perBatch time.Duration)
 			return nil
 		}})
 	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// consume adds a client that consumes, with a loop that takes its time with every batch.
+func (s *randomStop) consume(consumer *kgo.Client, perBatch time.Duration) {
+	c, err := kafka.AddConsumer(s.g, "consumer", consumer)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -188,6 +223,13 @@ func (s *randomStop) add(consumer, producer *kgo.Client, perBatch time.Duration)
 		}
 		return nil
 	})
+}
+
+// addLoop adds the loop of the package.
+func (s *randomStop) addLoop(client []kgo.Opt, perRecord time.Duration) {
+	if _, err := kafka.AddLoop(s.g, "loop", s.b.options(client...), s.done.slowly(perRecord), kafka.WithMaxRecords(1+s.r.IntN(40))); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 func (s *randomStop) produce(cl *kgo.Client) {

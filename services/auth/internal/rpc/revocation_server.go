@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"errors"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -10,6 +11,7 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/feed"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/feed/feedgrpc"
 	"github.com/curfew-platform/curfew/pkg/interceptors/status"
+	"github.com/curfew-platform/curfew/pkg/lifecycle/grpcserver"
 	authzv1 "github.com/curfew-platform/curfew/proto/gen/curfew/authz/v1"
 	revocationv1 "github.com/curfew-platform/curfew/proto/gen/curfew/revocation/v1"
 	"github.com/curfew-platform/curfew/services/auth/internal/account"
@@ -25,38 +27,34 @@ type Head interface {
 // of the engine for as long as a row lease, and anybody who can log in can call.
 const maxAwaiting = 256
 
-// RevocationServer serves the feed, and ends its streams when the process
-// stops: they have no end of their own, and a drain would wait for them. Its
-// statuses are those of this service.
+// RevocationServer serves the feed, and ends its streams one after the other
+// when the process stops: they have no end of their own, and a drain would wait
+// for them. What their watchers hold stays valid for as long as it was granted.
+// Its statuses are those of this service.
 type RevocationServer struct {
 	*feedgrpc.Service
 
 	barrier  account.Barrier
 	head     Head
 	awaiting chan struct{}
-	ending   context.Context //nolint:containedctx // of the server's life, not of a call
-	end      context.CancelFunc
 }
 
 // NewRevocationServer returns a server of the engine.
 func NewRevocationServer(engine *feed.Engine, barrier account.Barrier, head Head) *RevocationServer {
-	ctx, cancel := context.WithCancel(context.Background())
 	return &RevocationServer{
 		Service: feedgrpc.New(engine), barrier: barrier, head: head,
-		awaiting: make(chan struct{}, maxAwaiting), ending: ctx, end: cancel,
+		awaiting: make(chan struct{}, maxAwaiting),
 	}
 }
 
-// End ends every stream, those that come later too. What their watchers hold
-// stays valid for as long as it was granted.
-func (s *RevocationServer) End() { s.end() }
-
 // WatchRevocations implements revocationv1.RevocationServiceServer.
 func (s *RevocationServer) WatchRevocations(stream revocationv1.RevocationService_WatchRevocationsServer) error {
-	ctx, cancel := context.WithCancel(stream.Context())
-	defer cancel()
-	defer context.AfterFunc(s.ending, cancel)()
-	return shown(s.Service.WatchRevocations(&endingStream{ServerStream: stream, watch: stream, ctx: ctx}))
+	ctx := grpcserver.Stopping(stream.Context())
+	err := s.Service.WatchRevocations(&endingStream{ServerStream: stream, watch: stream, ctx: ctx})
+	if errors.Is(context.Cause(ctx), grpcserver.ErrStopping) {
+		return status.Plain(codes.Unavailable, "the service is stopping, watch another replica")
+	}
+	return shown(err)
 }
 
 // AwaitRevocation implements revocationv1.RevocationServiceServer. It says

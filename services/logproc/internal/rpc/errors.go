@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/status"
+	"github.com/curfew-platform/curfew/pkg/lifecycle/grpcserver"
 	"github.com/curfew-platform/curfew/pkg/server/pagetoken"
 	authzv1 "github.com/curfew-platform/curfew/proto/gen/curfew/authz/v1"
 	logprocv1 "github.com/curfew-platform/curfew/proto/gen/curfew/logproc/v1"
@@ -28,6 +29,8 @@ func asStatus(err error) error {
 	switch {
 	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
+	case errors.Is(err, grpcserver.ErrStopping):
+		return status.Plain(codes.Unavailable, "the service is stopping, follow another replica")
 	case errors.Is(err, query.ErrTextRange):
 		return status.New(codes.InvalidArgument, domain, logprocv1.ErrorReason_ERROR_REASON_TEXT_RANGE_TOO_WIDE,
 			"a text search needs a time range of at most 24 hours", status.Field("start_time", "more than 24 hours before end_time"))

@@ -3,12 +3,14 @@ package rpc
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"strconv"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/curfew-platform/curfew/pkg/lifecycle/grpcserver"
 	logprocv1 "github.com/curfew-platform/curfew/proto/gen/curfew/logproc/v1"
 	"github.com/curfew-platform/curfew/services/logproc/internal/query"
 )
@@ -83,15 +85,21 @@ func timeOf(t *timestamppb.Timestamp) time.Time {
 	return t.AsTime()
 }
 
-// TailLogs streams records as they are stored.
+// TailLogs streams records as they are stored, until the client or the process
+// has enough.
 func (s *LogQuery) TailLogs(req *logprocv1.TailLogsRequest, stream grpc.ServerStreamingServer[logprocv1.TailLogsResponse]) error {
 	filter, err := fromFilter(req.GetFilter())
 	if err != nil {
 		return err
 	}
-	return asStatus(s.Tails.Follow(stream.Context(), filter, func(logs []query.Log, skipped int64) error {
+	ctx := grpcserver.Stopping(stream.Context())
+	err = s.Tails.Follow(ctx, filter, func(logs []query.Log, skipped int64) error {
 		return stream.Send(&logprocv1.TailLogsResponse{Records: toRecords(logs), Skipped: skipped})
-	}))
+	})
+	if cause := context.Cause(ctx); errors.Is(cause, grpcserver.ErrStopping) {
+		err = cause
+	}
+	return asStatus(err)
 }
 
 func fromFilter(f *logprocv1.LogFilter) (query.Filter, error) {
