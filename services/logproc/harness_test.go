@@ -224,12 +224,18 @@ func (p *program) workers() []int {
 		}
 		for field := range strings.FieldsSeq(string(content)) {
 			var pid int
-			if _, err := fmt.Sscan(field, &pid); err == nil {
+			if _, err := fmt.Sscan(field, &pid); err == nil && !isWarden(pid) {
 				pids = append(pids, pid)
 			}
 		}
 	}
 	return pids
+}
+
+// isWarden tells whether a process is not a worker but the supervisor's warden.
+func isWarden(pid int) bool {
+	args, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	return strings.HasPrefix(string(args), "supervisor-warden")
 }
 
 // eventually polls until ok says yes.

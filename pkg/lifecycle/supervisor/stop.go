@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/curfew-platform/curfew/pkg/lifecycle"
@@ -41,7 +42,7 @@ func (s *Supervisor) lifecycleParts() []lifecycle.Part {
 // equip gets what all children share.
 func (s *Supervisor) equip() {
 	spawner := newSpawner()
-	post, dismiss := warden.Hold(s.spec.Log)
+	post, dismiss := warden.Hold(s.spec.Log, environment(os.Environ()))
 	release := []func(){spawner.close, dismiss}
 	if stop, err := reaper.Hold(s.spec.Log); err == nil {
 		release = append(release, stop)

@@ -21,6 +21,7 @@ const (
 // are safe for concurrent use.
 type Post struct {
 	log   *slog.Logger
+	env   []string
 	quit  chan struct{}
 	ended chan struct{} // no warden is there any more
 
@@ -38,15 +39,15 @@ var shared struct {
 }
 
 // Hold returns the post of this process, with its warden, until release is
-// called, once. Holders share it; it logs to the log of the first.
-func Hold(log *slog.Logger) (post *Post, release func()) {
+// called, once. Holders share it, with the log and the environment of the first.
+func Hold(log *slog.Logger, env []string) (post *Post, release func()) {
 	if !needed() {
 		return nil, func() {}
 	}
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
 	if shared.users == 0 {
-		shared.post = newPost(log)
+		shared.post = newPost(log, env)
 	}
 	shared.users++
 	return shared.post, sync.OnceFunc(func() {
@@ -59,8 +60,8 @@ func Hold(log *slog.Logger) (post *Post, release func()) {
 	})
 }
 
-func newPost(log *slog.Logger) *Post {
-	p := &Post{log: log, quit: make(chan struct{}), ended: make(chan struct{}), groups: map[int]time.Duration{}}
+func newPost(log *slog.Logger, env []string) *Post {
+	p := &Post{log: log, env: env, quit: make(chan struct{}), ended: make(chan struct{}), groups: map[int]time.Duration{}}
 	warden := p.install()
 	go p.keep(warden)
 	return p
@@ -69,7 +70,7 @@ func newPost(log *slog.Logger) *Post {
 // install starts a warden and tells it what there is. It returns nil if that
 // failed: children have other ways to notice, and a warden is tried again.
 func (p *Post) install() *os.Process {
-	warden, pipe, err := start()
+	warden, pipe, err := start(p.env)
 	if err != nil {
 		p.log.Warn("warden can't be started", "error", err)
 		return nil

@@ -15,7 +15,7 @@ import (
 func hold(t *testing.T) (*Post, *bytes.Buffer, func()) {
 	t.Helper()
 	logs := &bytes.Buffer{}
-	post, release := Hold(slog.New(slog.NewTextHandler(logs, nil)))
+	post, release := Hold(slog.New(slog.NewTextHandler(logs, nil)), os.Environ())
 	t.Cleanup(release)
 	return post, logs, release
 }

@@ -7,4 +7,4 @@ import (
 
 func needed() bool { return false }
 
-func start() (*os.Process, *os.File, error) { return nil, nil, errors.ErrUnsupported }
+func start([]string) (*os.Process, *os.File, error) { return nil, nil, errors.ErrUnsupported }

@@ -33,8 +33,8 @@ func init() {
 // with it, as it does for PID 1.
 func needed() bool { return os.Getpid() != 1 }
 
-// start starts a warden and returns the end of the pipe to write to.
-func start() (*os.Process, *os.File, error) {
+// start starts a warden with an environment and returns the end of the pipe to write to.
+func start(env []string) (*os.Process, *os.File, error) {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return nil, nil, err
@@ -48,7 +48,7 @@ func start() (*os.Process, *os.File, error) {
 	p, err := os.StartProcess("/proc/self/exe", []string{"supervisor-warden"}, &os.ProcAttr{
 		Dir: "/",
 		// Of two variables of one name a Go program sees the first.
-		Env:   append([]string{roleVar + "=1", "GOMAXPROCS=1"}, os.Environ()...),
+		Env:   append([]string{roleVar + "=1", "GOMAXPROCS=1"}, env...),
 		Files: []*os.File{null, null, null, r},
 		Sys: &syscall.SysProcAttr{
 			// Beyond the reach of signals to the parent's group and terminal.
