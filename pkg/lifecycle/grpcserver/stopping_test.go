@@ -42,6 +42,7 @@ func TestAThousandStreamsAreToldOneAfterTheOther(t *testing.T) {
 				wait := f.run(t.Context())
 				const streams = 1000
 				follow(t, f, streams)
+				synctest.Wait() // until all of them listen
 				begin := time.Now()
 				f.g.Shutdown(nil)
 				if err := wait(); err != nil {

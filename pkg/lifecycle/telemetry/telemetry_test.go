@@ -62,7 +62,7 @@ func (k *keeper) find(t *testing.T, phase, part string) tracetest.SpanStub {
 func text(s tracetest.SpanStub, key attribute.Key) string {
 	for _, a := range s.Attributes {
 		if a.Key == key {
-			return a.Value.Emit()
+			return a.Value.String()
 		}
 	}
 	return ""
