@@ -73,7 +73,7 @@ demo: build ## Run the three stories; needs Go only
 
 .PHONY: test
 test: ## Run every test, beside a real PostgreSQL and a real Apache Kafka
-	@tools/require --install cc java mvn redis-server kcat psql pgbench npm
+	@tools/require --install cc java mvn redis-server kcat psql pgbench spin npm
 	@$(MAKE) --no-print-directory build
 	@bin/localenv with postgres,kafka -- $(MAKE) --no-print-directory test-here
 
@@ -101,7 +101,7 @@ test-short: build ## Run the tests that need Go only
 
 .PHONY: soak
 soak: ## Run the fault suites at full size (hours)
-	@tools/require --install cc java mvn redis-server kcat psql pgbench npm
+	@tools/require --install cc java mvn redis-server kcat psql pgbench spin npm
 	@$(MAKE) --no-print-directory build
 	@CURFEW_TEST_SIZE=soak bin/localenv with postgres,kafka -- \
 		$(MAKE) --no-print-directory test-here GO_TEST='go test -p 1 -count=1 -timeout 12h -v'
