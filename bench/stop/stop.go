@@ -43,7 +43,7 @@ func Run(ctx context.Context, s *stand.Stand, pairs int) ([]ratio.Result, []rati
 	if err != nil {
 		return nil, nil, err
 	}
-	return []ratio.Result{path}, []ratio.Budget{
+	return path, []ratio.Budget{
 		{Name: "SIGTERM to exit, idle gRPC service with an idle client and an open health watch", Goal: idleGoal, Samples: least},
 		{Name: "SIGTERM to exit, idle replica of orders: the same, with its pool and its feed", Goal: idleGoal, Samples: orders},
 		{

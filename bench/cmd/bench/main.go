@@ -78,7 +78,7 @@ func (c *cli) run() error {
 			return all(ratios, nil), err
 		},
 		"revoke": func() ([]result, error) { return revocations(ctx, s) },
-		"stop":   func() ([]result, error) { return stops(ctx, s, c.Pairs*4) },
+		"stop":   func() ([]result, error) { return stops(ctx, s, c.Pairs*10) },
 		"workers": func() ([]result, error) {
 			budgets, err := workers.Run(ctx)
 			return all(nil, budgets), err
