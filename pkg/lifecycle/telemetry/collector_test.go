@@ -2,7 +2,6 @@ package telemetry_test
 
 import (
 	"context"
-	"io"
 	"strings"
 	"testing"
 	"time"
@@ -80,12 +79,13 @@ func TestACollectorGetsEverythingBeforeTheProcessEnds(t *testing.T) {
 }
 
 func TestAFrozenCollectorCostsAStopOneSecond(t *testing.T) {
-	g := newGroup(t, lifecycle.WithReportWriter(io.Discard))
+	// More than a second for Close, so that the second is seen to be the limit, also on a busy machine.
+	g := newGroup(t, lifecycle.WithBudget(lifecycle.Close, 10*time.Second, 10*time.Second))
 	add(t, g, lifecycle.Part{Name: "pool", Phase: lifecycle.Close, Stop: takes(20 * time.Millisecond)})
 	exporting(t, g, telemetrytest.Frozen(t))
 	begin := time.Now()
 	r, err := stop(t, g)
-	if took := time.Since(begin); took > 2500*time.Millisecond { // 1 s, and a busy machine
+	if took := time.Since(begin); took > 5*time.Second {
 		t.Errorf("took %v", took)
 	}
 	parts := map[string]lifecycle.PartReport{}
