@@ -208,7 +208,7 @@ func supervised(cmd Command, sub Subcommand, rt *Runtime, stderr io.Writer) int 
 	var shipper *logship.Shipper
 	if len(settings.LogKafkaBrokers) > 0 {
 		var err error
-		if shipper, err = logship.New(settings.LogKafkaBrokers, settings.LogKafkaTopic, stderr); err != nil {
+		if shipper, err = logship.New(settings.LogKafkaBrokers, settings.LogKafkaTopic, stderr, settings.Kafka.Options()...); err != nil {
 			return usage(stderr, cmd.Name, err)
 		}
 		defer shipper.Close()

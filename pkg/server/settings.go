@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net"
 	"time"
+
+	"github.com/curfew-platform/curfew/pkg/server/kafkaconn"
 )
 
 // telemetryOTLP is the value of --telemetry that turns it on.
@@ -39,6 +41,8 @@ type Settings struct {
 	LogLevel        slog.Level `help:"Lowest level that is logged: debug, info, warn or error." default:"info"`
 	LogKafkaBrokers []string   `help:"Brokers to ship log lines to; empty ships nothing." placeholder:"HOST:PORT"`
 	LogKafkaTopic   string     `help:"Topic of the shipped log lines." default:"logs"`
+
+	Kafka kafkaconn.Settings `embed:"" prefix:"kafka-"`
 }
 
 // Validate returns everything that is wrong with the settings.
@@ -56,6 +60,9 @@ func (s *Settings) Validate() error {
 		if err := checkAddress("--health-listen", s.HealthListen); err != nil {
 			errs = append(errs, err)
 		}
+	}
+	if err := s.Kafka.Validate(); err != nil {
+		errs = append(errs, err)
 	}
 	if (s.TLSCert == "") != (s.TLSKey == "") {
 		errs = append(errs, errors.New("--tls-cert and --tls-key go together"))

@@ -81,7 +81,7 @@ func addDeadLetters(rt *server.Runtime, cfg *Config, books *postgres.Books) erro
 	if cfg.DeadLetterTopic == "" {
 		return nil
 	}
-	producer, err := kafka.NewProducer(cfg.KafkaBrokers, cfg.DeadLetterTopic, rt.LocalLog)
+	producer, err := kafka.NewProducer(cfg.KafkaBrokers, cfg.DeadLetterTopic, rt.LocalLog, cfg.Kafka.Options()...)
 	if err != nil {
 		return err
 	}

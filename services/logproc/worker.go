@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"runtime"
 	"strconv"
@@ -61,6 +62,7 @@ func workerEnv(cfg *Config) ([]string, error) {
 		"CURFEW_LOGPROC_LOG_LEVEL":      string(level),
 		workerVariable:                  "1",
 	}
+	maps.Copy(set, cfg.Kafka.Environment("CURFEW_LOGPROC"))
 	var env []string
 	for _, pair := range os.Environ() {
 		name, _, _ := strings.Cut(pair, "=")
@@ -85,7 +87,7 @@ func work(_ context.Context, rt *server.Runtime, cfg *Config, args *workerArgs, 
 	if err != nil {
 		return err
 	}
-	source, err := kafka.NewSource(cfg.KafkaBrokers)
+	source, err := kafka.NewSource(cfg.KafkaBrokers, cfg.Kafka.Options()...)
 	if err != nil {
 		return err
 	}

@@ -44,17 +44,21 @@ type Config struct {
 	Port int
 	// Heap is the most memory of the JVM's heap as in -Xmx; empty means 512m.
 	Heap string
+	// Secure, if not nil, adds a listener that asks for TLS and a password.
+	Secure *Secure
 	// Progress, if not nil, is told about steps that take seconds.
 	Progress func(message string)
 }
 
 // Cluster is a formatted broker folder.
 type Cluster struct {
-	config  Config
-	java    string
-	jars    string
-	log     *os.File
-	process *daemon.Process
+	config Config
+	java   string
+	jars   string
+	// securePort is that of Config.Secure.
+	securePort int
+	log        *os.File
+	process    *daemon.Process
 }
 
 // Prepare fetches the jars, and formats the folder if it is new. It does not
@@ -83,6 +87,11 @@ func Prepare(ctx context.Context, config Config) (*Cluster, error) {
 	controller, err := freeport.Or(ctx, 0)
 	if err != nil {
 		return nil, err
+	}
+	if config.Secure != nil {
+		if c.securePort, err = freeport.Or(ctx, 0); err != nil {
+			return nil, err
+		}
 	}
 	if err := os.MkdirAll(c.config.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the state folder: %w", err)
@@ -178,9 +187,12 @@ func (c *Cluster) format(ctx context.Context) error {
 	var id [16]byte
 	_, _ = rand.Read(id[:]) // Never fails.
 	id[0] &= 0x7f           // A leading dash would be read as an option.
-	cmd := exec.CommandContext(ctx, c.java, "-Xmx256m", "-XX:TieredStopAtLevel=1", "-Dlog4j2.configurationFile="+c.file("log4j2.xml"),
+	args := []string{
+		"-Xmx256m", "-XX:TieredStopAtLevel=1", "-Dlog4j2.configurationFile=" + c.file("log4j2.xml"),
 		"-cp", filepath.Join(c.jars, "*"), "kafka.tools.StorageTool", "format", "--standalone",
-		"-t", base64.RawURLEncoding.EncodeToString(id[:]), "-c", c.file("server.properties"))
+		"-t", base64.RawURLEncoding.EncodeToString(id[:]), "-c", c.file("server.properties"),
+	}
+	cmd := exec.CommandContext(ctx, c.java, append(args, c.config.Secure.scram()...)...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("format the kafka folder: %w\n%s", err, bytes.TrimSpace(out))
 	}
@@ -190,14 +202,19 @@ func (c *Cluster) format(ctx context.Context) error {
 func (c *Cluster) properties(controller int) []byte {
 	quorum := net.JoinHostPort("127.0.0.1", strconv.Itoa(controller))
 	listeners := "PLAINTEXT://" + c.Address() + ",CONTROLLER://" + quorum
-	return []byte(strings.Join([]string{
+	protocols := "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"
+	if c.config.Secure != nil {
+		listeners += ",SASL_SSL://" + c.SecureAddress()
+		protocols += ",SASL_SSL:SASL_SSL"
+	}
+	return []byte(strings.Join(append([]string{
 		"process.roles=broker,controller",
 		"node.id=1",
 		"controller.quorum.bootstrap.servers=" + quorum,
 		"controller.listener.names=CONTROLLER",
 		"listeners=" + listeners,
 		"advertised.listeners=" + listeners,
-		"listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+		"listener.security.protocol.map=" + protocols,
 		"log.dirs=" + c.data(),
 		"offsets.topic.replication.factor=1",
 		"offsets.topic.num.partitions=8",
@@ -209,7 +226,7 @@ func (c *Cluster) properties(controller int) []byte {
 		"group.initial.rebalance.delay.ms=0",
 		// Tests name the partitions they want; a topic made by a typo hides it.
 		"auto.create.topics.enable=false",
-	}, "\n") + "\n")
+	}, c.config.Secure.properties()...), "\n") + "\n")
 }
 
 const logging = `<Configuration status="ERROR"><Appenders><Console name="out" target="SYSTEM_OUT">` +

@@ -51,19 +51,20 @@ type Shipper struct {
 }
 
 // New returns a shipper to a topic. out gets what the shipper itself has to
-// say: lines dropped, broker unreachable. It does not wait for the broker.
-func New(brokers []string, topic string, out io.Writer) (*Shipper, error) {
+// say: lines dropped, broker unreachable. security is how the brokers are
+// reached. It does not wait for the broker.
+func New(brokers []string, topic string, out io.Writer, security ...kgo.Opt) (*Shipper, error) {
 	if len(brokers) == 0 || topic == "" {
 		return nil, errors.New("log shipping needs brokers and a topic")
 	}
-	client, err := kgo.NewClient(
+	client, err := kgo.NewClient(append(security,
 		kgo.SeedBrokers(brokers...),
 		kgo.DefaultProduceTopic(topic),
 		kgo.ProducerLinger(20*time.Millisecond),
 		kgo.RecordDeliveryTimeout(10*time.Second),
 		kgo.MaxBufferedRecords(bufferLines),
 		kgo.AllowAutoTopicCreation(),
-	)
+	)...)
 	if err != nil {
 		return nil, fmt.Errorf("log shipping: %w", err)
 	}

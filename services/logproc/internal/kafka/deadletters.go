@@ -24,13 +24,14 @@ type Producer struct {
 }
 
 // NewProducer returns a producer for a topic, which is made if it is not there.
-func NewProducer(brokers []string, topic string, log *slog.Logger) (*Producer, error) {
-	client, err := kgo.NewClient(
+// security is how the brokers are reached.
+func NewProducer(brokers []string, topic string, log *slog.Logger, security ...kgo.Opt) (*Producer, error) {
+	client, err := kgo.NewClient(append(security,
 		kgo.SeedBrokers(brokers...),
 		kgo.DefaultProduceTopic(topic),
 		kgo.ProducerBatchMaxBytes(maxBatch),
 		kgo.DisableClientMetrics(),
-	)
+	)...)
 	if err != nil {
 		return nil, fmt.Errorf("dead-letter producer: %w", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -18,7 +19,9 @@ import (
 // MemberConfig of a group member.
 type MemberConfig struct {
 	Brokers []string
-	Group   string
+	// Security is how the brokers are reached.
+	Security []kgo.Opt
+	Group    string
 	// InstanceID makes the membership static: a restarted process gets its
 	// partitions back at once, instead of after a session timeout.
 	InstanceID string
@@ -47,7 +50,7 @@ func Join(cfg MemberConfig) (*Member, error) {
 			}
 		}
 	}
-	client, err := kgo.NewClient(
+	client, err := kgo.NewClient(append(slices.Clone(cfg.Security),
 		kgo.SeedBrokers(cfg.Brokers...),
 		kgo.ConsumerGroup(cfg.Group),
 		kgo.InstanceID(cfg.InstanceID),
@@ -62,7 +65,7 @@ func Join(cfg MemberConfig) (*Member, error) {
 		kgo.OnPartitionsLost(keys(cfg.Revoked)),
 		kgo.MetadataMaxAge(topicAge),
 		kgo.DisableClientMetrics(),
-	)
+	)...)
 	if err != nil {
 		return nil, fmt.Errorf("join group: %w", err)
 	}

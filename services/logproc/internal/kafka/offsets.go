@@ -26,8 +26,9 @@ func ValidStart(s string) bool {
 // if the topic does not exist. A group that does not exist is an error where the
 // broker says so: the name may be mistyped. A group without an offset for a partition begins
 // at its log start, and a position outside of the log at its nearest end.
-func Openings(ctx context.Context, brokers []string, topic, start string) ([]ledger.Opening, error) {
-	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.DisableClientMetrics())
+// security is how the brokers are reached.
+func Openings(ctx context.Context, brokers []string, topic, start string, security ...kgo.Opt) ([]ledger.Opening, error) {
+	client, err := kgo.NewClient(append(security, kgo.SeedBrokers(brokers...), kgo.DisableClientMetrics())...)
 	if err != nil {
 		return nil, fmt.Errorf("start offsets: %w", err)
 	}

@@ -34,9 +34,10 @@ type Source struct {
 	admin  *kadm.Client
 }
 
-// NewSource returns a reader of nothing yet.
-func NewSource(brokers []string) (*Source, error) {
-	client, err := kgo.NewClient(
+// NewSource returns a reader of nothing yet. security is how the brokers are
+// reached.
+func NewSource(brokers []string, security ...kgo.Opt) (*Source, error) {
+	client, err := kgo.NewClient(append(security,
 		kgo.SeedBrokers(brokers...),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{}),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
@@ -50,7 +51,7 @@ func NewSource(brokers []string) (*Source, error) {
 		kgo.MaxConcurrentFetches(maxFetches),
 		kgo.MetadataMaxAge(metadataAge),
 		kgo.DisableClientMetrics(),
-	)
+	)...)
 	if err != nil {
 		return nil, fmt.Errorf("kafka client: %w", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -23,15 +24,17 @@ const (
 // for all in-sync replicas, one record failing for good fails the session. It
 // creates the topic if it is missing and refuses a compacted one, where an old
 // event that comes again would replace a newer one.
-func Producers(brokers []string, topic string, partitions int32) func(context.Context) (*kgo.Client, error) {
+//
+// security is how the brokers are reached.
+func Producers(brokers []string, topic string, partitions int32, security ...kgo.Opt) func(context.Context) (*kgo.Client, error) {
 	return func(ctx context.Context) (*kgo.Client, error) {
-		client, err := kgo.NewClient(
+		client, err := kgo.NewClient(append(slices.Clone(security),
 			kgo.SeedBrokers(brokers...),
 			kgo.ClientID("orders-outbox"),
 			kgo.RequiredAcks(kgo.AllISRAcks()),
 			kgo.RecordDeliveryTimeout(deliveryLimit),
 			kgo.ProducerLinger(0),
-		)
+		)...)
 		if err != nil {
 			return nil, err
 		}
