@@ -47,6 +47,9 @@ func (l look) draw(r report) string {
 		}
 		fmt.Fprintf(&sb, "signal %s after %s\n", clean(s.Name), short(s.After))
 	}
+	if r.of != "" {
+		fmt.Fprintf(&sb, "of %s\n", clean(r.of))
+	}
 	if r.cut {
 		sb.WriteString("the end of the report is missing: it was cut off where it was kept\n")
 	}

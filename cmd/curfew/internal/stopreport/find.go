@@ -29,6 +29,24 @@ type report struct {
 
 	raw []byte // one line of JSON
 	cut bool   // its end was missing
+	of  string // the process, if a supervisor wrote the line again or its log says so
+}
+
+// origin is what a line of a log says of the process that wrote it.
+type origin struct {
+	Service string `json:"service"`
+	Child   struct {
+		Name string `json:"name"`
+		Slot int    `json:"slot"`
+		Pid  int    `json:"pid"`
+	} `json:"child"`
+}
+
+func (o origin) String() string {
+	if o.Child.Name == "" {
+		return o.Service
+	}
+	return strings.TrimSpace(fmt.Sprintf("%s child %s/%d (pid %d)", o.Service, o.Child.Name, o.Child.Slot, o.Child.Pid))
 }
 
 // find returns the reports in data, in their order. The error says why there is none.
@@ -125,6 +143,10 @@ func decode(data []byte) (report, error) {
 	}
 	if len(r.Phases) == 0 && !r.cut {
 		return r, errors.New("the report makes no sense: it has no phases")
+	}
+	var from origin
+	if err := json.Unmarshal(raw, &from); err == nil { // else the names mean something else here
+		r.of = from.String()
 	}
 	var line bytes.Buffer
 	if err := json.Compact(&line, raw); err != nil {

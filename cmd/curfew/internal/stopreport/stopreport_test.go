@@ -2,6 +2,7 @@ package stopreport
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -160,6 +161,38 @@ func TestJSONPassesTheReportThrough(t *testing.T) {
 	_, same, _ := draw(t, Flags{JSON: true}, read1(t, "log"))
 	if !strings.Contains(read1(t, "log"), strings.TrimSpace(same)) {
 		t.Error("it is not the line of the log")
+	}
+}
+
+func TestWhatMeansSomethingElseIsNoOrigin(t *testing.T) {
+	line := strings.Replace(read1(t, "clean"), "{", `{"service": 7, "child": "blue", `, 1)
+	if code, out, problems := draw(t, Flags{}, line); code != 0 || strings.Contains(out, "\nof ") {
+		t.Errorf("exit status %d: %s%s", code, problems, out)
+	}
+}
+
+func TestTheTerminationMessageOfAGroupIsDrawn(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "termination-log")
+	g, err := lifecycle.New(lifecycle.WithoutSignals(), lifecycle.WithReportWriter(io.Discard), lifecycle.WithTerminationMessage(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 60 {
+		err := g.Add(lifecycle.Part{
+			Name: fmt.Sprintf("part %d", i), Phase: lifecycle.Drain, Stop: func(context.Context) error { return errors.New(strings.Repeat("full ", 30)) },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	g.Shutdown(nil)
+	if err := g.Run(t.Context()); err == nil {
+		t.Error("no error")
+	}
+	var out bytes.Buffer
+	code := Main(&Flags{File: file}, nil, &out, &out)
+	if code != 0 || !strings.HasPrefix(out.String(), "stop: failed, exit code 1, shutdown\n") || !strings.Contains(out.String(), "part 0: full") {
+		t.Errorf("exit status %d:\n%s", code, out.String())
 	}
 }
 
