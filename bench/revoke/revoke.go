@@ -27,7 +27,7 @@ const (
 func Run(ctx context.Context, s *stand.Stand) ([]ratio.Budget, []Size, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	live, err := real(ctx, s)
+	live, err := service(ctx, s)
 	if err != nil {
 		return nil, nil, err
 	}

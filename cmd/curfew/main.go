@@ -14,6 +14,7 @@ import (
 	"github.com/curfew-platform/curfew/cmd/curfew/internal/broker"
 	"github.com/curfew-platform/curfew/cmd/curfew/internal/dev"
 	"github.com/curfew-platform/curfew/cmd/curfew/internal/guard"
+	"github.com/curfew-platform/curfew/cmd/curfew/internal/revocations"
 	"github.com/curfew-platform/curfew/cmd/curfew/internal/stopreport"
 	"github.com/curfew-platform/curfew/pkg/lifecycle"
 	"github.com/curfew-platform/curfew/pkg/server"
@@ -25,6 +26,8 @@ import (
 type commandLine struct {
 	Dev dev.Flags `cmd:"" help:"Start everything and stay, or run a command in it: curfew dev [flags] [-- CMD...]."`
 	Run struct{}  `cmd:"" help:"Run one process of it: curfew run auth|orders|logproc|broker [flags]."`
+
+	Revocations revocations.Flags `cmd:"" help:"Show who watches the feed of revocations: leases, how fresh each is, the last receipts."`
 
 	StopReport stopreport.Flags `cmd:"" name:"stop-report" help:"Draw how a process stopped, from its log or from kubectl describe pod."`
 }
@@ -47,6 +50,8 @@ func run(args []string) int {
 	switch strings.Fields(parsed.Command())[0] {
 	case "dev":
 		return dev.Main(&line.Dev, command, os.Stdout, os.Stderr)
+	case "revocations":
+		return revocations.Main(&line.Revocations, os.Stdout, os.Stderr)
 	case "stop-report":
 		return stopreport.Main(&line.StopReport, os.Stdin, os.Stdout, os.Stderr)
 	default:

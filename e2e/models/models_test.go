@@ -45,6 +45,7 @@ var broken = []struct{ rule, model, switches string }{ //nolint:gochecknoglobals
 }
 
 func TestEachRuleOfTheFeedHasACounterexampleWhenItIsRemoved(t *testing.T) {
+	t.Parallel()
 	for _, b := range broken {
 		t.Run(b.rule, func(t *testing.T) {
 			t.Parallel()
@@ -56,6 +57,7 @@ func TestEachRuleOfTheFeedHasACounterexampleWhenItIsRemoved(t *testing.T) {
 }
 
 func TestTheModelsOfTheFeedHoldWithAllRules(t *testing.T) {
+	t.Parallel()
 	for _, model := range []struct{ name, switches, pan string }{
 		{"inflight.pml", "", "-E"},
 		{"mint.pml", "", "-E"},

@@ -1,6 +1,9 @@
 package platform
 
 import (
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,5 +61,20 @@ func TestSixteenRefreshesAtOnceGetTheSamePair(t *testing.T) {
 	}
 	if got.Answered != got.Refreshes || got.Pairs != 1 || got.LoggedOut {
 		t.Errorf("%+v", got)
+	}
+}
+
+func TestOperatorsSeeWhoHoldsALease(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), filepath.Join(platform.Bin, "curfew"), "revocations").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for principal, replicas := range map[string]int{"services/auth": 1, "services/orders": len(platform.Orders), "services/logproc": 1} {
+		if n := strings.Count(string(out), principal+" "); n != replicas {
+			t.Errorf("%s is listed %d times, want %d", principal, n, replicas)
+		}
+	}
+	if t.Failed() {
+		t.Log(string(out))
 	}
 }

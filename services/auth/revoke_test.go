@@ -125,7 +125,7 @@ func TestTheFeedRefusesWhatCannotBeAndListsItsReplicas(t *testing.T) {
 	}
 	// Else a revocation that comes later is certified before it is in force.
 	for _, seq := range []int64{1, 1e15} {
-		if _, err := r.revocation.AwaitRevocation(ctx, &revocationv1.AwaitRevocationRequest{Seq: seq}); status.Code(err) != codes.NotFound || status.Reason(err) != "REQUEST_INVALID" {
+		if _, err := r.revocation.AwaitRevocation(ctx, &revocationv1.AwaitRevocationRequest{Seq: seq}); status.Code(err) != codes.NotFound || status.Reason(err) != "SEQ_NOT_REACHED" {
 			t.Errorf("position %d of an empty feed: %v", seq, err)
 		}
 	}
@@ -133,6 +133,21 @@ func TestTheFeedRefusesWhatCannotBeAndListsItsReplicas(t *testing.T) {
 	list, err := r.revocation.ListRevocationReplicas(root, &revocationv1.ListRevocationReplicasRequest{})
 	if err != nil || len(list.GetReplicas()) != 1 || list.GetReplicas()[0].GetPrincipal() != "services/auth" {
 		t.Errorf("replicas = %v, %v", list, err)
+	}
+	if servers := list.GetServers(); len(servers) != 1 || !servers[0].GetAnswering() || servers[0].GetWatchers() != 1 {
+		t.Errorf("servers = %v", servers)
+	}
+	logout, err := r.auth.Logout(ctx, &authv1.LogoutRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.start(t)
+	list, err = r.revocation.ListRevocationReplicas(root, &revocationv1.ListRevocationReplicasRequest{})
+	if err != nil || len(list.GetServers()) != 2 {
+		t.Errorf("servers beside another one = %v, %v", list, err)
+	}
+	if last := list.GetLastReceipts(); len(last) != 1 || last[0].GetSeq() != logout.GetRevocation().GetSeq() || last[0].GetAcked() != 1 {
+		t.Errorf("last receipts = %v, want that of %v", last, logout.GetRevocation())
 	}
 	_, err = r.revocation.ListRevocationReplicas(root, &revocationv1.ListRevocationReplicasRequest{PageToken: "!"})
 	if status.Code(err) != codes.InvalidArgument {

@@ -56,6 +56,7 @@ type barrier struct {
 	waiting map[*waiter]struct{}
 	running bool
 	seen    map[RowKey]sighting
+	last    []Receipt // newest first
 }
 
 func (b *barrier) init() {
@@ -116,13 +117,13 @@ func (e *Engine) Await(ctx context.Context, seq int64) (Receipt, error) {
 	for {
 		left := w.start + e.longest(w, limit) - e.clock.Now().Boot
 		if left <= 0 {
-			return e.finish(w, true), nil
+			return e.finish(w, true, true), nil
 		}
 		t := time.NewTimer(max(left, time.Millisecond))
 		select {
 		case <-w.done:
 			t.Stop()
-			return e.finish(w, false), nil
+			return e.finish(w, false, true), nil
 		case <-t.C:
 		case <-ended:
 			t.Stop()
@@ -132,7 +133,7 @@ func (e *Engine) Await(ctx context.Context, seq int64) (Receipt, error) {
 				ended, cause = detached.Done(), detached.Err
 				continue
 			}
-			e.finish(w, true)
+			e.finish(w, true, false)
 			return Receipt{}, &PendingError{Seq: seq, InForceBy: e.inForceBy(w, limit), Cause: cause()}
 		}
 	}
@@ -167,7 +168,7 @@ func (e *Engine) longest(w *waiter, limit time.Duration) time.Duration {
 
 // finish takes a waiter out and writes its receipt. If its time is over, all
 // that has not passed has lapsed.
-func (e *Engine) finish(w *waiter, over bool) Receipt {
+func (e *Engine) finish(w *waiter, over, complete bool) Receipt {
 	if over && !w.local {
 		acked, lapsed, _ := e.local(w, true)
 		e.barrier.mu.Lock()
@@ -181,7 +182,11 @@ func (e *Engine) finish(w *waiter, over bool) Receipt {
 	for _, r := range w.rows {
 		w.lapsed += r.Watchers
 	}
-	return Receipt{Seq: w.seq, Acked: w.acked, Expired: w.lapsed, Waited: e.clock.Now().Boot - w.start}
+	r := Receipt{Seq: w.seq, Acked: w.acked, Expired: w.lapsed, Waited: e.clock.Now().Boot - w.start}
+	if complete {
+		e.barrier.keep(r)
+	}
+	return r
 }
 
 // local reports whether the own watchers have passed, and counts them if they

@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -57,6 +58,10 @@ func (s *Service) revoke(ctx context.Context, commit func(context.Context) (seq 
 	working, cancel := context.WithTimeout(detached, commitLimit)
 	defer cancel()
 	seq, err := commit(working)
+	if err != nil && working.Err() != nil {
+		// The caller's deadline is not what ended: the database took too long.
+		return Receipt{}, fmt.Errorf("%w: no outcome of the revocation within %v", ErrStoreUnavailable, commitLimit)
+	}
 	if err != nil {
 		return Receipt{}, err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/feed/feedgrpc"
 	"github.com/curfew-platform/curfew/pkg/interceptors/status"
 	"github.com/curfew-platform/curfew/pkg/lifecycle/grpcserver"
+	authv1 "github.com/curfew-platform/curfew/proto/gen/curfew/auth/v1"
 	authzv1 "github.com/curfew-platform/curfew/proto/gen/curfew/authz/v1"
 	revocationv1 "github.com/curfew-platform/curfew/proto/gen/curfew/revocation/v1"
 	"github.com/curfew-platform/curfew/services/auth/internal/account"
@@ -77,7 +78,7 @@ func (s *RevocationServer) AwaitRevocation(ctx context.Context, r *revocationv1.
 		return nil, fail(err)
 	}
 	if !reached {
-		return nil, status.New(codes.NotFound, authzDomain, authzv1.ErrorReason_ERROR_REASON_REQUEST_INVALID,
+		return nil, status.New(codes.NotFound, domain, authv1.ErrorReason_ERROR_REASON_SEQ_NOT_REACHED,
 			"nothing was revoked at this position yet", status.Field("seq", "above the head of the feed"))
 	}
 	receipt, err := s.barrier.Await(ctx, r.GetSeq())

@@ -19,8 +19,9 @@ const (
 	maxPage     = 1000
 )
 
-// ListRevocationReplicas lists the processes that watch this server.
-func (s *Service) ListRevocationReplicas(_ context.Context, r *revocationv1.ListRevocationReplicasRequest) (*revocationv1.ListRevocationReplicasResponse, error) {
+// ListRevocationReplicas lists the processes that watch this server and, on the
+// first page, all servers and the last receipts of this one.
+func (s *Service) ListRevocationReplicas(ctx context.Context, r *revocationv1.ListRevocationReplicasRequest) (*revocationv1.ListRevocationReplicasResponse, error) {
 	size := int(r.GetPageSize())
 	switch {
 	case size < 0:
@@ -53,7 +54,30 @@ func (s *Service) ListRevocationReplicas(_ context.Context, r *revocationv1.List
 		}
 		resp.Replicas = append(resp.Replicas, m)
 	}
-	return resp, nil
+	if r.GetPageToken() != "" {
+		return resp, nil
+	}
+	for _, receipt := range s.engine.Receipts() {
+		resp.LastReceipts = append(resp.LastReceipts, Receipt(receipt))
+	}
+	resp.Servers, err = s.servers(ctx)
+	return resp, err
+}
+
+func (s *Service) servers(ctx context.Context) ([]*revocationv1.Server, error) {
+	rows, own, err := s.engine.Engines(ctx)
+	if err != nil {
+		return nil, status.Error(codes.Unavailable, "the servers of the feed cannot be listed now")
+	}
+	list := make([]*revocationv1.Server, len(rows))
+	for i, row := range rows {
+		list[i] = &revocationv1.Server{
+			Name: row.Replica, Incarnation: row.Incarnation,
+			Watermark: row.Watermark, Watchers: row.Watchers, Lapsed: row.Lapsed,
+			LeaseUntil: timestamppb.New(row.LeaseUntil), Answering: row.RowKey == own,
+		}
+	}
+	return list, nil
 }
 
 // pageKey orders watchers as Engine.Watchers does: no part holds a NUL.

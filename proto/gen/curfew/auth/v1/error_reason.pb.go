@@ -66,7 +66,9 @@ const (
 	// network address for this account, or from this network address.
 	ErrorReason_ERROR_REASON_TOO_MANY_ATTEMPTS ErrorReason = 16
 	// UNAVAILABLE with RetryInfo: more passwords wait to be checked than memory
-	// allows, or the server stood still and lets go what waited meanwhile.
+	// allows, more revocations wait for the head of the feed than it has places,
+	// or the server stood still and lets go what waited meanwhile. Nothing was
+	// done.
 	ErrorReason_ERROR_REASON_BUSY ErrorReason = 17
 	// UNAUTHENTICATED: the assertion is malformed, expired, for somebody else,
 	// signed with an unknown key, or was used before.
@@ -80,6 +82,9 @@ const (
 	// UNAVAILABLE with RetryInfo: the database cannot be reached, and the outcome
 	// is not known. Never a reason to log out.
 	ErrorReason_ERROR_REASON_STORE_UNAVAILABLE ErrorReason = 21
+	// NOT_FOUND: the feed of revocations has not reached this position; nothing
+	// was revoked there yet.
+	ErrorReason_ERROR_REASON_SEQ_NOT_REACHED ErrorReason = 22
 )
 
 // Enum value maps for ErrorReason.
@@ -107,6 +112,7 @@ var (
 		19: "ERROR_REASON_ACCOUNT_CHANGED",
 		20: "ERROR_REASON_REVOCATION_PENDING",
 		21: "ERROR_REASON_STORE_UNAVAILABLE",
+		22: "ERROR_REASON_SEQ_NOT_REACHED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":         0,
@@ -131,6 +137,7 @@ var (
 		"ERROR_REASON_ACCOUNT_CHANGED":     19,
 		"ERROR_REASON_REVOCATION_PENDING":  20,
 		"ERROR_REASON_STORE_UNAVAILABLE":   21,
+		"ERROR_REASON_SEQ_NOT_REACHED":     22,
 	}
 )
 
@@ -165,7 +172,7 @@ var File_curfew_auth_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_curfew_auth_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"!curfew/auth/v1/error_reason.proto\x12\x0ecurfew.auth.v1*\xf9\x05\n" +
+	"!curfew/auth/v1/error_reason.proto\x12\x0ecurfew.auth.v1*\x9b\x06\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18ERROR_REASON_EMAIL_TAKEN\x10\x01\x12$\n" +
@@ -189,7 +196,8 @@ const file_curfew_auth_v1_error_reason_proto_rawDesc = "" +
 	"\x1eERROR_REASON_ASSERTION_INVALID\x10\x12\x12 \n" +
 	"\x1cERROR_REASON_ACCOUNT_CHANGED\x10\x13\x12#\n" +
 	"\x1fERROR_REASON_REVOCATION_PENDING\x10\x14\x12\"\n" +
-	"\x1eERROR_REASON_STORE_UNAVAILABLE\x10\x15BCZAgithub.com/curfew-platform/curfew/proto/gen/curfew/auth/v1;authv1b\x06proto3"
+	"\x1eERROR_REASON_STORE_UNAVAILABLE\x10\x15\x12 \n" +
+	"\x1cERROR_REASON_SEQ_NOT_REACHED\x10\x16BCZAgithub.com/curfew-platform/curfew/proto/gen/curfew/auth/v1;authv1b\x06proto3"
 
 var (
 	file_curfew_auth_v1_error_reason_proto_rawDescOnce sync.Once

@@ -818,7 +818,12 @@ type ListRevocationReplicasResponse struct {
 	// Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	// Head of the feed.
-	HeadSeq       int64 `protobuf:"varint,3,opt,name=head_seq,json=headSeq,proto3" json:"head_seq,omitempty"`
+	HeadSeq int64 `protobuf:"varint,3,opt,name=head_seq,json=headSeq,proto3" json:"head_seq,omitempty"`
+	// Servers of the feed, on the first page only.
+	Servers []*Server `protobuf:"bytes,4,rep,name=servers,proto3" json:"servers,omitempty"`
+	// What the last revoking calls at this server knew when they returned, newest
+	// first, 20 at most; on the first page only.
+	LastReceipts  []*Receipt `protobuf:"bytes,5,rep,name=last_receipts,json=lastReceipts,proto3" json:"last_receipts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -874,6 +879,120 @@ func (x *ListRevocationReplicasResponse) GetHeadSeq() int64 {
 	return 0
 }
 
+func (x *ListRevocationReplicasResponse) GetServers() []*Server {
+	if x != nil {
+		return x.Servers
+	}
+	return nil
+}
+
+func (x *ListRevocationReplicasResponse) GetLastReceipts() []*Receipt {
+	if x != nil {
+		return x.LastReceipts
+	}
+	return nil
+}
+
+// A server of the feed: an auth replica with a row lease.
+type Server struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the process, for people.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Random for every process.
+	Incarnation string `protobuf:"bytes,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	// All watchers with a lease from it have acknowledged up to here.
+	Watermark int64 `protobuf:"varint,3,opt,name=watermark,proto3" json:"watermark,omitempty"`
+	// Number of watchers with a lease from it.
+	Watchers int32 `protobuf:"varint,4,opt,name=watchers,proto3" json:"watchers,omitempty"`
+	// Leases from it that ever ended without the acknowledgement waited for.
+	Lapsed int64 `protobuf:"varint,5,opt,name=lapsed,proto3" json:"lapsed,omitempty"`
+	// End of its row lease, by the clock of the database.
+	LeaseUntil *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=lease_until,json=leaseUntil,proto3" json:"lease_until,omitempty"`
+	// True for the server that answers.
+	Answering     bool `protobuf:"varint,7,opt,name=answering,proto3" json:"answering,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Server) Reset() {
+	*x = Server{}
+	mi := &file_curfew_revocation_v1_revocation_service_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Server) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Server) ProtoMessage() {}
+
+func (x *Server) ProtoReflect() protoreflect.Message {
+	mi := &file_curfew_revocation_v1_revocation_service_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Server.ProtoReflect.Descriptor instead.
+func (*Server) Descriptor() ([]byte, []int) {
+	return file_curfew_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Server) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Server) GetIncarnation() string {
+	if x != nil {
+		return x.Incarnation
+	}
+	return ""
+}
+
+func (x *Server) GetWatermark() int64 {
+	if x != nil {
+		return x.Watermark
+	}
+	return 0
+}
+
+func (x *Server) GetWatchers() int32 {
+	if x != nil {
+		return x.Watchers
+	}
+	return 0
+}
+
+func (x *Server) GetLapsed() int64 {
+	if x != nil {
+		return x.Lapsed
+	}
+	return 0
+}
+
+func (x *Server) GetLeaseUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LeaseUntil
+	}
+	return nil
+}
+
+func (x *Server) GetAnswering() bool {
+	if x != nil {
+		return x.Answering
+	}
+	return false
+}
+
 // A watcher as the server sees it.
 type Replica struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -893,7 +1012,7 @@ type Replica struct {
 
 func (x *Replica) Reset() {
 	*x = Replica{}
-	mi := &file_curfew_revocation_v1_revocation_service_proto_msgTypes[13]
+	mi := &file_curfew_revocation_v1_revocation_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -905,7 +1024,7 @@ func (x *Replica) String() string {
 func (*Replica) ProtoMessage() {}
 
 func (x *Replica) ProtoReflect() protoreflect.Message {
-	mi := &file_curfew_revocation_v1_revocation_service_proto_msgTypes[13]
+	mi := &file_curfew_revocation_v1_revocation_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -918,7 +1037,7 @@ func (x *Replica) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replica.ProtoReflect.Descriptor instead.
 func (*Replica) Descriptor() ([]byte, []int) {
-	return file_curfew_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{13}
+	return file_curfew_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Replica) GetReplicaId() string {
@@ -1017,11 +1136,22 @@ const file_curfew_revocation_v1_revocation_service_proto_rawDesc = "" +
 	"\x1dListRevocationReplicasRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x02 \x01(\tR\tpageToken\"\x9e\x01\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\"\x9a\x02\n" +
 	"\x1eListRevocationReplicasResponse\x129\n" +
 	"\breplicas\x18\x01 \x03(\v2\x1d.curfew.revocation.v1.ReplicaR\breplicas\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x19\n" +
-	"\bhead_seq\x18\x03 \x01(\x03R\aheadSeq\"\xc2\x01\n" +
+	"\bhead_seq\x18\x03 \x01(\x03R\aheadSeq\x126\n" +
+	"\aservers\x18\x04 \x03(\v2\x1c.curfew.revocation.v1.ServerR\aservers\x12B\n" +
+	"\rlast_receipts\x18\x05 \x03(\v2\x1d.curfew.revocation.v1.ReceiptR\flastReceipts\"\xeb\x01\n" +
+	"\x06Server\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
+	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x12\x1c\n" +
+	"\twatermark\x18\x03 \x01(\x03R\twatermark\x12\x1a\n" +
+	"\bwatchers\x18\x04 \x01(\x05R\bwatchers\x12\x16\n" +
+	"\x06lapsed\x18\x05 \x01(\x03R\x06lapsed\x12;\n" +
+	"\vlease_until\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"leaseUntil\x12\x1c\n" +
+	"\tanswering\x18\a \x01(\bR\tanswering\"\xc2\x01\n" +
 	"\aReplica\x12\x1d\n" +
 	"\n" +
 	"replica_id\x18\x01 \x01(\tR\treplicaId\x12 \n" +
@@ -1050,7 +1180,7 @@ func file_curfew_revocation_v1_revocation_service_proto_rawDescGZIP() []byte {
 	return file_curfew_revocation_v1_revocation_service_proto_rawDescData
 }
 
-var file_curfew_revocation_v1_revocation_service_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_curfew_revocation_v1_revocation_service_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_curfew_revocation_v1_revocation_service_proto_goTypes = []any{
 	(*WatchRevocationsRequest)(nil),        // 0: curfew.revocation.v1.WatchRevocationsRequest
 	(*WatchRevocationsResponse)(nil),       // 1: curfew.revocation.v1.WatchRevocationsResponse
@@ -1065,11 +1195,12 @@ var file_curfew_revocation_v1_revocation_service_proto_goTypes = []any{
 	(*AwaitRevocationResponse)(nil),        // 10: curfew.revocation.v1.AwaitRevocationResponse
 	(*ListRevocationReplicasRequest)(nil),  // 11: curfew.revocation.v1.ListRevocationReplicasRequest
 	(*ListRevocationReplicasResponse)(nil), // 12: curfew.revocation.v1.ListRevocationReplicasResponse
-	(*Replica)(nil),                        // 13: curfew.revocation.v1.Replica
-	(*Rule)(nil),                           // 14: curfew.revocation.v1.Rule
-	(*durationpb.Duration)(nil),            // 15: google.protobuf.Duration
-	(*Receipt)(nil),                        // 16: curfew.revocation.v1.Receipt
-	(*timestamppb.Timestamp)(nil),          // 17: google.protobuf.Timestamp
+	(*Server)(nil),                         // 13: curfew.revocation.v1.Server
+	(*Replica)(nil),                        // 14: curfew.revocation.v1.Replica
+	(*Rule)(nil),                           // 15: curfew.revocation.v1.Rule
+	(*durationpb.Duration)(nil),            // 16: google.protobuf.Duration
+	(*Receipt)(nil),                        // 17: curfew.revocation.v1.Receipt
+	(*timestamppb.Timestamp)(nil),          // 18: google.protobuf.Timestamp
 }
 var file_curfew_revocation_v1_revocation_service_proto_depIdxs = []int32{
 	2,  // 0: curfew.revocation.v1.WatchRevocationsRequest.hello:type_name -> curfew.revocation.v1.Hello
@@ -1079,23 +1210,26 @@ var file_curfew_revocation_v1_revocation_service_proto_depIdxs = []int32{
 	6,  // 4: curfew.revocation.v1.WatchRevocationsResponse.events:type_name -> curfew.revocation.v1.Events
 	7,  // 5: curfew.revocation.v1.WatchRevocationsResponse.grant:type_name -> curfew.revocation.v1.Grant
 	8,  // 6: curfew.revocation.v1.WatchRevocationsResponse.move:type_name -> curfew.revocation.v1.Move
-	14, // 7: curfew.revocation.v1.Snapshot.rules:type_name -> curfew.revocation.v1.Rule
-	14, // 8: curfew.revocation.v1.Events.rules:type_name -> curfew.revocation.v1.Rule
-	15, // 9: curfew.revocation.v1.Grant.ttl:type_name -> google.protobuf.Duration
-	16, // 10: curfew.revocation.v1.AwaitRevocationResponse.revocation:type_name -> curfew.revocation.v1.Receipt
-	13, // 11: curfew.revocation.v1.ListRevocationReplicasResponse.replicas:type_name -> curfew.revocation.v1.Replica
-	17, // 12: curfew.revocation.v1.Replica.lease_until:type_name -> google.protobuf.Timestamp
-	0,  // 13: curfew.revocation.v1.RevocationService.WatchRevocations:input_type -> curfew.revocation.v1.WatchRevocationsRequest
-	9,  // 14: curfew.revocation.v1.RevocationService.AwaitRevocation:input_type -> curfew.revocation.v1.AwaitRevocationRequest
-	11, // 15: curfew.revocation.v1.RevocationService.ListRevocationReplicas:input_type -> curfew.revocation.v1.ListRevocationReplicasRequest
-	1,  // 16: curfew.revocation.v1.RevocationService.WatchRevocations:output_type -> curfew.revocation.v1.WatchRevocationsResponse
-	10, // 17: curfew.revocation.v1.RevocationService.AwaitRevocation:output_type -> curfew.revocation.v1.AwaitRevocationResponse
-	12, // 18: curfew.revocation.v1.RevocationService.ListRevocationReplicas:output_type -> curfew.revocation.v1.ListRevocationReplicasResponse
-	16, // [16:19] is the sub-list for method output_type
-	13, // [13:16] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	15, // 7: curfew.revocation.v1.Snapshot.rules:type_name -> curfew.revocation.v1.Rule
+	15, // 8: curfew.revocation.v1.Events.rules:type_name -> curfew.revocation.v1.Rule
+	16, // 9: curfew.revocation.v1.Grant.ttl:type_name -> google.protobuf.Duration
+	17, // 10: curfew.revocation.v1.AwaitRevocationResponse.revocation:type_name -> curfew.revocation.v1.Receipt
+	14, // 11: curfew.revocation.v1.ListRevocationReplicasResponse.replicas:type_name -> curfew.revocation.v1.Replica
+	13, // 12: curfew.revocation.v1.ListRevocationReplicasResponse.servers:type_name -> curfew.revocation.v1.Server
+	17, // 13: curfew.revocation.v1.ListRevocationReplicasResponse.last_receipts:type_name -> curfew.revocation.v1.Receipt
+	18, // 14: curfew.revocation.v1.Server.lease_until:type_name -> google.protobuf.Timestamp
+	18, // 15: curfew.revocation.v1.Replica.lease_until:type_name -> google.protobuf.Timestamp
+	0,  // 16: curfew.revocation.v1.RevocationService.WatchRevocations:input_type -> curfew.revocation.v1.WatchRevocationsRequest
+	9,  // 17: curfew.revocation.v1.RevocationService.AwaitRevocation:input_type -> curfew.revocation.v1.AwaitRevocationRequest
+	11, // 18: curfew.revocation.v1.RevocationService.ListRevocationReplicas:input_type -> curfew.revocation.v1.ListRevocationReplicasRequest
+	1,  // 19: curfew.revocation.v1.RevocationService.WatchRevocations:output_type -> curfew.revocation.v1.WatchRevocationsResponse
+	10, // 20: curfew.revocation.v1.RevocationService.AwaitRevocation:output_type -> curfew.revocation.v1.AwaitRevocationResponse
+	12, // 21: curfew.revocation.v1.RevocationService.ListRevocationReplicas:output_type -> curfew.revocation.v1.ListRevocationReplicasResponse
+	19, // [19:22] is the sub-list for method output_type
+	16, // [16:19] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_curfew_revocation_v1_revocation_service_proto_init() }
@@ -1121,7 +1255,7 @@ func file_curfew_revocation_v1_revocation_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_curfew_revocation_v1_revocation_service_proto_rawDesc), len(file_curfew_revocation_v1_revocation_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   14,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -35,10 +35,13 @@ type RevocationServiceClient interface {
 	// Snapshot, then Events in sequence order, and one Grant for every Renew.
 	WatchRevocations(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[WatchRevocationsRequest, WatchRevocationsResponse], error)
 	// Waits until every replica refuses what was revoked at `seq`, as the
-	// revoking call would have done had its deadline not ended first.
+	// revoking call would have done had its deadline not ended first. A position
+	// that the feed has not reached is NOT_FOUND / SEQ_NOT_REACHED: nothing was
+	// revoked there yet. DEADLINE_EXCEEDED / REVOCATION_PENDING may be repeated.
 	AwaitRevocation(ctx context.Context, in *AwaitRevocationRequest, opts ...grpc.CallOption) (*AwaitRevocationResponse, error)
-	// Lists the replicas that watch this server: who holds a lease, how fresh
-	// each is.
+	// Lists the replicas that watch the server that answers, with who holds a
+	// lease and how fresh each is, and all servers of the feed. Ask each server
+	// for its own replicas.
 	ListRevocationReplicas(ctx context.Context, in *ListRevocationReplicasRequest, opts ...grpc.CallOption) (*ListRevocationReplicasResponse, error)
 }
 
@@ -94,10 +97,13 @@ type RevocationServiceServer interface {
 	// Snapshot, then Events in sequence order, and one Grant for every Renew.
 	WatchRevocations(grpc.BidiStreamingServer[WatchRevocationsRequest, WatchRevocationsResponse]) error
 	// Waits until every replica refuses what was revoked at `seq`, as the
-	// revoking call would have done had its deadline not ended first.
+	// revoking call would have done had its deadline not ended first. A position
+	// that the feed has not reached is NOT_FOUND / SEQ_NOT_REACHED: nothing was
+	// revoked there yet. DEADLINE_EXCEEDED / REVOCATION_PENDING may be repeated.
 	AwaitRevocation(context.Context, *AwaitRevocationRequest) (*AwaitRevocationResponse, error)
-	// Lists the replicas that watch this server: who holds a lease, how fresh
-	// each is.
+	// Lists the replicas that watch the server that answers, with who holds a
+	// lease and how fresh each is, and all servers of the feed. Ask each server
+	// for its own replicas.
 	ListRevocationReplicas(context.Context, *ListRevocationReplicasRequest) (*ListRevocationReplicasResponse, error)
 	mustEmbedUnimplementedRevocationServiceServer()
 }

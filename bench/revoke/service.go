@@ -28,9 +28,9 @@ const (
 	liveGoal = 20 * time.Millisecond
 )
 
-// real revokes sessions at the real service while watchers of this process
+// service revokes sessions at the real service while watchers of this process
 // follow its feed, each over a connection of its own.
-func real(ctx context.Context, s *stand.Stand) (_ []ratio.Budget, err error) {
+func service(ctx context.Context, s *stand.Stand) (_ []ratio.Budget, err error) {
 	auth, err := s.DialAuth()
 	if err != nil {
 		return nil, err

@@ -1,0 +1,143 @@
+package revocations
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/curfew-platform/curfew/pkg/interceptors/creds"
+	revocationv1 "github.com/curfew-platform/curfew/proto/gen/curfew/revocation/v1"
+)
+
+type servers map[string]*grpc.ClientConn
+
+func (f *Flags) connect() (servers, error) {
+	var config *tls.Config
+	if f.AuthTLSCA != "" {
+		pem, err := os.ReadFile(f.AuthTLSCA)
+		if err != nil {
+			return nil, fmt.Errorf("--auth-tls-ca: %w", err)
+		}
+		pool := x509.NewCertPool()
+		if !pool.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("--auth-tls-ca %s: no certificate", f.AuthTLSCA)
+		}
+		config = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}
+	}
+	s := servers{}
+	for address := range strings.SplitSeq(f.AuthAddr, ",") {
+		address = strings.TrimSpace(address)
+		conn, err := creds.Dial(creds.Target{Address: address, TLS: config, Plaintext: f.AuthPlaintext}, nil)
+		if err != nil {
+			s.close()
+			return nil, err
+		}
+		s[address] = conn
+	}
+	return s, nil
+}
+
+func (s servers) close() {
+	for _, conn := range s {
+		_ = conn.Close()
+	}
+}
+
+// view is what all servers together said.
+type view struct {
+	at       time.Time
+	head     int64
+	servers  []*revocationv1.Server
+	replicas []watching
+	receipts []*revocationv1.Receipt
+}
+
+// watching is a replica at the server that it watches.
+type watching struct {
+	*revocationv1.Replica
+
+	server string
+}
+
+// look asks every server. The error names those that did not answer; what the
+// others said is in the view, which is nil if nobody did.
+func (f *Flags) look(ctx context.Context, all servers) (*view, error) {
+	token, err := f.token()
+	if err != nil {
+		return nil, err
+	}
+	ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token)
+	v := &view{at: time.Now()}
+	var errs []error
+	for address, conn := range all {
+		if err := v.ask(ctx, revocationv1.NewRevocationServiceClient(conn)); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %s", address, status.Convert(err).Message()))
+		}
+	}
+	if len(errs) == len(all) {
+		return nil, errors.Join(errs...)
+	}
+	slices.SortFunc(v.replicas, func(a, b watching) int {
+		return cmp.Or(cmp.Compare(a.GetPrincipal(), b.GetPrincipal()), cmp.Compare(a.GetReplicaId(), b.GetReplicaId()), cmp.Compare(a.server, b.server))
+	})
+	slices.SortFunc(v.receipts, func(a, b *revocationv1.Receipt) int { return cmp.Compare(b.GetSeq(), a.GetSeq()) })
+	return v, errors.Join(errs...)
+}
+
+// ask adds all pages of one server.
+func (v *view) ask(ctx context.Context, client revocationv1.RevocationServiceClient) error {
+	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	defer cancel()
+	request := &revocationv1.ListRevocationReplicasRequest{PageSize: 1000}
+	name := ""
+	for {
+		r, err := client.ListRevocationReplicas(ctx, request)
+		if err != nil {
+			return err
+		}
+		if request.GetPageToken() == "" {
+			name = v.first(r)
+		}
+		for _, replica := range r.GetReplicas() {
+			v.replicas = append(v.replicas, watching{replica, name})
+		}
+		if request.PageToken = r.GetNextPageToken(); request.GetPageToken() == "" {
+			return nil
+		}
+	}
+}
+
+// first takes what is on the first page only and returns who answered.
+func (v *view) first(r *revocationv1.ListRevocationReplicasResponse) (name string) {
+	v.head = max(v.head, r.GetHeadSeq())
+	v.receipts = append(v.receipts, r.GetLastReceipts()...)
+	asked := map[string]bool{}
+	for _, s := range v.servers {
+		asked[s.GetIncarnation()] = s.GetAnswering()
+	}
+	for _, s := range r.GetServers() {
+		if s.GetAnswering() {
+			name = label(s)
+		}
+		s.Answering = s.GetAnswering() || asked[s.GetIncarnation()]
+	}
+	v.servers = r.GetServers()
+	return name
+}
+
+// label tells servers of one host apart.
+func label(s *revocationv1.Server) string {
+	const enough = 4
+	return s.GetName() + "/" + s.GetIncarnation()[:min(enough, len(s.GetIncarnation()))]
+}
