@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/curfew-platform/curfew/pkg/lifecycle"
+	relaypart "github.com/curfew-platform/curfew/pkg/lifecycle/kafka"
 	poolpart "github.com/curfew-platform/curfew/pkg/lifecycle/postgres"
 	"github.com/curfew-platform/curfew/pkg/server"
 	"github.com/curfew-platform/curfew/pkg/server/database"
@@ -55,7 +55,7 @@ func (s *services) addCommands(ctx context.Context, rt *server.Runtime, cfg *Con
 	if err != nil {
 		return err
 	}
-	if err := addRelay(rt.Group, relay); err != nil {
+	if err := relaypart.AddRelay(rt.Group, "outbox relay", relay); err != nil {
 		return err
 	}
 	s.changed, s.owed = relay.Wake, worker.Wake
@@ -63,13 +63,6 @@ func (s *services) addCommands(ctx context.Context, rt *server.Runtime, cfg *Con
 		rt.Group.Go(name, func(ctx context.Context) error { return repeat(ctx, rt, name, job) })
 	}
 	return nil
-}
-
-// addRelay runs the relay until calls are drained, and publishes afterwards
-// what the last of them committed.
-func addRelay(g *lifecycle.Group, relay *events.Relay) error {
-	g.Go("outbox relay", relay.Run)
-	return g.Add(lifecycle.Part{Name: "outbox relay flushed", Phase: lifecycle.Commit, Stop: relay.Flush})
 }
 
 // job does one bounded round and says how many rows it took.

@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/curfew-platform/curfew/pkg/lifecycle"
+	relaypart "github.com/curfew-platform/curfew/pkg/lifecycle/kafka"
 	"github.com/curfew-platform/curfew/services/orders/internal/events"
 	"github.com/curfew-platform/curfew/services/orders/internal/ordertest"
 )
@@ -37,7 +38,7 @@ func TestAnEventOfADrainedCallIsPublishedBeforeTheProcessEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := addRelay(group, relay); err != nil {
+	if err := relaypart.AddRelay(group, "outbox relay", relay); err != nil {
 		t.Fatal(err)
 	}
 	call := lifecycle.Part{Name: "call", Phase: lifecycle.Drain, Stop: func(context.Context) error {

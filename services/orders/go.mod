@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	github.com/curfew-platform/curfew/pkg/interceptors v0.0.0
+	github.com/curfew-platform/curfew/pkg/lifecycle/kafka v0.0.0
 	github.com/curfew-platform/curfew/pkg/lifecycle/postgres v0.0.0
 	github.com/curfew-platform/curfew/pkg/server v0.0.0
 	github.com/curfew-platform/curfew/proto v0.0.0

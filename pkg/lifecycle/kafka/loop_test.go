@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -89,10 +90,18 @@ func (b *broker) fill(n int) {
 
 // committed is the number of records below the committed offsets.
 func (b *broker) committed() (sum int64) {
-	for _, c := range b.cluster.GroupInfo("workers").Commits[topic] {
+	for _, c := range b.commits() {
 		sum += c.Offset
 	}
 	return sum
+}
+
+// commits are the offsets of the group, if there has been one.
+func (b *broker) commits() map[int32]kfake.GroupCommit {
+	if info := b.cluster.GroupInfo("workers"); info != nil {
+		return info.Commits[topic]
+	}
+	return nil
 }
 
 func addLoop(t *testing.T, g *lifecycle.Group, client []kgo.Opt, p kafka.Process, opts ...kafka.LoopOption) {

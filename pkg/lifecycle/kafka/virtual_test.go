@@ -173,7 +173,7 @@ func (s *randomStop) run() {
 
 // checkLoop compares what is committed with what the loop has done.
 func (s *randomStop) checkLoop(hurried bool) {
-	for p, c := range s.b.cluster.GroupInfo("workers").Commits[topic] {
+	for p, c := range s.b.commits() {
 		for o := range c.Offset {
 			if !s.done.has(p, o) {
 				s.t.Errorf("offset %d of partition %d is committed, and record %d was not processed", c.Offset, p, o)

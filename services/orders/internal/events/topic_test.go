@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/curfew-platform/curfew/pkg/lifecycle/kafka"
 	ordersv1 "github.com/curfew-platform/curfew/proto/gen/curfew/orders/v1"
 	"github.com/curfew-platform/curfew/services/orders/internal/events"
 	"github.com/curfew-platform/curfew/services/orders/internal/ordertest"
@@ -161,7 +162,7 @@ func trade(t *testing.T, shop *ordertest.Shop, orders int) {
 }
 
 // newRelay is a relay that looks at its outbox all the time.
-func newRelay(t *testing.T, outbox events.Outbox, brokers []string, topic string, options ...func(*events.Config)) *events.Relay {
+func newRelay(t *testing.T, outbox events.Outbox, brokers []string, topic string, options ...func(*events.Config)) *kafka.Relay {
 	t.Helper()
 	cfg := events.Config{
 		Outbox: outbox, Topic: topic, NewProducer: events.Producers(brokers, topic, 4), Poll: 5 * time.Millisecond,
