@@ -32,21 +32,29 @@ type report struct {
 	of  string // the process, if a supervisor wrote the line again or its log says so
 }
 
-// origin is what a line of a log says of the process that wrote it.
+// origin is what a line of a log says of the process that wrote it, the outermost first.
 type origin struct {
 	Service string `json:"service"`
-	Child   struct {
-		Name string `json:"name"`
-		Slot int    `json:"slot"`
-		Pid  int    `json:"pid"`
-	} `json:"child"`
+	Child   *child `json:"child"`
+}
+
+// child is a process below the one that wrote its line again.
+type child struct {
+	Name  string `json:"name"`
+	Slot  int    `json:"slot"`
+	Pid   int    `json:"pid"`
+	Child *child `json:"child"`
 }
 
 func (o origin) String() string {
-	if o.Child.Name == "" {
-		return o.Service
+	var path []string
+	if o.Service != "" {
+		path = append(path, o.Service)
 	}
-	return strings.TrimSpace(fmt.Sprintf("%s child %s/%d (pid %d)", o.Service, o.Child.Name, o.Child.Slot, o.Child.Pid))
+	for c := o.Child; c != nil && c.Name != "" && len(path) < maxDepth; c = c.Child {
+		path = append(path, fmt.Sprintf("child %s/%d (pid %d)", c.Name, c.Slot, c.Pid))
+	}
+	return strings.Join(path, ", ")
 }
 
 // find returns the reports in data, in their order. The error says why there is none.
