@@ -62,6 +62,7 @@ require (
 	github.com/cenkalti/backoff/v5 v5.0.3 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/curfew-platform/curfew/pkg/lifecycle/grpcserver v0.0.0 // indirect
+	github.com/curfew-platform/curfew/pkg/lifecycle/kafka v0.0.0 // indirect
 	github.com/curfew-platform/curfew/pkg/lifecycle/postgres v0.0.0 // indirect
 	github.com/curfew-platform/curfew/pkg/lifecycle/telemetry v0.0.0 // indirect
 	github.com/go-jose/go-jose/v4 v4.1.4 // indirect
