@@ -1,6 +1,6 @@
 // Package otlp sends the traces and metrics of a service to an OpenTelemetry collector, over OTLP/gRPC. Which collector,
 // with which certificates, headers, timeouts, sampling and resource attributes, is said by the standard variables OTEL_*
-// (https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables).
+// (https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables). Worker processes of a service send nothing.
 package otlp
 
 import (
