@@ -21,9 +21,9 @@ RACE_PACKAGES = $(shell go list -f '$(TEST_IMPORTS)' work | grep -v -e '/curfew/
 # Two threads in one synctest bubble can corrupt the race detector, https://go.dev/issue/78156, so these get one.
 BUBBLE_PACKAGES = $(shell go list -f '$(TEST_IMPORTS)' work | grep -v -e '/curfew/e2e' -e '/curfew/bench' | grep testing/synctest | cut -d' ' -f1)
 PLAIN_PACKAGES = $(shell go list work | grep -e '/curfew/e2e' -e '/curfew/bench')
-# What needs Go only: packages whose tests ask for no Kafka of their own, and no black-box suites.
+# What needs Go only: packages whose tests ask for no Kafka and no Redis of their own, and no black-box suites.
 SHORT_PACKAGES = $(shell go list -f '$(TEST_IMPORTS)' work \
-	| grep -v -e 'localenv/kafkatest' -e '/curfew/e2e' -e '/curfew/bench' | cut -d' ' -f1)
+	| grep -v -e 'localenv/kafkatest' -e 'localenv/redis' -e '/curfew/e2e' -e '/curfew/bench' | cut -d' ' -f1)
 GO_TEST = go test -p $(JOBS) -count=1 -timeout 20m
 
 .PHONY: help

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/authz"
+	"github.com/curfew-platform/curfew/pkg/interceptors/identity"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/inflight"
 	"github.com/curfew-platform/curfew/pkg/interceptors/status"
@@ -25,11 +26,16 @@ func revocationLink(source revocation.Source, introspector Introspector) link {
 		does = "checked on every call; running calls and streams are cancelled, streams also when the token expires"
 	}
 	r := &revocationCheck{source: source, introspector: introspector, index: index}
+	r.asking, _ = source.(revocation.Asking)
+	if r.asking != nil {
+		does += "; asks a store each time"
+	}
 	return link{Link: Link{Name: Revocation, Does: does}, before: r.before, after: r.after}
 }
 
 type revocationCheck struct {
 	source       revocation.Source
+	asking       revocation.Asking // source, if it asks; else nil
 	introspector Introspector
 	index        *inflight.Index
 }
@@ -56,9 +62,16 @@ func (r *revocationCheck) before(ctx context.Context, c *call) (context.Context,
 	return c, nil
 }
 
+func (r *revocationCheck) check(ctx context.Context, id *identity.Identity) revocation.Verdict {
+	if r.asking != nil {
+		return r.asking.CheckContext(ctx, id)
+	}
+	return r.source.Check(id)
+}
+
 // admit decides about one call, when it begins and whenever its handler asks.
 func (r *revocationCheck) admit(ctx context.Context, c *call) error {
-	verdict := r.source.Check(c.identity)
+	verdict := r.check(ctx, c.identity)
 	if verdict.Fresh && !verdict.Revoked {
 		return nil
 	}

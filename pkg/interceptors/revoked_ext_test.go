@@ -280,3 +280,29 @@ func (s *registered) Check(*identity.Identity) revocation.Verdict {
 }
 
 func (s *registered) Inflight() *inflight.Index { return &s.index }
+
+// asking is a source with a store that answers when the call does not end first.
+type asking struct{ t *testing.T }
+
+func (a asking) Check(*identity.Identity) revocation.Verdict {
+	a.t.Error("asked without the context of the call")
+	return revocation.Verdict{StaleFor: revocation.Unknown}
+}
+
+func (a asking) CheckContext(ctx context.Context, id *identity.Identity) revocation.Verdict {
+	if _, bounded := ctx.Deadline(); !bounded || id.Subject == "" || interceptors.RequestID(ctx) == "" {
+		a.t.Error("not the context of the call")
+	}
+	return revocation.Verdict{Fresh: true, Revoked: id.Subject == "thief"}
+}
+
+func TestASourceThatAsksAStoreGetsTheContextOfTheCall(t *testing.T) {
+	h := newHarness(t, &shop.Server{Unary: func(ctx context.Context, _ string, _ *dynamicpb.Message) error {
+		return revocation.CommitGuard(ctx)
+	}}, func(c *interceptors.Config) { c.Revocation = asking{t} })
+	if err := h.get(with(t, h.issuer.User(t, "u1", []string{"customer"}))); err != nil {
+		t.Error(err)
+	}
+	err := shop.Call(with(t, h.issuer.User(t, "thief", []string{"customer"})), h.conn, "Get", shop.Message{Name: "users/thief"})
+	want(t, err, codes.Unauthenticated, "TOKEN_REVOKED")
+}

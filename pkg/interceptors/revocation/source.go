@@ -1,6 +1,7 @@
 package revocation
 
 import (
+	"context"
 	"math"
 	"time"
 
@@ -8,12 +9,22 @@ import (
 )
 
 // Source knows which tokens are revoked. Implementations are safe for
-// concurrent use and do no I/O in Check.
+// concurrent use and, unless they are [Asking], do no I/O in Check.
 type Source interface {
 	// Check looks the identity up. The interceptor registers the call in the
 	// in-flight index first and calls Check then, on every call, also when the
 	// verified token came from a cache.
 	Check(id *identity.Identity) Verdict
+}
+
+// Asking is a Source that asks a store on every call. The interceptor then calls
+// CheckContext, which may wait; Check does the same within a bound of the
+// source's own.
+type Asking interface {
+	Source
+	// CheckContext looks the identity up. Where the store gives no answer in
+	// time, nothing is known of this token: neither fresh nor stale, [Unknown].
+	CheckContext(ctx context.Context, id *identity.Identity) Verdict
 }
 
 // Unknown is the StaleFor of a source that never had complete knowledge.

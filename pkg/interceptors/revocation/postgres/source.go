@@ -1,0 +1,116 @@
+// Package postgres is a revocation source that keeps its rules in a table of
+// PostgreSQL and asks it on every call: one statement, one round trip.
+//
+// What it promises: a rule is in force on every replica when its transaction
+// has committed; written in the transaction of the change that revokes, it
+// comes into force with it. What it does not: running calls are not cancelled,
+// and while the primary does not answer nothing is known, so that every method
+// refuses but those that introspect.
+package postgres
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/curfew-platform/curfew/pkg/interceptors/identity"
+	"github.com/curfew-platform/curfew/pkg/interceptors/revocation"
+)
+
+// Schema creates the table, for a migration of the owner of the database. It
+// may run again.
+//
+//go:embed schema.sql
+var Schema string
+
+//go:embed check.sql
+var checkStatement string
+
+//go:embed write.sql
+var writeStatement string
+
+//go:embed forget.sql
+var forgetStatement string
+
+// DB is a pool, a connection or a transaction of pgx.
+type DB interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+// DefaultTimeout bounds one look-up.
+const DefaultTimeout = 250 * time.Millisecond
+
+// Source asks PostgreSQL. Create it with New. Safe for concurrent use if its
+// DB is.
+type Source struct {
+	db      DB
+	log     *slog.Logger
+	timeout time.Duration
+}
+
+var _ revocation.Asking = (*Source)(nil)
+
+// New returns a source that asks db, a pool to the primary. Zero timeout is
+// DefaultTimeout.
+func New(db DB, log *slog.Logger, timeout time.Duration) (*Source, error) {
+	if db == nil || log == nil || timeout < 0 {
+		return nil, errors.New("postgres revocations: a database and a logger are required")
+	}
+	if timeout == 0 {
+		timeout = DefaultTimeout
+	}
+	return &Source{db: db, log: log, timeout: timeout}, nil
+}
+
+// CheckContext implements revocation.Asking.
+func (s *Source) CheckContext(ctx context.Context, id *identity.Identity) revocation.Verdict {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	var standby, revoked bool
+	err := s.db.QueryRow(ctx, checkStatement, id.Issuer, id.TokenID, id.SessionID, id.Subject, id.KeyID, id.Epoch).Scan(&standby, &revoked)
+	if err != nil {
+		s.log.WarnContext(ctx, "postgresql does not tell revocations", slog.String("error", err.Error()))
+		return revocation.Verdict{StaleFor: revocation.Unknown}
+	}
+	// A standby lags: what it does not have may be in force.
+	if standby {
+		return revocation.Verdict{Revoked: revoked, StaleFor: revocation.Unknown}
+	}
+	return revocation.Verdict{Revoked: revoked, Fresh: true}
+}
+
+// Check implements revocation.Source.
+func (s *Source) Check(id *identity.Identity) revocation.Verdict {
+	return s.CheckContext(context.Background(), id)
+}
+
+// Revoke writes rules with db: the transaction of the change that revokes, and
+// then they are in force when it commits, or a pool. An invalid rule is an
+// error, and then nothing is written.
+func Revoke(ctx context.Context, db DB, rules ...revocation.Rule) error {
+	rows, err := rowsOf(rules)
+	if err != nil || len(rows.kinds) == 0 {
+		return err
+	}
+	if _, err := db.Exec(ctx, writeStatement, rows.kinds, rows.issuers, rows.ids, rows.values, rows.ends); err != nil {
+		return fmt.Errorf("postgres revocations: %w", err)
+	}
+	return nil
+}
+
+// Forget removes at most limit rules that no token can be left for, and returns
+// how many it removed. Call it now and then, until it removes fewer than limit.
+func Forget(ctx context.Context, db DB, limit int) (int, error) {
+	tag, err := db.Exec(ctx, forgetStatement, limit)
+	if err != nil {
+		return 0, fmt.Errorf("postgres revocations: forget: %w", err)
+	}
+	return int(tag.RowsAffected()), nil
+}

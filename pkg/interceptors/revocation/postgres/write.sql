@@ -1,0 +1,6 @@
+-- The highest value and the latest end win, in whatever order and however
+-- often a rule comes.
+INSERT INTO curfew_revocations AS r (kind, issuer, id, value, keep_until)
+SELECT * FROM unnest($1::smallint[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[])
+ON CONFLICT (kind, issuer, id) DO UPDATE
+SET value = greatest(r.value, excluded.value), keep_until = greatest(r.keep_until, excluded.keep_until)

@@ -1,0 +1,171 @@
+package redis
+
+import (
+	"context"
+	"crypto/rand"
+	_ "embed"
+	"errors"
+	"fmt"
+	"iter"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/curfew-platform/curfew/pkg/interceptors/identity"
+	"github.com/curfew-platform/curfew/pkg/interceptors/revocation"
+)
+
+// The order of the keys of one look-up.
+const (
+	marker = iota
+	tokens
+	sessions
+	keys
+	epochs
+	blocks
+	issuers
+	lookups
+)
+
+// maxNumber is what a number of Lua holds exactly.
+const maxNumber = 1 << 53
+
+// chunk is how many rules one script writes: Redis serves nobody else
+// meanwhile.
+const chunk = 500
+
+// fillLimit is how long one filling may take.
+const fillLimit = 10 * time.Minute
+
+// keys returns what has to be looked up. A claim that the token does not have
+// is looked up as an id that no rule has.
+func (s *Source) keys(id *identity.Identity) []string {
+	k := make([]string, lookups)
+	k[marker] = s.cfg.Prefix + "filled"
+	k[tokens] = s.key(revocation.KindToken, id.Issuer, id.TokenID)
+	k[sessions] = s.key(revocation.KindSession, id.Issuer, id.SessionID)
+	k[keys] = s.key(revocation.KindKey, id.Issuer, id.KeyID)
+	k[epochs] = s.key(revocation.KindSubjectEpoch, id.Issuer, id.Subject)
+	k[blocks] = s.key(revocation.KindSubjectBlock, id.Issuer, id.Subject)
+	k[issuers] = s.key(revocation.KindIssuer, id.Issuer, "")
+	return k
+}
+
+// key of one target. The length keeps issuer and id apart.
+func (s *Source) key(k revocation.Kind, issuer, id string) string {
+	return s.cfg.Prefix + k.String() + ":" + strconv.Itoa(len(issuer)) + ":" + issuer + ":" + id
+}
+
+func revokes(values []any, id *identity.Identity, now time.Time) bool {
+	if values[tokens] != nil || values[sessions] != nil || values[keys] != nil || values[issuers] != nil {
+		return true
+	}
+	above := func(v any, limit int64) bool {
+		text, ok := v.(string)
+		if !ok {
+			return false
+		}
+		n, err := strconv.ParseInt(text, 10, 64)
+		return err != nil || n > limit // what cannot be read revokes
+	}
+	return above(values[epochs], id.Epoch) || above(values[blocks], now.UnixMilli())
+}
+
+// write stores rules: the highest value and the latest end win, in whatever
+// order and however often a rule comes.
+var write = redis.NewScript(writeScript)
+
+//go:embed write.lua
+var writeScript string
+
+// Revoke stores rules, which are in force when it returns nil. An invalid one
+// is an error, and then nothing is stored.
+func (s *Source) Revoke(ctx context.Context, rules ...revocation.Rule) error {
+	for _, r := range rules {
+		if err := r.Validate(); err != nil {
+			return err
+		}
+		if r.Epoch >= maxNumber {
+			return errors.New("redis revocations: epoch is too large")
+		}
+	}
+	for len(rules) > 0 {
+		n := min(len(rules), chunk)
+		if err := s.store(ctx, rules[:n]); err != nil {
+			return err
+		}
+		rules = rules[n:]
+	}
+	return nil
+}
+
+func (s *Source) store(ctx context.Context, rules []revocation.Rule) error {
+	names, values := make([]string, 0, len(rules)), make([]any, 0, 2*len(rules))
+	for _, r := range rules {
+		value := int64(1)
+		switch r.Kind {
+		case revocation.KindSubjectEpoch:
+			value = r.Epoch
+		case revocation.KindSubjectBlock:
+			value = r.Until.UnixMilli()
+		}
+		names = append(names, s.key(r.Kind, r.Issuer, r.ID))
+		values = append(values, value, max(r.KeepUntil.UnixMilli(), r.Until.UnixMilli()))
+	}
+	if err := write.Run(ctx, s.client, names, values...).Err(); err != nil {
+		return fmt.Errorf("redis revocations: %w", err)
+	}
+	return nil
+}
+
+// Fill writes all rules, from where they are kept durably, and then says that
+// the server has all of them. Call it after the first start and whenever the
+// source is unknown because the server forgot; it may be called at any time,
+// by several processes. all must include every rule whose Revoke has returned
+// when Fill is called.
+func (s *Source) Fill(ctx context.Context, all iter.Seq2[revocation.Rule, error]) error {
+	// Which run is filled is known before the first rule: one that restarts
+	// meanwhile must not be called full.
+	if err := s.look(ctx, s.client); err != nil {
+		return err
+	}
+	filled := s.server.Load()
+	if filled.bad != nil {
+		return filled.bad
+	}
+	// The same for a flush: it also forgets that this filling began.
+	filling := s.cfg.Prefix + "filling:" + rand.Text()
+	if err := s.client.Set(ctx, filling, 1, fillLimit).Err(); err != nil {
+		return fmt.Errorf("redis revocations: fill: %w", err)
+	}
+	part := make([]revocation.Rule, 0, chunk)
+	for r, err := range all {
+		if err != nil {
+			return fmt.Errorf("redis revocations: fill: %w", err)
+		}
+		if part = append(part, r); len(part) == chunk {
+			if err := s.Revoke(ctx, part...); err != nil {
+				return err
+			}
+			part = part[:0]
+		}
+	}
+	if err := s.Revoke(ctx, part...); err != nil {
+		return err
+	}
+	n, err := finish.Run(ctx, s.client, []string{filling, s.cfg.Prefix + "filled"}, filled.run).Int()
+	switch {
+	case err != nil:
+		return fmt.Errorf("redis revocations: fill: %w", err)
+	case n == 0:
+		return errors.New("redis revocations: the server forgot while it was filled: fill again")
+	}
+	return nil
+}
+
+// finish marks the server as filled if it still knows that the filling began.
+var finish = redis.NewScript(finishScript)
+
+//go:embed finish.lua
+var finishScript string
