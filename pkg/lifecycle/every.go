@@ -31,7 +31,7 @@ type ticker struct {
 	name             string
 	interval, jitter time.Duration
 	f                func(context.Context) error
-	failure          atomic.Pointer[string] // of the last call
+	failed           atomic.Bool // the last call has
 }
 
 func (t *ticker) run(ctx context.Context) error {
@@ -62,17 +62,17 @@ func (t *ticker) random() time.Duration {
 func (t *ticker) note(ctx context.Context, err error) {
 	switch {
 	case err == nil:
-		t.failure.Store(nil)
+		t.failed.Store(false)
 	case ctx.Err() == nil:
-		text := err.Error()
-		t.failure.Store(&text)
-		t.g.notes.add(slog.LevelWarn, "periodic work has failed, trying again", slog.String("goroutine", t.name), slog.String("error", text))
+		t.failed.Store(true)
+		t.g.notes.add(slog.LevelWarn, "periodic work has failed, trying again", slog.String("goroutine", t.name), slog.String("error", err.Error()))
 	}
 }
 
+// health keeps the error to the log: who asks for the health may be anybody.
 func (t *ticker) health() Health {
-	if text := t.failure.Load(); text != nil {
-		return Health{Condition: Degraded, Reason: *text}
+	if t.failed.Load() {
+		return Health{Condition: Degraded, Reason: "the last call has failed"}
 	}
 	return Health{}
 }

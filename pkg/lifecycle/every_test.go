@@ -105,7 +105,7 @@ func TestAFailureOfPeriodicWorkIsADegradationUntilACallSucceeds(t *testing.T) {
 		})
 		stop := runGroup(t, g)
 		<-time.After(2500 * time.Millisecond)
-		if s := g.Status(); !s.Ready || s.Reason != "clean-up is degraded: the table is locked" {
+		if s := g.Status(); !s.Ready || s.Reason != "clean-up is degraded: the last call has failed" {
 			t.Errorf("%+v", s)
 		}
 		broken.Store(false)

@@ -3,7 +3,6 @@ package auth
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"google.golang.org/grpc"
@@ -59,7 +58,7 @@ func serve(ctx context.Context, rt *server.Runtime, cfg *Config) error {
 	}
 	gate := stall.New(leaseclock.System(), cfg.stallLimit())
 	rt.Group.Go("stall gate", gate.Run)
-	rt.Group.Go("clean-up", func(ctx context.Context) error { return cleanUp(ctx, rt, core.store) })
+	rt.Group.Every("clean-up", postgres.CleanUpEvery, postgres.CleanUpEvery, func(ctx context.Context) error { return cleanUp(ctx, rt, core.store) })
 	return server.Add(rt, server.API{
 		Settings: &cfg.Settings,
 		Chain:    chain,
@@ -118,27 +117,16 @@ func openFeed(ctx context.Context, rt *server.Runtime, cfg *Config) (*pgxpool.Po
 	return pool, nil
 }
 
-// cleanUp removes expired rows until ctx ends. A failure is logged and tried
-// again: nothing depends on when it happens.
+// cleanUp removes expired rows. Nothing depends on when it happens.
 func cleanUp(ctx context.Context, rt *server.Runtime, store *postgres.Store) error {
-	ticker := time.NewTicker(postgres.CleanUpEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-		}
-		removed, err := store.CleanUp(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil:
-			rt.Log.WarnContext(ctx, "clean-up failed", "error", err)
-		case removed > 0:
-			rt.Log.DebugContext(ctx, "clean-up done", "rows", removed)
-		}
+	removed, err := store.CleanUp(ctx)
+	if err != nil {
+		return fmt.Errorf("clean up: %w", err)
 	}
+	if removed > 0 {
+		rt.Log.DebugContext(ctx, "clean-up done", "rows", removed)
+	}
+	return nil
 }
 
 // registry reads the keys of services; without a file there are none.

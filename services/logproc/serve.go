@@ -53,27 +53,11 @@ func serve(ctx context.Context, rt *server.Runtime, cfg *Config) error {
 	if err != nil {
 		return err
 	}
-	rt.Group.Go("maintenance", func(ctx context.Context) error { return maintain(ctx, rt, books, cfg.RetentionDays) })
+	rt.Group.Every("maintenance", maintainEvery, 0, func(ctx context.Context) error { return books.Maintain(ctx, cfg.RetentionDays) })
 	if err := addDeadLetters(rt, cfg, books); err != nil {
 		return err
 	}
 	return addAPI(rt, cfg, policy, pool, keys, p)
-}
-
-// maintain keeps the partitions of the days.
-func maintain(ctx context.Context, rt *server.Runtime, books *postgres.Books, retentionDays int) error {
-	ticker := time.NewTicker(maintainEvery)
-	defer ticker.Stop()
-	for {
-		if err := books.Maintain(ctx, retentionDays); err != nil && ctx.Err() == nil {
-			rt.LocalLog.WarnContext(ctx, "maintenance has failed, trying again", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-		}
-	}
 }
 
 // addDeadLetters feeds the dead-letter topic.

@@ -68,10 +68,10 @@ func (l *loop) stuck() []string {
 	return l.current.undoneByPartition()
 }
 
-// troubled logs a disturbance and makes the loop degraded until the next commit.
+// troubled logs a disturbance and makes the loop degraded until the next poll or commit that succeeds. The error is for
+// the log only: who asks for the health may be anybody.
 func (l *loop) troubled(what string, err error, attrs ...any) {
-	text := what + ": " + err.Error()
-	l.trouble.Store(&text)
+	l.trouble.Store(&what)
 	l.log.Warn("consumer is disturbed", append(attrs, slog.String("consumer", l.name), slog.String("disturbance", what), slog.Any("error", err))...)
 }
 
