@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -252,6 +253,10 @@ func (l lastLook) Shutdown(ctx context.Context) error {
 }
 
 func TestTheMetricsSayHowLongAStopWouldTakeAndTook(t *testing.T) {
+	doc, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
 	synctest.Test(t, func(t *testing.T) {
 		reader := sdkmetric.NewManualReader()
 		var last map[string]float64
@@ -299,6 +304,11 @@ func TestTheMetricsSayHowLongAStopWouldTakeAndTook(t *testing.T) {
 		} {
 			if got, ok := last[name]; !ok || math.Abs(got-want) > 0.01 {
 				t.Errorf("%s is %v (%v), not %v", name, got, ok, want)
+			}
+		}
+		for key := range last {
+			if name, _, _ := strings.Cut(key, " "); !strings.Contains(string(doc), "//\t"+name+" ") {
+				t.Errorf("%s is not documented", name)
 			}
 		}
 	})
