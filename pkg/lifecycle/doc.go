@@ -18,6 +18,13 @@
 // Time that a phase leaves unused flows to the phases behind it; a floor is never eaten. [New] refuses budgets that
 // cannot hold (P + R + sum of Min > G) with a [*BudgetError] that prints the table.
 //
+// # Start and health
+//
+// All parts together have a deadline to start (WithStartTimeout). A Start that takes long says how far it is by
+// [Progress]; a start that fails or is late stops what had started. While the group runs, each part says how healthy it
+// is, see [Part] and [Condition]; [Group.Status] is what health checks answer with, and is not ready from the first moment
+// of the stop.
+//
 // # The watchdog
 //
 // Every Start and Stop runs in a goroutine of its own. At the deadline of its phase the context of a part ends and its

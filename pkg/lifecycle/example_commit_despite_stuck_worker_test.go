@@ -24,7 +24,12 @@ func Example_commitDespiteAStuckWorker() {
 		fmt.Println(err)
 		return
 	}
-	group.Go("worker", func(context.Context) error { select {} })
+	release := make(chan struct{}) // after the example
+	defer close(release)
+	group.Go("worker", func(context.Context) error {
+		<-release // hangs through the whole stop
+		return nil
+	})
 	if err := group.Add(lifecycle.Part{Name: "offsets", Phase: lifecycle.Commit, Stop: say("commit offsets")}); err != nil {
 		fmt.Println(err)
 		return

@@ -17,6 +17,7 @@ import (
 // An error of f that only says that its context has ended is none.
 func (g *Group) Go(name string, f func(ctx context.Context) error) { g.spawn(name, f, nil) }
 
+// spawn adds a goroutine with a health, which may be nil.
 func (g *Group) spawn(name string, f func(ctx context.Context) error, health func() Health) {
 	t := g.Task(name, f)
 	t.alone = true

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/curfew-platform/curfew/pkg/lifecycle"
+	"github.com/curfew-platform/curfew/pkg/lifecycle/internal/leaktest"
 )
 
 // childEnv makes the test binary run a group of its own instead of the tests.
@@ -24,7 +25,7 @@ func TestMain(m *testing.M) {
 	if role := os.Getenv(childEnv); role != "" {
 		os.Exit(lifecycle.ExitCode(child(role)))
 	}
-	os.Exit(m.Run())
+	os.Exit(leaktest.Main(m))
 }
 
 // child is the process under test. It prints a line for everything that its parent waits for.

@@ -19,6 +19,7 @@ type scenario struct {
 	workers []*actor // goroutines of Group.Go
 	events  []event
 	frozen  bool // nobody reads the report
+	startBy time.Duration
 }
 
 type plan struct {
@@ -28,7 +29,7 @@ type plan struct {
 
 type event struct {
 	at   time.Duration
-	kind string // signal, shutdown, failure, cancel
+	kind string // signal, shutdown, failure, cancel, status
 }
 
 // behaviour of a Start, Stop, Kill or goroutine.
@@ -63,6 +64,7 @@ type actor struct {
 
 type actorLog struct {
 	started            bool // Start returned nil
+	startedAt          time.Time
 	startCalls         int
 	stopCalls          int
 	stopAt, stopUntil  time.Time // Stop was called, and until when its context said
@@ -86,7 +88,7 @@ func span(r *rand.Rand, limit time.Duration) time.Duration {
 }
 
 func newScenario(r *rand.Rand, release <-chan struct{}) *scenario {
-	s := &scenario{frozen: r.IntN(20) == 0}
+	s := &scenario{frozen: r.IntN(20) == 0, startBy: pick(r, time.Minute, time.Second, 50*time.Millisecond+span(r, 8*time.Second))}
 	p := &s.plan
 	p.grace = 8*time.Second + span(r, 30*time.Second)
 	p.preStop = pick(r, 0, 0, span(r, 3*time.Second))
@@ -110,7 +112,7 @@ func newScenario(r *rand.Rand, release <-chan struct{}) *scenario {
 	}
 	at := span(r, 5*time.Second)
 	for range 1 + r.IntN(6) {
-		s.events = append(s.events, event{at: at, kind: pick(r, "signal", "signal", "signal", "signal", "signal", "shutdown", "failure", "cancel")})
+		s.events = append(s.events, event{at: at, kind: pick(r, "signal", "signal", "signal", "signal", "signal", "shutdown", "failure", "cancel", "status", "status")})
 		at += span(r, pick(r, time.Second, 6*time.Second, 15*time.Second))
 	}
 	return s
@@ -201,7 +203,7 @@ func (a *actor) doStart(ctx context.Context) error {
 	err := a.act(ctx, a.start, a.startD)
 	if err == nil {
 		a.mu.Lock()
-		a.log.started = true
+		a.log.started, a.log.startedAt = true, time.Now()
 		a.mu.Unlock()
 	}
 	return err

@@ -31,8 +31,13 @@ type Task struct {
 // Task returns a task that has not started. If f returns an error before it was told to end, or panics, the group stops
 // with that error; a nil error only ends the task. An error of f that only says that its context has ended is none.
 func (g *Group) Task(name string, f func(ctx context.Context) error) *Task {
+	if f == nil {
+		f = func(context.Context) error { return errNoFunction }
+	}
 	return &Task{g: g, name: name, f: f, done: make(chan struct{})}
 }
+
+var errNoFunction = errors.New("there is no function to run")
 
 // Start begins the goroutine; it is the Start of a part, or called by it, once. It never fails.
 func (t *Task) Start(context.Context) error {

@@ -94,8 +94,16 @@ type observed struct {
 	began, ended time.Time
 	running      bool // all had started when the stop began
 	signals      []time.Time
+	statuses     []seen
 	report       lifecycle.Report
 	err          error
+}
+
+// seen is what the group said of itself, and when.
+type seen struct {
+	lifecycle.Status
+
+	at time.Time
 }
 
 // runScenario returns nil if the budgets were refused, rightly.
@@ -108,6 +116,7 @@ func runScenario(t *testing.T, r *rand.Rand) *observed {
 		lifecycle.WithoutSignals(), lifecycle.WithLogger(slog.New(slog.DiscardHandler)), lifecycle.WithReportWriter(io.Discard),
 		lifecycle.WithGrace(s.plan.grace), lifecycle.WithPreStop(s.plan.preStop),
 		lifecycle.WithPropagation(s.plan.propagation), lifecycle.WithReserve(s.plan.reserve),
+		lifecycle.WithStartTimeout(s.startBy),
 	}
 	if s.frozen {
 		opts = append(opts, lifecycle.WithReportWriter(frozenWriter{release}))
@@ -181,8 +190,11 @@ func (o *observed) cause(g *lifecycle.Group, cancel func(), over <-chan struct{}
 			g.Shutdown(errActor)
 		case "cancel":
 			cancel()
+		case "status":
+			o.statuses = append(o.statuses, seen{g.Status(), time.Now()})
 		}
 	}
+	g.Shutdown(nil) // unless one of them has begun the stop
 }
 
 type frozenWriter struct{ release <-chan struct{} }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -16,7 +17,10 @@ import (
 
 	"github.com/curfew-platform/curfew/pkg/lifecycle"
 	"github.com/curfew-platform/curfew/pkg/lifecycle/httpserver"
+	"github.com/curfew-platform/curfew/pkg/lifecycle/internal/leaktest"
 )
+
+func TestMain(m *testing.M) { os.Exit(leaktest.Main(m)) }
 
 // memory is a listener whose connections are pipes, which synctest can see through.
 type memory struct {
