@@ -12,8 +12,8 @@ import (
 // Process does the work of a batch. When it returns nil, all records of the batch are done: what it did with them must
 // be durable by then, since their offsets are committed next. Records that it has produced must be acknowledged.
 //
-// ctx does not end when the stop begins: the batch was admitted. It ends at the deadline of phase lifecycle.Drain, with the
-// cause that the phase had; then Process returns as soon as it can, and what it has marked by [Batch.Done] counts.
+// ctx does not end when the stop begins: the batch was admitted. It ends at the deadline of phase lifecycle.Drain; then
+// Process returns as soon as it can, and what it has marked by [Batch.Done] counts.
 //
 // An error of [Batch.Poison] says that a record can never be processed; see [WithPoison]. Any other error, or a panic,
 // stops the group. Process itself repeats what may succeed later, and waits until it does: meanwhile nothing is polled.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -66,8 +65,7 @@ func AddLoop(g *lifecycle.Group, name string, opts []kgo.Opt, process Process, m
 		return nil, errors.New("kafka: group and process are required")
 	}
 	l := &loop{
-		g: g, name: name, process: process, maxRecords: defaultMaxRecords,
-		log: slog.New(slog.DiscardHandler), ended: make(chan struct{}),
+		name: name, process: process, maxRecords: defaultMaxRecords, log: slog.New(slog.DiscardHandler),
 	}
 	for _, o := range more {
 		o.applyLoop(l)
@@ -100,7 +98,7 @@ func AddLoop(g *lifecycle.Group, name string, opts []kgo.Opt, process Process, m
 func (l *loop) addTo(g *lifecycle.Group, end context.CancelFunc) error {
 	c := newConsumer(l.client)
 	l.intake = c.intake
-	l.work, l.endWork = context.WithCancelCause(context.Background())
+	l.task = g.Task(l.name, l.run)
 	closes := closePart(l.name, l.client)
 	stop := closes.Stop
 	closes.Stop = func(ctx context.Context) error {
@@ -113,7 +111,7 @@ func (l *loop) addTo(g *lifecycle.Group, end context.CancelFunc) error {
 			Remaining: l.uncommitted, Unit: "uncommitted",
 		},
 		lifecycle.Part{
-			Name: l.name, Phase: lifecycle.Drain, Start: l.start, Stop: l.drain, Kill: func() { l.endWork(lifecycle.ErrDeadlineExceeded) },
+			Name: l.name, Phase: lifecycle.Drain, Start: l.task.Start, Stop: l.drain, Kill: l.task.Cancel,
 			Remaining: l.undone, Unit: "in work", Completed: l.total.Load, EstimateDrain: l.estimate, Stuck: l.stuck, Health: l.health,
 		},
 		c.intakePart(l.name),
@@ -122,7 +120,6 @@ func (l *loop) addTo(g *lifecycle.Group, end context.CancelFunc) error {
 
 // loop polls, processes and commits.
 type loop struct {
-	g          *lifecycle.Group
 	name       string
 	client     *kgo.Client
 	process    Process
@@ -130,12 +127,9 @@ type loop struct {
 	maxRecords int
 	log        *slog.Logger
 
-	intake  context.Context //nolint:containedctx // ends with the intake, not with a call
-	work    context.Context //nolint:containedctx // of Process, ends with the time to drain
-	endWork context.CancelCauseFunc
-	life    context.Context //nolint:containedctx // of the client
-	ended   chan struct{}
-	err     error // readable once ended is closed
+	intake context.Context //nolint:containedctx // ends with the intake, not with a call
+	life   context.Context //nolint:containedctx // of the client
+	task   *lifecycle.Task
 
 	total   atomic.Uint64 // records done
 	trouble atomic.Pointer[string]
@@ -146,52 +140,9 @@ type loop struct {
 	perRecord time.Duration // smoothed
 }
 
-func (l *loop) start(context.Context) error {
-	go func() {
-		defer close(l.ended)
-		l.conclude(l.guarded())
-	}()
-	return nil
-}
-
-// conclude says why the loop has ended.
-func (l *loop) conclude(err error) {
-	defer l.endWork(context.Canceled)
-	if err == nil || l.work.Err() != nil && (errors.Is(err, l.work.Err()) || errors.Is(err, context.Cause(l.work))) {
-		return
-	}
-	select {
-	case <-l.g.Stopping():
-		l.err = err
-	default:
-		l.g.Shutdown(fmt.Errorf("consumer %q: %w", l.name, err))
-	}
-}
-
-// guarded turns a panic of Process into an error.
-func (l *loop) guarded() (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = &panicError{value: v, stack: string(debug.Stack())}
-		}
-	}()
-	return l.run()
-}
-
-// panicError is a panic, whose stack the report shows.
-type panicError struct {
-	value any
-	stack string
-}
-
-func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
-
-// Stack returns the stack of the goroutine that panicked.
-func (e *panicError) Stack() string { return e.stack }
-
 // run polls until the intake ends. What a poll returned then is left alone: it is not committed and comes again.
 // Rebalances stay blocked from then on until the last commit is done.
-func (l *loop) run() error {
+func (l *loop) run(ctx context.Context) error {
 	for {
 		fetches := l.client.PollRecords(l.intake, l.maxRecords)
 		if l.over() {
@@ -201,7 +152,7 @@ func (l *loop) run() error {
 			return err
 		}
 		if records := fetches.Records(); len(records) > 0 {
-			if err := l.batch(newProgress(records, &l.total)); err != nil {
+			if err := l.batch(ctx, newProgress(records, &l.total)); err != nil {
 				return err
 			}
 		}
@@ -235,11 +186,11 @@ func (l *loop) disturbed(errs []kgo.FetchError) error {
 }
 
 // batch processes and commits what was polled.
-func (l *loop) batch(p *progress) error {
+func (l *loop) batch(ctx context.Context, p *progress) error {
 	l.mu.Lock()
 	l.current = p
 	l.mu.Unlock()
-	if err := l.through(p); err != nil {
+	if err := l.through(ctx, p); err != nil {
 		return err
 	}
 	l.learn(p)
@@ -247,9 +198,9 @@ func (l *loop) batch(p *progress) error {
 }
 
 // through has the batch processed; poison records are put aside.
-func (l *loop) through(p *progress) error {
+func (l *loop) through(ctx context.Context, p *progress) error {
 	for p.undone() > 0 {
-		err := l.process(l.work, p.rest())
+		err := l.process(ctx, p.rest())
 		if err == nil {
 			p.allDone()
 			return nil
@@ -258,7 +209,7 @@ func (l *loop) through(p *progress) error {
 		if !errors.As(err, &poison) || l.poison == nil {
 			return err
 		}
-		if failed := l.poison(l.work, poison.Record, poison.Err); failed != nil {
+		if failed := l.poison(ctx, poison.Record, poison.Err); failed != nil {
 			return fmt.Errorf("%w; it can't be put aside either: %w", err, failed)
 		}
 		p.done(poison.at)
@@ -266,15 +217,13 @@ func (l *loop) through(p *progress) error {
 	return nil
 }
 
-// drain waits for the batch in work, past the deadline, too: Process has until the part is abandoned to notice it.
+// drain lets the batch in work be finished, and tells its Process at the deadline.
 func (l *loop) drain(ctx context.Context) error {
 	select {
-	case <-l.ended:
+	case <-l.task.Done():
 	case <-ctx.Done():
-		l.endWork(context.Cause(ctx))
-		<-l.ended
 	}
-	return l.err
+	return l.task.Stop(ctx)
 }
 
 func (l *loop) pause() {

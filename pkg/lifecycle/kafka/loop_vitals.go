@@ -10,7 +10,7 @@ import (
 // undone is the number of records in work. When the loop has ended, nothing is: what it did not do comes again.
 func (l *loop) undone() int64 {
 	select {
-	case <-l.ended:
+	case <-l.task.Done():
 		return 0
 	default:
 	}
