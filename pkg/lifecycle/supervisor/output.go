@@ -17,9 +17,13 @@ const (
 	tailBytes = 64 << 10
 	// stackBytes is what is kept of stderr after SIGQUIT for Exit.Stacks.
 	stackBytes = 256 << 10
-	// outputLinger bounds the reading of what is left in the pipes after the
-	// process group has gone: a process that left the group may hold them open.
+	// outputLinger is how long a pipe may be empty and open after the process
+	// group has gone: a process that left the group may hold it.
 	outputLinger = 500 * time.Millisecond
+	// outputStall is how long the log may take for one line then, outputEnd for
+	// all that is left, which is what fits into the pipes.
+	outputStall = time.Second
+	outputEnd   = 5 * time.Second
 	// floodNotice is how often dropped lines are reported.
 	floodNotice = time.Second
 )
@@ -38,7 +42,7 @@ type output struct {
 	captures bool
 
 	readers sync.WaitGroup
-	pipes   []*os.File
+	pipes   []*pipe
 }
 
 func newOutput(log *slog.Logger, child ...any) *output {
@@ -52,13 +56,15 @@ func newOutput(log *slog.Logger, child ...any) *output {
 }
 
 // follow reads a pipe until finish. The output owns the pipe.
-func (o *output) follow(stream string, pipe *os.File) {
-	o.pipes = append(o.pipes, pipe)
+func (o *output) follow(stream string, file *os.File) {
+	p := &pipe{File: file}
+	o.pipes = append(o.pipes, p)
 	o.readers.Go(func() {
-		var r io.Reader = pipe
+		var r io.Reader = p
 		if stream == "stderr" {
-			r = io.TeeReader(pipe, (*stderrTail)(o))
+			r = io.TeeReader(p, (*stderrTail)(o))
 		}
+		defer p.leave()
 		err := splitLines(r, func(line []byte, more bool) { o.line(stream, line, more) })
 		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 			o.log.Warn("child output can't be read", "stream", stream, "error", err)
@@ -69,22 +75,84 @@ func (o *output) follow(stream string, pipe *os.File) {
 // finish reads what is left after the child has gone and closes the pipes. It
 // gives up on a log handler that blocks: the stop must not wait for it.
 func (o *output) finish() {
-	for _, pipe := range o.pipes {
-		_ = pipe.SetReadDeadline(time.Now().Add(outputLinger))
-	}
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
 		o.readers.Wait()
 		o.notice(true)
 	}()
-	select {
-	case <-read:
-	case <-time.After(2 * outputLinger):
+	end := time.After(outputEnd)
+	tick := time.NewTicker(outputLinger / 50)
+	defer tick.Stop()
+	for waiting := true; waiting; {
+		select {
+		case <-read:
+			waiting = false
+		case <-end:
+			waiting = false
+		case <-tick.C:
+			waiting = !o.stalled()
+		}
 	}
-	for _, pipe := range o.pipes {
-		_ = pipe.Close()
+	for _, p := range o.pipes {
+		_ = p.Close()
 	}
+}
+
+// stalled ends the reading of pipes that somebody else holds, and tells whether
+// the log takes nothing.
+func (o *output) stalled() bool {
+	busy, blocked := 0, 0
+	for _, p := range o.pipes {
+		empty, since := p.state()
+		switch {
+		case since.IsZero():
+		case empty && time.Since(since) > outputLinger:
+			_ = p.SetReadDeadline(time.Now())
+		case !empty:
+			busy++
+			if time.Since(since) > outputStall {
+				blocked++
+			}
+		}
+	}
+	return busy > 0 && blocked == busy
+}
+
+// pipe knows whether its reader waits for it, or it waits for its reader.
+type pipe struct {
+	*os.File
+
+	mu    sync.Mutex
+	empty bool // a Read is under way, which returns at once if there is anything
+	since time.Time
+}
+
+// Read notes when it began and when it returned.
+func (p *pipe) Read(b []byte) (int, error) {
+	p.enter(true)
+	n, err := p.File.Read(b)
+	p.enter(false)
+	return n, err
+}
+
+func (p *pipe) enter(empty bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.empty, p.since = empty, time.Now()
+}
+
+// leave notes that nobody reads any more.
+func (p *pipe) leave() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.since = time.Time{}
+}
+
+func (p *pipe) state() (empty bool, since time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.empty, p.since
 }
 
 // capture makes everything that follows on stderr part of the stacks instead

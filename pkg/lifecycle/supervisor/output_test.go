@@ -56,7 +56,9 @@ func TestALongLineIsLoggedInBoundedPieces(t *testing.T) {
 }
 
 func TestAFloodOfOutputIsBoundedAndCountedAndDoesNotStopTheChild(t *testing.T) {
-	s := run(t, role("flood"))
+	spec := role("flood")
+	spec.HelloTimeout = patience
+	s := run(t, spec)
 	if err := s.stop(); err != nil {
 		t.Fatal(err)
 	}

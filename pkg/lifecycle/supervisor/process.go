@@ -83,7 +83,8 @@ func startProcess(s *spawner, post *warden.Post, spec *Spec, id identity) (*proc
 	}
 	p.wire, err = newWire(l.channel)
 	if err == nil {
-		p.conn, err = dial(p.wire, spec.HelloTimeout)
+		// The guard is to be the one who misses a Hello: gRPC gives up later.
+		p.conn, err = dial(p.wire, 2*spec.HelloTimeout+time.Minute)
 	}
 	if err != nil {
 		p.killGroup()

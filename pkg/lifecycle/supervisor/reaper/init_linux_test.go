@@ -119,18 +119,16 @@ func exitsWith(cmd *exec.Cmd, code int) error {
 
 // noZombies waits until this process has no ended child left.
 func noZombies() error {
-	limit := time.After(20 * time.Second)
-	for {
-		left, err := zombies(os.Getpid())
-		if err != nil || len(left) == 0 {
-			return err
-		}
+	limit := time.After(time.Minute)
+	for anyEnded() {
 		select {
 		case <-time.After(20 * time.Millisecond):
 		case <-limit:
-			return fmt.Errorf("%d zombies", len(left))
+			left, err := zombies(os.Getpid())
+			return fmt.Errorf("%d zombies, error %w", len(left), err)
 		}
 	}
+	return nil
 }
 
 func TestAProcOfAnotherNamespaceIsRefused(t *testing.T) {

@@ -102,8 +102,8 @@ func Hold(log *slog.Logger) (release func(), err error) {
 	}), nil
 }
 
-// run sweeps whenever a child may have ended. The returned function ends that
-// after a last sweep.
+// run sweeps whenever a child may have ended. The returned function ends that,
+// and waits for a sweep that is under way.
 func run(log *slog.Logger) (stop func()) {
 	ended := make(chan os.Signal, 1)
 	signal.Notify(ended, syscall.SIGCHLD)
@@ -126,7 +126,6 @@ func run(log *slog.Logger) (stop func()) {
 			case <-quit:
 			}
 		}
-		_, _ = sweep()
 	}()
 	return func() {
 		signal.Stop(ended)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"unsafe"
@@ -71,13 +70,21 @@ func anyEnded() bool {
 
 // zombies lists the children of a process that have ended and are not collected.
 func zombies(parent int) ([]int, error) {
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	dir, err := os.Open("/proc")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = dir.Close() }()
+	names, err := dir.Readdirnames(-1)
 	if err != nil {
 		return nil, err
 	}
 	var list []int
-	for _, name := range stats {
-		stat, err := os.ReadFile(name)
+	for _, name := range names {
+		if name[0] < '1' || name[0] > '9' {
+			continue
+		}
+		stat, err := os.ReadFile("/proc/" + name + "/stat")
 		if err != nil {
 			continue // collected meanwhile
 		}
