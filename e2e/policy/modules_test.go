@@ -66,10 +66,21 @@ func TestTheCoreOfLifecycleRequiresNoModule(t *testing.T) {
 	}
 }
 
+// Who checks calls must not download a database driver or an exporter.
+func TestTheInterceptorsRequireNoStoreAndNoTelemetry(t *testing.T) {
+	for _, required := range requireLine.FindAllString(read(t, "pkg/interceptors/go.mod"), -1) {
+		for _, heavy := range []string{"go-redis", "/pgx", "opentelemetry", "franz-go", "grpc-gateway"} {
+			if strings.Contains(required, heavy) {
+				t.Errorf("pkg/interceptors requires %s", strings.TrimSpace(required))
+			}
+		}
+	}
+}
+
 // Who wants one thing must not download the libraries of another.
 func TestALibraryIsRequiredDirectlyOnlyByTheModulesThatUseIt(t *testing.T) {
 	for library, allowed := range map[string][]string{
-		"github.com/redis/go-redis/v9":   {"bench"},
+		"github.com/redis/go-redis/v9":   {"bench", "pkg/interceptors/revocation/redis"},
 		"github.com/alecthomas/kong":     {"pkg/server", "pkg/localenv", "cmd/curfew", "services", "e2e", "bench"},
 		"github.com/tink-crypto/tink-go": {"pkg/server", "services", "cmd/curfew"},
 	} {
