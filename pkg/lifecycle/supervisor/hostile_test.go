@@ -33,7 +33,7 @@ func TestAHostileChildEndsWithAReasonThatNamesWhatItDid(t *testing.T) {
 			reason: ReasonStalled, err: ErrStalled, step: StepQuit,
 		},
 		{role: "old version", reason: ReasonVersion, err: ErrVersion, step: StepKill},
-		{role: "mute", change: func(s *Spec) { s.HelloTimeout = time.Second }, reason: ReasonNoHello, err: ErrNoHello, step: StepQuit},
+		{role: "mute", change: func(s *Spec) { s.HelloTimeout = 1500 * time.Millisecond }, reason: ReasonNoHello, err: ErrNoHello, step: StepQuit},
 		{role: "closer", reason: ReasonChannelClosed, err: ErrChannelClosed, step: StepTerm},
 		{
 			role: "stuck", change: func(s *Spec) { s.ProgressTimeout = 300 * time.Millisecond },
