@@ -50,6 +50,7 @@ func (o *observed) check(t *testing.T) {
 	if !third.IsZero() && o.ended.After(third) && !o.frozen {
 		t.Errorf("ran on for %v after the third signal", o.ended.Sub(third))
 	}
+	o.checkSeen(t)
 	entry, d := o.began, o.began.Add(o.plan.grace-o.plan.preStop-o.plan.reserve)
 	for i, ph := range o.report.Phases {
 		phase := lifecycle.Phase(i + 1)

@@ -95,6 +95,7 @@ type observed struct {
 	running      bool // all had started when the stop began
 	signals      []time.Time
 	statuses     []seen
+	seen         []lifecycle.Report // what the stop was said to have done so far
 	report       lifecycle.Report
 	err          error
 }
@@ -157,6 +158,7 @@ func runScenario(t *testing.T, r *rand.Rand) *observed {
 			o.running = true
 		default:
 		}
+		o.look(g, over)
 	}()
 	go func() {
 		defer close(caused)
