@@ -30,6 +30,7 @@ func all(t *testing.T) []mutation.Mutation {
 }
 
 func TestEveryListedMutationIsCaughtByItsTest(t *testing.T) {
+	t.Parallel()
 	whole := os.Getenv("CURFEW_TEST_SIZE") == "soak"
 	free := make(chan struct{}, max(1, runtime.NumCPU()/2)) // each is a go build and a test
 	for _, m := range all(t) {
@@ -65,6 +66,7 @@ func TestTheTableOfTheDocsIsThatOfTheLists(t *testing.T) {
 }
 
 func TestWhatTheRunnerSays(t *testing.T) {
+	t.Parallel()
 	caught := mutation.Mutation{
 		Breaks: "the sum", Dir: "testdata/sum", Package: "testdata/sum",
 		File: "sum.go", From: "return a + b", To: "return a - b", Test: "TestSum",

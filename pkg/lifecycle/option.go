@@ -29,8 +29,8 @@ type config struct {
 	err error // the first option that made no sense
 }
 
-// refuse keeps the first option that makes no sense.
-func (c *config) refuse(format string, args ...any) {
+// refusef keeps the first option that makes no sense.
+func (c *config) refusef(format string, args ...any) {
 	if c.err == nil {
 		c.err = &UsageError{Err: fmt.Errorf("lifecycle: "+format, args...)}
 	}
@@ -90,7 +90,7 @@ const defaultStartTimeout = time.Minute
 func WithStartTimeout(d time.Duration) Option {
 	return optionFunc(func(c *config) {
 		if d <= 0 || d > maxGrace {
-			c.refuse("the start timeout is %v, it must be more than 0 and at most %v", d, maxGrace)
+			c.refusef("the start timeout is %v, it must be more than 0 and at most %v", d, maxGrace)
 			return
 		}
 		c.startTimeout = d
@@ -101,7 +101,7 @@ func WithStartTimeout(d time.Duration) Option {
 func WithBudget(ph Phase, floor, limit time.Duration) Option {
 	return optionFunc(func(c *config) {
 		if !ph.valid() {
-			c.refuse("budget for a phase that does not exist: %d", int(ph))
+			c.refusef("budget for a phase that does not exist: %d", int(ph))
 			return
 		}
 		c.plan.Budgets[ph-1] = Budget{Min: floor, Max: limit}

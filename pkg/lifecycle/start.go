@@ -144,7 +144,7 @@ func (g *Group) startOne(in *instance) error {
 	in.runStart(time.Now().Add(limit))
 	late := time.NewTimer(limit)
 	defer late.Stop()
-	err := error(nil)
+	var err error
 	select {
 	case <-in.startDone:
 		if err = in.startErr; err == nil {

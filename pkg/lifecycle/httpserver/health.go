@@ -97,10 +97,11 @@ func (p *probe) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !p.reasons {
 		withhold(&s)
 	}
-	code, kind, body := http.StatusOK, "text/plain; charset=utf-8", ""
+	code, kind := http.StatusOK, "text/plain; charset=utf-8"
 	if !p.holds(s) {
 		code = http.StatusServiceUnavailable
 	}
+	var body string
 	if strings.Contains(r.Header.Get("Accept"), "application/json") {
 		data, err := json.Marshal(s)
 		if err != nil {
