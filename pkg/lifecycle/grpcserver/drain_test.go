@@ -73,16 +73,21 @@ func TestADrainIsMeasuredWhileTheServerWorks(t *testing.T) {
 }
 
 func TestAStreamIsNoDrain(t *testing.T) {
-	tr := NewTracker()
-	err := tr.streaming(nil, served{ctx: t.Context()}, &grpc.StreamServerInfo{FullMethod: "/s"}, func(any, grpc.ServerStream) error {
-		if n, d := tr.InFlight(), tr.EstimateDrain(); n != 1 || d != 0 {
-			t.Errorf("%d in flight, %v", n, d)
+	synctest.Test(t, func(t *testing.T) {
+		tr := NewTracker()
+		err := tr.streaming(nil, served{ctx: t.Context()}, &grpc.StreamServerInfo{FullMethod: "/s"}, func(any, grpc.ServerStream) error {
+			for range 3 {
+				time.Sleep(time.Second)
+				if n, d := tr.InFlight(), tr.EstimateDrain(); n != 1 || d != 0 {
+					t.Errorf("%d in flight, %v", n, d)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
 		}
-		return nil
 	})
-	if err != nil {
-		t.Error(err)
-	}
 }
 
 type served struct {
