@@ -9,6 +9,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/curfew-platform/curfew/pkg/localenv/authority"
 	"github.com/curfew-platform/curfew/pkg/localenv/kafka"
 	"github.com/curfew-platform/curfew/pkg/server/kafkaconn"
 )
@@ -20,10 +21,10 @@ const (
 )
 
 // startBroker starts a real Kafka with a listener for TLS and passwords.
-func startBroker(t *testing.T, ca *authority) string {
+func startBroker(t *testing.T, ca *authority.Authority) string {
 	t.Helper()
 	dir := t.TempDir()
-	cert, key := ca.issue(t, dir, "broker")
+	cert, key := ca.Issue(t, dir, "broker")
 	keystore := filepath.Join(dir, "keystore.pem")
 	write(t, keystore, read(t, key)+read(t, cert))
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
@@ -69,8 +70,8 @@ func ping(t *testing.T, client *kgo.Client) error {
 
 func TestARealKafkaIsReachedOverTLSWithAPassword(t *testing.T) {
 	dir := t.TempDir()
-	ca, stranger := newAuthority(t, dir, "ca"), newAuthority(t, dir, "stranger")
-	cert, key := ca.issue(t, dir, "client")
+	ca, stranger := authority.New(t, dir, "ca"), authority.New(t, dir, "stranger")
+	cert, key := ca.Issue(t, dir, "client")
 	secret, mistyped := filepath.Join(dir, "secret"), filepath.Join(dir, "mistyped")
 	write(t, secret, password+"\n")
 	write(t, mistyped, wrong)
@@ -95,7 +96,7 @@ func TestARealKafkaIsReachedOverTLSWithAPassword(t *testing.T) {
 
 // Files are read for every connection: one client that fails with the old ones
 // works with the new ones.
-func filesAreReadAgain(t *testing.T, address string, s kafkaconn.Settings, ca, stranger *authority) {
+func filesAreReadAgain(t *testing.T, address string, s kafkaconn.Settings, ca, stranger *authority.Authority) {
 	t.Helper()
 	dir := t.TempDir()
 	roots, secret := filepath.Join(dir, "roots.pem"), filepath.Join(dir, "secret")

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/curfew-platform/curfew/pkg/localenv/authority"
 	"github.com/curfew-platform/curfew/pkg/server/kafkaconn"
 )
 
@@ -14,9 +15,9 @@ const password = "correct-horse"
 func TestUnsafeOrUnfinishedSettingsAreRefused(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	ca := newAuthority(t, dir, "ca")
-	cert, key := ca.issue(t, dir, "client")
-	_, otherKey := ca.issue(t, dir, "other")
+	ca := authority.New(t, dir, "ca")
+	cert, key := ca.Issue(t, dir, "client")
+	_, otherKey := ca.Issue(t, dir, "other")
 	secret, open, empty := filepath.Join(dir, "secret"), filepath.Join(dir, "open"), filepath.Join(dir, "empty")
 	write(t, secret, password+"\n")
 	write(t, empty, "\n")

@@ -1,4 +1,6 @@
-package kafkaconn_test
+// Package authority signs certificates for tests that need TLS between real
+// programs. They are valid for an hour, for 127.0.0.1.
+package authority
 
 import (
 	"crypto/ecdsa"
@@ -15,17 +17,18 @@ import (
 	"time"
 )
 
-// authority signs certificates for one test.
-type authority struct {
+// Authority signs certificates for one test.
+type Authority struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
-	// File holds its certificate.
+	// File holds its certificate (PEM).
 	File string
 }
 
-func newAuthority(t *testing.T, dir, name string) *authority {
+// New makes an authority; its file is in dir. It fails the test on errors.
+func New(t testing.TB, dir, name string) *Authority {
 	t.Helper()
-	a := &authority{File: filepath.Join(dir, name+".pem")}
+	a := &Authority{File: filepath.Join(dir, name+".pem")}
 	template := &x509.Certificate{
 		Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
@@ -39,8 +42,9 @@ func newAuthority(t *testing.T, dir, name string) *authority {
 	return a
 }
 
-// issue writes a certificate for 127.0.0.1 and its key, and returns their files.
-func (a *authority) issue(t *testing.T, dir, name string) (cert, key string) {
+// Issue writes a certificate for 127.0.0.1, for servers and clients, and its
+// private key (PKCS 8) to dir, and returns their files.
+func (a *Authority) Issue(t testing.TB, dir, name string) (cert, key string) {
 	t.Helper()
 	der, private := sign(t, &x509.Certificate{
 		Subject: pkix.Name{CommonName: name}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, KeyUsage: x509.KeyUsageDigitalSignature,
@@ -57,7 +61,7 @@ func (a *authority) issue(t *testing.T, dir, name string) (cert, key string) {
 }
 
 // sign makes a certificate that by has signed, or its own key without one.
-func sign(t *testing.T, template *x509.Certificate, by *authority) ([]byte, *ecdsa.PrivateKey) {
+func sign(t testing.TB, template *x509.Certificate, by *Authority) ([]byte, *ecdsa.PrivateKey) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -80,18 +84,9 @@ func encode(kind string, der []byte) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
 }
 
-func write(t *testing.T, path, content string) {
+func write(t testing.TB, path, content string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
-}
-
-func read(t *testing.T, path string) string {
-	t.Helper()
-	content, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(content)
 }
