@@ -59,7 +59,11 @@ func TestNoLeaseTwiceInARowTriesAnotherServer(t *testing.T) {
 			t.Fatal("tried another server after one refusal in a row")
 		}
 		s.grant(s.renewal(), 0)
+		start := time.Now()
 		next := r.join(0)
+		if d := time.Since(start); d > ttl/10 {
+			t.Errorf("tried another server only after %s", d)
+		}
 		next.grant(next.renewal(), ttl)
 		if !r.fresh() || !s.ended() {
 			t.Error("not moved to the server that grants")
@@ -79,10 +83,10 @@ func TestASilentServerIsLeftWhileTheLeaseStillRuns(t *testing.T) {
 			}
 		})
 		next := r.join(0)
-		next.grant(next.renewal(), ttl)
 		if !r.fresh() {
-			t.Fatal("the lease ran out")
+			t.Fatal("the lease ran out before another server was asked")
 		}
+		next.grant(next.renewal(), ttl)
 		time.Sleep(ttl / 2)
 		if !r.fresh() {
 			t.Error("not moved")
