@@ -23,7 +23,7 @@ func kills(t *testing.T) int {
 	t.Helper()
 	switch size := os.Getenv("CURFEW_TEST_SIZE"); size {
 	case "", "ci":
-		return 40
+		return 30
 	case "soak":
 		return 1000
 	default:

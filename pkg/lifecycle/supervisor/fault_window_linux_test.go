@@ -26,7 +26,7 @@ func TestNothingOutlivesAParentWhoseChildrenAreStruckInTheSameInstant(t *testing
 		{"a plain program with a descendant that does not notice", "plain forker", syscall.SIGKILL, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			for range kills(t) / 20 {
+			for range kills(t) / 15 {
 				f := start(t, "parent", c.child, 2)
 				children, parent := f.children(), f.cmd.Process.Pid
 				if len(children) != 2 {
@@ -49,7 +49,7 @@ func TestNothingOutlivesAParentWhoseChildrenAreStruckInTheSameInstant(t *testing
 
 func TestNothingOutlivesAParentThatIsKilledAtAnyMomentOfItsStart(t *testing.T) {
 	random := seeded(t)
-	for range kills(t) / 6 {
+	for range kills(t) / 5 {
 		f := launchFamily(t, "parent", "forker", 2)
 		<-time.After(startMoment(random))
 		signalPid(t, f.cmd.Process.Pid, syscall.SIGKILL)

@@ -101,7 +101,7 @@ func work(ctx context.Context, parts ...lifecycle.Part) int {
 // playParent is a supervisor in a process of its own, for tests that kill it.
 func playParent(ctx context.Context) int {
 	g, err := lifecycle.New(lifecycle.WithLogger(slog.New(slog.DiscardHandler)),
-		lifecycle.WithGrace(7*time.Second), lifecycle.WithReserve(time.Second),
+		lifecycle.WithGrace(5*time.Second), lifecycle.WithReserve(time.Second),
 		lifecycle.WithBudget(lifecycle.Commit, 0, time.Second), lifecycle.WithBudget(lifecycle.Leave, 0, time.Second))
 	if err != nil {
 		return fail(err)
