@@ -9,7 +9,8 @@
 //
 //	announce    health turns NOT_SERVING, the listener still serves
 //	intake off  health watches end, the listener closes, clients get GOAWAY
-//	drain       calls in flight are awaited; when there was none for a second, or at the deadline, the rest is cut
+//	drain       long streams are told to end one after the other, see [Stopping]; calls in flight are awaited; when there
+//	            was none for a second, or at the deadline, the rest is cut
 //	leave       handlers that outlived the cut are awaited again, so that nothing they use is closed under them
 //	close       the listener of a server that never came to serve
 //

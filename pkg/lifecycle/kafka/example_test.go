@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -26,7 +25,7 @@ func Example_consumeUntilStopped() {
 	group, err := lifecycle.New(lifecycle.WithReportWriter(nil)) // by default the report goes to standard error
 	if err != nil {
 		fmt.Println(err)
-		os.Exit(lifecycle.ExitCode(err))
+		return
 	}
 	client := []kgo.Opt{
 		kgo.SeedBrokers(broker.ListenAddrs()...),
