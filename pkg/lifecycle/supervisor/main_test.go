@@ -36,7 +36,6 @@ var roles = map[string]func(ctx context.Context) int{
 	"flood":         playFlood,
 	"long line":     playLongLine,
 	"last words":    playLastWords,
-	"init":          playInit,
 	"plain":         playPlain,
 	"plain forker":  playPlainForker,
 	"reporter":      playReporter,

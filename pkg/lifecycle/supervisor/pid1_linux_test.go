@@ -17,6 +17,8 @@ import (
 	"github.com/curfew-platform/curfew/pkg/lifecycle"
 )
 
+func init() { roles["init"] = playInit }
+
 // namespaced makes a command PID 1 of a pid namespace, with mounts of its own.
 func namespaced(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{
