@@ -71,23 +71,28 @@ func TestAttackersWithManyKeysAreHeldInBoundedMemory(t *testing.T) {
 }
 
 func TestCallsAtOnceShareOneBucket(t *testing.T) {
-	for range 100 {
-		l := limiter(t, rate.Limit{PerSecond: 0.001, Burst: 5}, 10)
+	const keys, callers, burst = 3000, 4, 5
+	l := limiter(t, rate.Limit{PerSecond: 0.001, Burst: burst}, 2*keys)
+	now := time.Now()
+	for i := range keys {
+		key := fmt.Sprint(i)
 		var taken atomic.Int32
 		var wg sync.WaitGroup
-		now := time.Now()
-		for range 8 {
+		begin := make(chan struct{})
+		for range callers {
 			wg.Go(func() {
-				for range 3 {
-					if _, ok := l.Take("a", now); ok {
+				<-begin
+				for range burst {
+					if _, ok := l.Take(key, now); ok {
 						taken.Add(1)
 					}
 				}
 			})
 		}
+		close(begin)
 		wg.Wait()
-		if taken.Load() != 5 {
-			t.Fatalf("%d taken of a bucket of 5", taken.Load())
+		if taken.Load() != burst {
+			t.Fatalf("%d taken of a bucket of %d", taken.Load(), burst)
 		}
 	}
 }
