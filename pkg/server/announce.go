@@ -15,6 +15,8 @@ import (
 type addresses struct {
 	GRPC string `json:"grpc"`
 	HTTP string `json:"http,omitempty"`
+	// Health serves /livez and /readyz with reasons.
+	Health string `json:"health,omitempty"`
 }
 
 // announce writes the addresses to a file when the service has started, whole

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -86,5 +88,20 @@ func TestTheCommandLineOfAService(t *testing.T) {
 				t.Errorf("%q is in:\n%s", test.not, out.String())
 			}
 		})
+	}
+}
+
+func TestASignalCancelsACommandThatEndsByItself(t *testing.T) {
+	cmd := command(&config{})
+	cmd.Subcommands[0].Run = func(ctx context.Context, _ *Runtime) error {
+		if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
+			return err
+		}
+		<-ctx.Done()
+		return errors.New("interrupted")
+	}
+	var stdout, stderr bytes.Buffer
+	if code := run(cmd, []string{"worker"}, nil, &stdout, &stderr); code != exitError || stderr.String() != "shop worker: interrupted\n" {
+		t.Errorf("exit status %d: %s", code, stderr.String())
 	}
 }

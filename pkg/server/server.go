@@ -82,16 +82,17 @@ func Add(rt *Runtime, api API) error {
 	if err := grpcserver.Add(rt.Group, "grpc", srv, listener, status, grpcserver.WithTracker(tracker)); err != nil {
 		return err
 	}
+	bound := addresses{GRPC: listener.Addr().String()}
 	if api.Settings.HealthListen != "" {
 		healthListener, err := listen(api.Settings.HealthListen)
 		if err != nil {
 			return err
 		}
+		bound.Health = healthListener.Addr().String()
 		if err := httpserver.AddHealth(rt.Group, "health", healthListener, httpserver.WithReasons()); err != nil {
 			return err
 		}
 	}
-	bound := addresses{GRPC: listener.Addr().String()}
 	if api.Settings.HTTPListen != "" {
 		httpListener, err := listen(api.Settings.HTTPListen)
 		if err != nil {

@@ -18,6 +18,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -254,6 +255,21 @@ func TestHealthSaysServingOnlyWhenTheServiceIsReady(t *testing.T) {
 		for _, c := range step.next {
 			condition.Store(int64(c))
 		}
+	}
+}
+
+func TestHealthHasAListenerWhereReasonsAreTold(t *testing.T) {
+	group, bound := start(t, &Settings{HealthListen: "127.0.0.1:0"}, func() lifecycle.Health {
+		return lifecycle.Health{Condition: lifecycle.Degraded, Reason: "12 s behind"}
+	})
+	<-group.Started()
+	code, body := get(t, http.DefaultClient, http.MethodGet, "http://"+bound().Health+"/readyz?verbose")
+	if code != http.StatusOK || !strings.Contains(body, "[~] dependency degraded: 12 s behind\n") {
+		t.Errorf("%d %s", code, body)
+	}
+	code, body = get(t, http.DefaultClient, http.MethodGet, "http://"+bound().HTTP+"/readyz?verbose")
+	if code != http.StatusOK || strings.Contains(body, "12 s") {
+		t.Errorf("the edge tells strangers: %d %s", code, body)
 	}
 }
 
