@@ -48,6 +48,14 @@ func TestEveryListedMutationIsCaughtByItsTest(t *testing.T) {
 	}
 }
 
+func TestEveryListFitsItsCode(t *testing.T) {
+	for _, m := range all(t) {
+		if err := m.Fits(); err != nil {
+			t.Errorf("%s: [%s]: %v", m.Where(root), m.Breaks, err)
+		}
+	}
+}
+
 func TestTheTableOfTheDocsIsThatOfTheLists(t *testing.T) {
 	page := filepath.Join(root, "docs", "mutations.md")
 	want := mutation.Table(root, all(t))

@@ -64,6 +64,16 @@ func (m *Mutation) verdict(out string, failed error) error {
 	return nil
 }
 
+// Fits returns ErrStale unless the text to be changed is in the code, once.
+func (m *Mutation) Fits() error {
+	code, err := os.ReadFile(filepath.Join(m.Dir, m.File))
+	if err != nil {
+		return fmt.Errorf("mutate: %w", err)
+	}
+	_, err = m.change(string(code))
+	return err
+}
+
 // overlay writes the mutated file and the overlay that puts it in place.
 func (m *Mutation) overlay(scratch string) (string, error) {
 	original, err := filepath.Abs(filepath.Join(m.Dir, m.File))
