@@ -110,12 +110,16 @@ func playInit(ctx context.Context) int {
 			return fail(err)
 		}
 	}
-	g.Go("check", func(context.Context) error {
+	g.Go("check", func(ctx context.Context) error {
 		if e := <-left; e.Code != 43 {
 			blame(fmt.Errorf("lost: %v", e))
 		}
 		blame(onlyLiving())
-		fmt.Println("done")
+		select {
+		case <-g.Started():
+			fmt.Println("done")
+		case <-ctx.Done():
+		}
 		return nil
 	})
 	code := lifecycle.ExitCode(g.Run(ctx))
