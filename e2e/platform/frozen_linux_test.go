@@ -179,6 +179,7 @@ func flood(t *testing.T, broker, topic string) {
 }
 
 func TestAFrozenBrokerHoldsUpNoStop(t *testing.T) {
+	t.Parallel()
 	address, broker := newKafka(t)
 	topic := fmt.Sprintf("frozen-%d", time.Now().UnixNano())
 	createTopic(t, address, topic)
@@ -222,6 +223,7 @@ func TestAFrozenBrokerHoldsUpNoStop(t *testing.T) {
 }
 
 func TestAFrozenDatabaseHoldsUpNoStop(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), readyLimit)
 	defer cancel()
 	cluster, err := postgres.Prepare(ctx, postgres.Config{Dir: t.TempDir()})
