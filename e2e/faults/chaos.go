@@ -172,7 +172,7 @@ func cutOne(ctx context.Context, c *chaos) error {
 }
 
 func cutAll(ctx context.Context, c *chaos) error {
-	links, d := c.Links[c.chance(len(c.Links))], c.upTo(5*time.Second)
+	links, d := c.Links[c.chance(len(c.Links))], 2*time.Second+c.upTo(3*time.Second) // past its lease
 	c.log("a replica is cut off from the feed for %v", d)
 	for _, link := range links {
 		link.Cut()

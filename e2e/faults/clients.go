@@ -127,10 +127,11 @@ func (c *Clients) round(ctx context.Context, session *authv1.LoginResponse) {
 	}
 	pause(ctx, time.Duration(100+rand.IntN(300))*time.Millisecond)
 	c.revoke(ctx, session, h)
-	// The guarantee is about every replica at this moment.
+	// The guarantee is about every replica at this moment, and about one that
+	// stands still when it wakes up: these calls are waited for.
 	var all sync.WaitGroup
 	for _, s := range c.installation.Replicas {
-		all.Go(func() { c.look(using, s, h) })
+		all.Go(func() { c.look(stand.Bearer(ctx, token), s, h) })
 	}
 	pause(ctx, time.Duration(50+rand.IntN(200))*time.Millisecond)
 	stop()
