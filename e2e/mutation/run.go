@@ -26,7 +26,7 @@ var (
 )
 
 // testTime bounds one test on mutated code, which may well hang.
-const testTime = 3 * time.Minute
+const testTime = 90 * time.Second
 
 // Run makes the change and runs the test. The error is nil if the test failed, as
 // it should. Files go to scratch, a folder that the caller removes.
