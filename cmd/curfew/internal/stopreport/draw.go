@@ -60,7 +60,7 @@ func (l look) draw(r report) string {
 	}
 	name = min(name, maxName, l.width-leastBars-outcomeWidth-numberWidth-3)
 	bars := l.width - name - outcomeWidth - numberWidth - 3
-	span := max(time.Duration(r.Budget), time.Duration(r.Used), time.Millisecond)
+	span := max(positive(r.Budget), positive(r.Used), time.Millisecond)
 	for _, row := range rows {
 		span = max(span, row.begin+row.used)
 	}

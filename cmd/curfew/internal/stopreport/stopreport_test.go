@@ -242,6 +242,17 @@ func TestWhatIsNoReportIsAClearError(t *testing.T) {
 	}
 }
 
+func TestABudgetOfCenturiesIsDrawn(t *testing.T) {
+	for _, field := range []string{"budget_ms", "used_ms"} {
+		for _, ms := range []string{"9.2e12", "9223372036854", "-9.2e12"} {
+			line := `{"msg":"stop report","` + field + `":` + ms + `,"phases":[{"phase":"drain","outcome":"clean","budget_ms":` + ms + `,"used_ms":` + ms + `}]}`
+			if code, out, problems := draw(t, Flags{Width: leastWidth}, line); code != 0 || !strings.Contains(out, "|0s") {
+				t.Errorf("%s of %s: exit status %d: %s%s", field, ms, code, problems, out)
+			}
+		}
+	}
+}
+
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) {
