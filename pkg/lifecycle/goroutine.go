@@ -20,13 +20,13 @@ func (g *Group) Go(name string, f func(ctx context.Context) error) { g.spawn(nam
 // spawn adds a goroutine with a health, which may be nil.
 func (g *Group) spawn(name string, f func(ctx context.Context) error, health func() Health) {
 	t := g.Task(name, f)
-	t.alone = true
 	for i := 2; ; i++ {
-		in, err := g.register(Part{Name: t.name, Phase: Drain, Start: t.Start, Stop: t.Stop, Health: health})
+		t.own = newInstance(g, Part{Name: t.name, Phase: Drain, Start: t.Start, Stop: t.Stop, Health: health})
+		start, err := g.register(t.own)
 		switch {
 		case err == nil:
-			if in != nil {
-				in.runStart(time.Now().Add(g.conf.startTimeout))
+			if start {
+				t.own.runStart(time.Now().Add(g.conf.startTimeout))
 			}
 			return
 		case errors.Is(err, ErrStopping):

@@ -84,33 +84,29 @@ func (g *Group) Plan() Plan { return g.conf.plan }
 // When the stop begins, Add returns [ErrStopping] without waiting for a Start that is still running; the stop takes care
 // of that one.
 func (g *Group) Add(p Part) error {
-	in, err := g.register(p)
-	if err != nil || in == nil {
+	in := newInstance(g, p)
+	if start, err := g.register(in); err != nil || !start {
 		return err
 	}
 	return g.startOne(in)
 }
 
-// register puts the part into the group. It returns the instance only if the caller has to start it.
-func (g *Group) register(p Part) (*instance, error) {
-	if err := p.validate(); err != nil {
-		return nil, err
+// register puts the part into the group and reports whether the caller has to start it.
+func (g *Group) register(in *instance) (start bool, err error) {
+	if err := in.part.validate(); err != nil {
+		return false, err
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.state == stopping {
-		return nil, ErrStopping
+		return false, ErrStopping
 	}
-	if g.find(p.Name) != nil {
-		return nil, fmt.Errorf("%w: %q", errNameTaken, p.Name)
+	if g.find(in.part.Name) != nil {
+		return false, fmt.Errorf("%w: %q", errNameTaken, in.part.Name)
 	}
-	in := newInstance(g, p)
 	g.parts = append(g.parts, in)
-	if g.state == idle || p.Start == nil {
-		return nil, nil
-	}
-	in.startBegun = true
-	return in, nil
+	in.startBegun = g.state != idle && in.part.Start != nil
+	return in.startBegun, nil
 }
 
 // Remove stops one part and takes it out of the group. The part gets the time until the deadline of ctx, but no more

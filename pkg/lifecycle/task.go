@@ -16,12 +16,12 @@ import (
 //		Stop: func(ctx context.Context) error { return errors.Join(client.Leave(ctx), feed.Stop(ctx)) },
 //	})
 type Task struct {
-	g     *Group
-	name  string
-	f     func(context.Context) error
-	alone bool          // it is a part of its own, which ends with it
-	done  chan struct{} // closed when f has returned
-	err   error         // for the report; readable once done is closed
+	g    *Group
+	name string
+	f    func(context.Context) error
+	own  *instance     // the part that it is all of and that ends with it, or nil; set before Start
+	done chan struct{} // closed when f has returned
+	err  error         // for the report; readable once done is closed
 
 	mu        sync.Mutex
 	end       context.CancelCauseFunc // set by Start
@@ -66,11 +66,8 @@ func (t *Task) ended(ctx context.Context, err error) error {
 	case ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))):
 		return nil
 	case err == nil:
-		if t.alone {
-			t.g.mu.Lock()
-			in := t.g.find(t.name)
-			t.g.mu.Unlock()
-			t.g.release(in)
+		if t.own != nil {
+			t.g.release(t.own) // not by its name, which another part may have by now
 		}
 		return nil
 	case t.g.begin(cause{text: fmt.Sprintf("goroutine %q: %v", t.name, err), err: fmt.Errorf("goroutine %q: %w", t.name, err)}):
