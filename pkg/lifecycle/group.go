@@ -116,13 +116,20 @@ func (g *Group) register(in *instance) (start bool, err error) {
 // part when its phase comes.
 func (g *Group) Remove(ctx context.Context, name string) error {
 	g.mu.Lock()
-	in, late := g.find(name), g.state == stopping
+	in := g.find(name)
+	g.mu.Unlock()
+	if in == nil && !happened(g.stopping) {
+		return fmt.Errorf("lifecycle: there is no part named %q", name)
+	}
+	return g.remove(ctx, in)
+}
+
+func (g *Group) remove(ctx context.Context, in *instance) error {
+	g.mu.Lock()
+	late := g.state == stopping
 	g.mu.Unlock()
 	if late {
 		return ErrStopping
-	}
-	if in == nil {
-		return fmt.Errorf("lifecycle: there is no part named %q", name)
 	}
 	now := time.Now()
 	end := now.Add(g.conf.plan.Longest(in.part.Phase))
@@ -136,7 +143,7 @@ func (g *Group) Remove(ctx context.Context, name string) error {
 	g.runParts(context.WithoutCancel(ctx), &st, []*instance{in})
 	result := in.result(&st)
 	if result.Outcome != Skipped {
-		g.forecast.removed(name, time.Duration(result.Used))
+		g.forecast.removed(in.part.Name, time.Duration(result.Used))
 	}
 	g.release(in)
 	return result.err

@@ -125,6 +125,10 @@ func (in *instance) diagnosis(now time.Time) Health {
 	x := &in.health
 	silent := x.answered != nil && now.Sub(x.asked) >= silenceTime
 	switch {
+	case in.part.Health == nil:
+		return Health{} // it has started while others were asked
+	case x.asked.IsZero():
+		return Health{Condition: Unready, Reason: "not started"} // likewise
 	case silent, !x.known:
 		return Health{Condition: Unready, Reason: fmt.Sprintf("no answer for %v", now.Sub(x.asked).Round(time.Millisecond))}
 	default:

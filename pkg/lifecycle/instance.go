@@ -18,6 +18,7 @@ type instance struct {
 	part Part
 
 	startBegun bool // guarded by Group.mu: somebody has called runStart, or will
+	givenUp    bool // guarded by Group.mu: Add has returned ErrStartTimeout, so the part counts nowhere but in the stop
 	startDone  chan struct{}
 	startErr   error // readable once startDone is closed
 

@@ -124,7 +124,7 @@ func (g *Group) awaited() string {
 func (g *Group) awaitedLocked() string {
 	var list []string
 	for _, in := range g.parts {
-		if !in.startBegun || in.hasStarted() && !in.failed() {
+		if !in.startBegun || in.givenUp || in.hasStarted() && !in.failed() {
 			continue
 		}
 		in.mu.Lock()
@@ -153,11 +153,19 @@ func (g *Group) startOne(in *instance) error {
 		g.forget(in)
 	case <-late.C:
 		err = in.late()
+		g.giveUp(in)
 		go g.dropLate(in)
 	case <-g.stopping:
 		return ErrStopping
 	}
 	return fmt.Errorf("lifecycle: start of part %q: %w", in.part.Name, err)
+}
+
+// giveUp keeps a part out of the status of the group: whoever added it has been told that it is not in the group.
+func (g *Group) giveUp(in *instance) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	in.givenUp = true
 }
 
 // dropLate takes a part out of the group whose Start came back after Add had given it up: it is stopped, or what it has
@@ -172,7 +180,7 @@ func (g *Group) dropLate(in *instance) {
 		g.forget(in)
 		return
 	}
-	if err := g.Remove(context.Background(), in.part.Name); err != nil {
+	if err := g.remove(context.Background(), in); err != nil {
 		g.notes.add(slog.LevelWarn, "part did not stop after its late start", slog.String("part", in.part.Name), slog.String("error", err.Error()))
 	}
 }

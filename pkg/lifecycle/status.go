@@ -82,6 +82,9 @@ func (g *Group) vitals() (Status, []*instance) {
 	}
 	var parts []*instance
 	for _, in := range g.parts {
+		if in.givenUp {
+			continue
+		}
 		if in.part.Health != nil || in.startBegun && !in.hasStarted() {
 			parts = append(parts, in)
 		}

@@ -45,3 +45,25 @@ func TestAGoroutineThatEndsLateLeavesAnotherOneOfItsNameInTheGroup(t *testing.T)
 		}
 	})
 }
+
+func TestAStartThatComesBackLateLeavesAnotherPartOfItsNameAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGroup(t, lifecycle.WithStartTimeout(time.Second))
+		running(t, g)
+		hung := make(chan struct{})
+		late := lifecycle.Part{Name: "x", Phase: lifecycle.Close, Start: func(context.Context) error { <-hung; return nil }}
+		if err := g.Add(late); !errors.Is(err, lifecycle.ErrStartTimeout) {
+			t.Errorf("got %v", err)
+		}
+		if err := g.Remove(afterSecond(t), "x"); !errors.Is(err, lifecycle.ErrDeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+		stopped := false
+		must(t, g.Add(lifecycle.Part{Name: "x", Phase: lifecycle.Close, Stop: func(context.Context) error { stopped = true; return nil }}))
+		close(hung)
+		<-time.After(time.Minute)
+		if stopped {
+			t.Error("another part of the name was stopped")
+		}
+	})
+}
