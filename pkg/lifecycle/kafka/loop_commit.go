@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -15,6 +16,9 @@ import (
 var lost = []error{
 	kerr.IllegalGeneration, kerr.UnknownMemberID, kerr.RebalanceInProgress, kerr.StaleMemberEpoch, kerr.FencedMemberEpoch,
 }
+
+// lastPause lies between the attempts of the stop, which has less time than the loop.
+const lastPause = 100 * time.Millisecond
 
 // commit commits a batch that is done, however long that takes, but not into the stop: phase lifecycle.Commit has its
 // own time for it.
@@ -47,12 +51,26 @@ func (l *loop) commitLast(ctx context.Context) error {
 	p := l.current
 	l.mu.Unlock()
 	for p != nil && l.uncommitted() > 0 {
-		// The first attempt may be one of the loop, which began to fail long ago.
-		if err := l.commitOnce(ctx, p); err != nil && (ctx.Err() != nil || isLost(err)) {
+		err := l.commitOnce(ctx, p)
+		if err == nil {
+			continue
+		}
+		if isFinal(err) {
 			return err
+		}
+		// The first attempt may be one of the loop, which began to fail long ago.
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(lastPause):
 		}
 	}
 	return nil
+}
+
+// isFinal reports whether no later commit of this member can succeed.
+func isFinal(err error) bool {
+	return isLost(err) || errors.Is(err, kerr.FencedInstanceID) || errors.Is(err, kgo.ErrClientClosed)
 }
 
 // attempt is a commit on its way.

@@ -398,6 +398,42 @@ func TestABatchWhosePartitionsOthersHaveIsGivenUp(t *testing.T) {
 	})
 }
 
+func TestTheCommitOfAStopIsTriedAgainInPeaceAndOnlyWhereItCanSucceed(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer *kerr.Error
+		atMost int64
+	}{
+		"a refusal that may pass":             {kerr.GroupAuthorizationFailed, 200},
+		"another process has the instance id": {kerr.FencedInstanceID, 1},
+		"the group has moved on":              {kerr.IllegalGeneration, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBroker(t)
+				defer b.close()
+				b.fill(20)
+				b.answerCommits(kerr.GroupAuthorizationFailed)
+				var done book
+				g := newGroup(t)
+				addLoop(t, g, b.member(), done.slowly(time.Millisecond))
+				stop := run(t, g)
+				<-time.After(5 * time.Second)
+				b.answerCommits(c.answer)
+				before := b.refused.Load()
+				if _, err := stop(); err == nil || c.atMost == 1 && !errors.Is(err, c.answer) {
+					t.Errorf("the stop says %v", err)
+				}
+				if n := b.refused.Load() - before; n < 1 || n > c.atMost {
+					t.Errorf("%d commits in the stop", n)
+				}
+			})
+		})
+	}
+}
+
+// mostRefused bounds a test whose commits are repeated without a pause: its time would stand still.
+const mostRefused = 1000
+
 // answerCommits lets the broker refuse commits; nil lets them pass.
 func (b *broker) answerCommits(with *kerr.Error) {
 	b.refusal.Store(with)
@@ -405,7 +441,7 @@ func (b *broker) answerCommits(with *kerr.Error) {
 		b.cluster.ControlKey(int16(kmsg.OffsetCommit), func(req kmsg.Request) (kmsg.Response, error, bool) {
 			b.cluster.KeepControl()
 			refusal := b.refusal.Load()
-			if refusal == nil {
+			if refusal == nil || b.refused.Add(1) > mostRefused {
 				return nil, nil, false
 			}
 			commit := req.(*kmsg.OffsetCommitRequest)

@@ -29,6 +29,7 @@ type broker struct {
 
 	refuse  sync.Once
 	refusal atomic.Pointer[kerr.Error]
+	refused atomic.Int64 // commits, at most mostRefused
 }
 
 func newBroker(t *testing.T) *broker {

@@ -26,7 +26,8 @@ type Outbox interface {
 	Release(ctx context.Context) error
 }
 
-// Message is a record that waits in an outbox. The order of messages matters among those with the same topic and key.
+// Message is a record that waits in an outbox. The order of messages matters among those with the same topic and
+// key; a nil key is none, and such messages have no order.
 type Message struct {
 	ID     int64
 	Record *kgo.Record
@@ -47,7 +48,7 @@ const (
 	leaseTTL     = 10 * time.Second
 	leaseRenewal = 3 * time.Second
 	relayBatch   = 200
-	// gather is the pause after a batch that was not full: the first message of a quiet process leaves at once, those of
+	// gather is the pause after a batch that was all there was: the first message of a quiet process leaves at once, those of
 	// a busy one leave together. A batch costs the database and the broker about the same whatever its size.
 	gather = 20 * time.Millisecond
 	// maxBackoff after failures of the broker or the outbox.
@@ -163,7 +164,7 @@ func (r *Relay) flush(ctx context.Context) error {
 	}
 	defer s.close()
 	for {
-		if n, err := s.publish(ctx); err != nil || n == 0 {
+		if n, _, err := s.publish(ctx); err != nil || n == 0 {
 			return err
 		}
 	}

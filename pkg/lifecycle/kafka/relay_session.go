@@ -42,17 +42,17 @@ func (r *Relay) session(ctx context.Context) (worked bool, err error) {
 			}
 			leased = time.Now()
 		}
-		n := 0
+		read, sent := 0, 0
 		if has {
-			if n, err = s.publish(own); err != nil {
+			if read, sent, err = s.publish(own); err != nil {
 				return worked, err
 			}
 		}
 		worked = true
 		switch {
-		case n == 0:
+		case read == 0:
 			r.pause(ctx, r.wake, r.cfg.Poll)
-		case n < relayBatch:
+		case read < relayBatch && sent == read: // else more is known to wait
 			r.pause(ctx, nil, gather)
 		}
 	}
@@ -60,27 +60,25 @@ func (r *Relay) session(ctx context.Context) (worked bool, err error) {
 }
 
 // publish sends one batch and deletes what was acknowledged, also when a record failed: what is sent again is only more
-// work for consumers.
-func (s *relaySession) publish(ctx context.Context) (int, error) {
+// work for consumers. It returns how many messages it read, and how many of them it sent.
+func (s *relaySession) publish(ctx context.Context) (read, sent int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, batchLimit)
 	defer cancel()
 	// A record on the wire does not heed its context: only closing gives it up.
 	defer context.AfterFunc(ctx, s.close)()
 	batch, err := s.outbox.Unpublished(ctx, relayBatch)
-	if err != nil {
-		return 0, err
+	if err != nil || len(batch) == 0 {
+		return 0, 0, err
 	}
+	read = len(batch)
 	batch = firstOfEachKey(batch)
-	if len(batch) == 0 {
-		return 0, nil
-	}
 	acked, failed := s.send(ctx, batch)
 	if len(acked) > 0 {
 		if err := s.outbox.Published(ctx, acked); err != nil {
-			return 0, err
+			return read, 0, err
 		}
 	}
-	return len(acked), failed
+	return read, len(acked), failed
 }
 
 func (s *relaySession) send(ctx context.Context, batch []Message) (acked []int64, failed error) {
@@ -111,17 +109,20 @@ func outlive(ctx context.Context, by time.Duration) (context.Context, context.Ca
 }
 
 // firstOfEachKey leaves later messages of a key to the next batch, so that none can be acknowledged before an earlier one
-// whatever happens to it.
+// whatever happens to it. Messages without a key have no order.
 func firstOfEachKey(batch []Message) []Message {
 	type line struct{ topic, key string }
 	seen := make(map[line]bool, len(batch))
 	kept := batch[:0]
 	for _, m := range batch {
-		at := line{m.Record.Topic, string(m.Record.Key)}
-		if !seen[at] {
+		if m.Record.Key != nil {
+			at := line{m.Record.Topic, string(m.Record.Key)}
+			if seen[at] {
+				continue
+			}
 			seen[at] = true
-			kept = append(kept, m)
 		}
+		kept = append(kept, m)
 	}
 	return kept
 }

@@ -21,8 +21,9 @@ type memory struct {
 	mu      sync.Mutex
 	next    int64
 	waiting []kafka.Message
-	other   bool          // another relay has all leases
-	held    bool          // this one has
+	other   bool // another relay has all leases
+	held    bool // this one has
+	reads   int
 	hang    chan struct{} // if not nil, reads wait for its end, whatever their context says
 }
 
@@ -42,6 +43,7 @@ func (m *memory) Unpublished(_ context.Context, limit int) ([]kafka.Message, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.reads++
 	var batch []kafka.Message
 	for _, w := range m.waiting[:min(limit, len(m.waiting))] {
 		record := *w.Record // a record that was produced can't be produced again
@@ -72,6 +74,18 @@ func (m *memory) write(n int) {
 		m.next++
 		m.waiting = append(m.waiting, kafka.Message{ID: m.next, Record: &kgo.Record{
 			Topic: topic, Key: fmt.Append(nil, m.next%7), Value: fmt.Append(nil, m.next),
+		}})
+	}
+}
+
+// writeWith adds messages of one key.
+func (m *memory) writeWith(key []byte, n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for range n {
+		m.next++
+		m.waiting = append(m.waiting, kafka.Message{ID: m.next, Record: &kgo.Record{
+			Topic: topic, Key: key, Value: fmt.Append(nil, m.next),
 		}})
 	}
 }
@@ -132,6 +146,60 @@ func TestTheMessagesOfAKeyArePublishedInOrderAndWhatTheLastCallsWroteBeforeTheEn
 			}
 			newest[string(r.Key)] = n
 		}
+	})
+}
+
+func TestABacklogOfOneKeyIsPublishedWithoutPauses(t *testing.T) {
+	for name, n := range map[string]int{"more than a batch": 500, "less than a batch": 150} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBroker(t)
+				defer b.close()
+				g := newGroup(t)
+				m := &memory{}
+				m.writeWith([]byte("the only one"), n)
+				relay(t, g, b, m)
+				stop := run(t, g)
+				<-time.After(time.Second)
+				if n, _ := m.left(); n != 0 {
+					t.Errorf("%d messages wait", n)
+				}
+				if _, err := stop(); err != nil {
+					t.Error(err)
+				}
+				newest := 0
+				for _, r := range b.read(n) {
+					var n int
+					if _, err := fmt.Sscan(string(r.Value), &n); err != nil || n != newest+1 {
+						t.Errorf("message %s comes after %d", r.Value, newest)
+					}
+					newest = n
+				}
+			})
+		})
+	}
+}
+
+func TestMessagesWithoutAKeyLeaveTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBroker(t)
+		defer b.close()
+		g := newGroup(t)
+		m := &memory{}
+		m.writeWith(nil, 150)
+		relay(t, g, b, m)
+		stop := run(t, g)
+		<-time.After(time.Second)
+		m.mu.Lock()
+		left, reads := len(m.waiting), m.reads
+		m.mu.Unlock()
+		if left != 0 || reads > 20 {
+			t.Errorf("%d messages wait after %d reads", left, reads)
+		}
+		if _, err := stop(); err != nil {
+			t.Error(err)
+		}
+		b.read(150)
 	})
 }
 
