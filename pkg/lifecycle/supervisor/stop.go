@@ -85,12 +85,16 @@ func (s *Supervisor) stopIntake(context.Context) error {
 
 // stopDrain waits for the end of the children, and forces them in time.
 func (s *Supervisor) stopDrain(ctx context.Context) error {
+	s.drain(ctx)
+	return s.outcome()
+}
+
+func (s *Supervisor) drain(ctx context.Context) {
 	s.tell(s.plan(s.budget(ctx)))
 	if s.await(ctx) != nil {
 		// The phase was cut short, or the children are beyond SIGKILL.
 		s.tell(order{step: StepTerm, term: s.spec.TermTimeout, quit: s.spec.QuitTimeout})
 	}
-	return s.outcome()
 }
 
 // stopReap ends whatever is left, and the supervisor itself.
@@ -112,11 +116,10 @@ func (s *Supervisor) stopReap(ctx context.Context) error {
 	return s.outcome()
 }
 
-// stopAll is the stop in one phase.
+// stopAll is the stop in one phase. However the children ended, or if they did
+// not, reaping follows, and its outcome is that of both.
 func (s *Supervisor) stopAll(ctx context.Context) error {
-	if err := s.stopDrain(ctx); err != nil {
-		return err
-	}
+	s.drain(ctx)
 	return s.stopReap(ctx)
 }
 

@@ -153,6 +153,39 @@ func TestPlainChildrenStopInTheirPhaseAfterThoseThatNeedThem(t *testing.T) {
 	}
 }
 
+func TestAStopInOnePhaseReleasesWhatChildrenShareThoughOneWasForced(t *testing.T) {
+	spec := role("stubborn")
+	spec.StopPhase = lifecycle.Close
+	s := run(t, spec, lifecycle.WithGrace(8*time.Second), lifecycle.WithReserve(time.Second),
+		lifecycle.WithBudget(lifecycle.Commit, 0, 0), lifecycle.WithBudget(lifecycle.Leave, 0, 0),
+		lifecycle.WithBudget(lifecycle.Close, 5*time.Second, 5*time.Second))
+	err := s.stop()
+	var stop *StopError
+	if !errors.As(err, &stop) || len(stop.Exits) != 1 || len(stop.Alive) != 0 {
+		t.Errorf("error: %v", err)
+	}
+	s.sup.mu.Lock()
+	defer s.sup.mu.Unlock()
+	if s.sup.release != nil || s.sup.spawner != nil || s.sup.post != nil {
+		t.Error("spawner, warden and reaper are held")
+	}
+}
+
+func TestAStopInOnePhaseThatIsCutShortKillsWhoIsLeft(t *testing.T) {
+	spec := role("stubborn")
+	spec.StopPhase, spec.TermTimeout = lifecycle.Close, time.Hour
+	s := run(t, spec)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.sup.stopAll(ctx); err == nil {
+		t.Error("a child that lived was no error")
+	}
+	eventually(t, "the child is killed", func() bool { return len(s.ended()) == 1 })
+	if e := s.firstExit(); !e.Forced() || e.Step != StepKill {
+		t.Errorf("exit: %v", e)
+	}
+}
+
 func TestASupervisorCanBeAddedToARunningGroupAndClosedAlone(t *testing.T) {
 	s := run(t, role("worker"))
 	extra := role("forker")

@@ -12,7 +12,7 @@ const (
 	// patience bounds the telling of a warden that does not read.
 	patience = time.Second
 	// again is the time between two wardens that ended unasked; it doubles up to
-	// seldom.
+	// seldom, and is again after one that lived as long as that.
 	again  = time.Second
 	seldom = time.Minute
 )
@@ -22,6 +22,7 @@ const (
 type Post struct {
 	log   *slog.Logger
 	env   []string
+	start func(env []string) (*os.Process, *os.File, error)
 	quit  chan struct{}
 	ended chan struct{} // no warden is there any more
 
@@ -61,7 +62,10 @@ func Hold(log *slog.Logger, env []string) (post *Post, release func()) {
 }
 
 func newPost(log *slog.Logger, env []string) *Post {
-	p := &Post{log: log, env: env, quit: make(chan struct{}), ended: make(chan struct{}), groups: map[int]time.Duration{}}
+	p := &Post{
+		log: log, env: env, start: start,
+		quit: make(chan struct{}), ended: make(chan struct{}), groups: map[int]time.Duration{},
+	}
 	warden := p.install()
 	go p.keep(warden)
 	return p
@@ -70,7 +74,7 @@ func newPost(log *slog.Logger, env []string) *Post {
 // install starts a warden and tells it what there is. It returns nil if that
 // failed: children have other ways to notice, and a warden is tried again.
 func (p *Post) install() *os.Process {
-	warden, pipe, err := start(p.env)
+	warden, pipe, err := p.start(p.env)
 	if err != nil {
 		p.log.Warn("warden can't be started", "error", err)
 		return nil
@@ -78,6 +82,11 @@ func (p *Post) install() *os.Process {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.warden, p.pipe = warden, pipe
+	if p.closed() {
+		// close found none to dismiss, and waits for this one.
+		p.dismiss()
+		return warden
+	}
 	for pgid, grace := range p.groups {
 		p.write(guardLine(pgid, grace))
 	}
@@ -87,17 +96,18 @@ func (p *Post) install() *os.Process {
 // keep replaces a warden that ends, until close.
 func (p *Post) keep(warden *os.Process) {
 	defer close(p.ended)
-	for wait := again; ; wait = min(2*wait, seldom) {
+	var wait time.Duration
+	for {
+		born := time.Now()
 		if warden != nil {
 			_, _ = warden.Wait()
 		}
+		wait = backoff(wait, time.Since(born))
 		p.mu.Lock()
 		p.dismiss()
 		p.mu.Unlock()
-		select {
-		case <-p.quit:
+		if p.closed() {
 			return
-		default:
 		}
 		if warden != nil {
 			p.log.Warn("warden ended and is replaced")
@@ -109,6 +119,15 @@ func (p *Post) keep(warden *os.Process) {
 		}
 		warden = p.install()
 	}
+}
+
+// backoff is the time until the next warden, after one that lived so long, and
+// for which the wait was last; 0 if it was the first.
+func backoff(last, lived time.Duration) time.Duration {
+	if last == 0 || lived >= seldom {
+		return again
+	}
+	return min(2*last, seldom)
 }
 
 // Guard makes the warden end a process group after the death of this process,
@@ -156,6 +175,16 @@ func (p *Post) dismiss() {
 		_ = p.warden.Kill()
 		_ = p.pipe.Close()
 		p.warden, p.pipe = nil, nil
+	}
+}
+
+// closed tells whether close was called.
+func (p *Post) closed() bool {
+	select {
+	case <-p.quit:
+		return true
+	default:
+		return false
 	}
 }
 

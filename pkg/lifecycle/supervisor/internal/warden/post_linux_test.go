@@ -128,6 +128,34 @@ func TestAWardenThatDoesNotListenIsReplacedAndKillsNobodyWhoLives(t *testing.T) 
 	}
 }
 
+func TestTheLastHolderIsNotHeldUpByAWardenThatIsBeingStarted(t *testing.T) {
+	p := &Post{
+		log: slog.New(slog.DiscardHandler), env: os.Environ(),
+		quit: make(chan struct{}), ended: make(chan struct{}), groups: map[int]time.Duration{},
+	}
+	starting, late := make(chan struct{}), make(chan *os.Process, 1)
+	p.start = func(env []string) (*os.Process, *os.File, error) {
+		close(starting)
+		<-p.quit
+		warden, pipe, err := start(env)
+		late <- warden
+		return warden, pipe, err
+	}
+	go p.keep(nil)
+	<-starting
+	go p.close()
+	warden := <-late
+	select {
+	case <-p.ended:
+	case <-time.After(5 * time.Second):
+		_ = warden.Kill()
+		t.Fatal("the post is not closed")
+	}
+	if state(warden.Pid) != "" {
+		t.Errorf("the warden is there: %s", state(warden.Pid))
+	}
+}
+
 // ignores tells whether a process ignores a signal, by its status in /proc.
 func ignores(status string, sig syscall.Signal) bool {
 	_, rest, _ := strings.Cut(status, "SigIgn:")

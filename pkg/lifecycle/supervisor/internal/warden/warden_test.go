@@ -78,6 +78,29 @@ func TestTheWardenEndsTheGroupsThatAreLeftEachAtItsTime(t *testing.T) {
 	}
 }
 
+func TestAWardenThatLivedLongIsReplacedAsSoonAsTheFirst(t *testing.T) {
+	var last time.Duration
+	for i, c := range []struct{ lived, want time.Duration }{
+		{0, time.Second},
+		{0, 2 * time.Second},
+		{time.Second, 4 * time.Second},
+		{59 * time.Second, 8 * time.Second},
+		{time.Minute, time.Second},
+		{0, 2 * time.Second},
+		{0, 4 * time.Second},
+		{0, 8 * time.Second},
+		{0, 16 * time.Second},
+		{0, 32 * time.Second},
+		{0, time.Minute},
+		{0, time.Minute},
+		{time.Hour, time.Second},
+	} {
+		if last = backoff(last, c.lived); last != c.want {
+			t.Errorf("wait %d is %v, want %v", i, last, c.want)
+		}
+	}
+}
+
 // FuzzWatch feeds what a parent never writes: only groups that were opened are
 // signalled, each is freed once, and none is its own or everybody's.
 func FuzzWatch(f *testing.F) {
