@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/curfew-platform/curfew/pkg/lifecycle"
@@ -27,12 +28,14 @@ type Notifier struct {
 	watchdog time.Duration
 	quit     chan struct{}
 	done     chan struct{}
+
+	turn sync.Mutex // held while READY=1 or STOPPING=1 is sent, so that they come in this order
 }
 
 // Add adds the notifications to g. It returns nil and adds nothing where no service manager listens (NOTIFY_SOCKET is
 // not set). It removes the variables of the protocol from the environment, so call it before children are started.
 //
-//	start       READY=1 when all parts have started. Not when the group is ready for traffic, which can depend on others:
+//	started     READY=1 when all parts have started. Not when the group is ready for traffic, which can depend on others:
 //	            a service manager kills what does not become ready
 //	announce    STOPPING=1
 //	always      STATUS in words when it changes; WATCHDOG=1 at half of the interval, while no part is lifecycle.Dead and
@@ -40,7 +43,7 @@ type Notifier struct {
 //	stop        EXTEND_TIMEOUT_USEC, 10 s from now or the end of the grace if that comes first, whenever what the phase
 //	            waits for has become less than ever before
 //
-// A READY=1 that can't be sent is an error of the start; nothing else depends on whether the manager listens.
+// A READY=1 that can't be sent stops the group with an error; nothing else depends on whether the manager listens.
 func Add(g *lifecycle.Group) (*Notifier, error) {
 	if g == nil {
 		return nil, errors.New("systemd: the group is required")
@@ -59,7 +62,7 @@ func Add(g *lifecycle.Group) (*Notifier, error) {
 func (n *Notifier) add() error {
 	for _, p := range []lifecycle.Part{
 		{Name: "systemd/watchdog", Phase: lifecycle.Close, Start: n.start, Stop: n.stop},
-		{Name: "systemd", Phase: lifecycle.Announce, Start: n.ready, Stop: n.stopping},
+		{Name: "systemd", Phase: lifecycle.Announce, Stop: n.stopping},
 	} {
 		if err := n.g.Add(p); err != nil {
 			return fmt.Errorf("systemd: %w", err)
@@ -68,9 +71,23 @@ func (n *Notifier) add() error {
 	return nil
 }
 
-func (n *Notifier) ready(context.Context) error { return n.send("READY=1") }
+// ready says so, unless the stop has begun since.
+func (n *Notifier) ready() {
+	n.turn.Lock()
+	defer n.turn.Unlock()
+	select {
+	case <-n.g.Stopping():
+		return
+	default:
+	}
+	if err := n.send("READY=1"); err != nil {
+		n.g.Shutdown(fmt.Errorf("systemd: %w", err)) // the manager would kill the process in the middle of its work
+	}
+}
 
 func (n *Notifier) stopping(context.Context) error {
+	n.turn.Lock()
+	defer n.turn.Unlock()
 	_ = n.send("STOPPING=1") // the stop goes on, whoever listens
 	return nil
 }
@@ -82,7 +99,7 @@ func (n *Notifier) start(context.Context) error {
 
 func (n *Notifier) stop(context.Context) error {
 	close(n.quit)
-	<-n.done // within sendTime, unless the group does not answer
+	<-n.done // within sendTime and the 100 ms of a Status
 	return nil
 }
 
@@ -110,23 +127,55 @@ func (n *Notifier) run() {
 		beat = t.C
 		n.alive()
 	}
+	started := n.g.Started()
 	var told string
+	tell := func(now left) {
+		if text := n.describe(now); text != told && n.send("STATUS="+text) == nil {
+			told = text
+		}
+	}
 	var past progress
+	var answer <-chan left // nil if no question is open
 	for {
 		select {
 		case <-n.quit:
 			return
+		case <-started:
+			started = nil
+			n.ready()
 		case <-beat:
 			n.alive()
 		case <-look.C:
-			if text := n.describe(); text != told && n.send("STATUS="+text) == nil {
-				told = text
+			if answer == nil {
+				answer = n.ask()
+			} else {
+				tell(left{}) // no answer since the last look: no progress either
 			}
-			if past.made(n.g.Left()) {
+		case now := <-answer:
+			answer = nil
+			tell(now)
+			if past.made(now) {
 				n.extend()
 			}
 		}
 	}
+}
+
+// left is what the phase that the stop is in waits for, 0 if that is not known.
+type left struct {
+	phase lifecycle.Phase
+	n     int64
+}
+
+// ask asks what is left, in a goroutine that ends with the answer: that of a part can take as long as it likes, while the
+// manager wants its signs of life. Nobody has to wait for it.
+func (n *Notifier) ask() <-chan left {
+	answer := make(chan left, 1)
+	go func() {
+		ph, rest := n.g.Left()
+		answer <- left{ph, rest}
+	}()
+	return answer
 }
 
 // alive sends the sign of life. A group that hangs does not answer, and the manager hears nothing.
@@ -138,24 +187,23 @@ func (n *Notifier) alive() {
 
 // extend asks for more time, but not for more than the group takes itself.
 func (n *Notifier) extend() {
-	left := min(extendTime, n.g.Remaining()+n.g.Plan().Reserve)
-	if left > 0 {
-		_ = n.send(fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", left.Microseconds())) // likewise
+	more := min(extendTime, n.g.Remaining()+n.g.Plan().Reserve)
+	if more > 0 {
+		_ = n.send(fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", more.Microseconds())) // likewise
 	}
 }
 
 // describe says in a line what the group does.
-func (n *Notifier) describe() string {
+func (n *Notifier) describe(now left) string {
 	s := n.g.Status()
 	switch {
 	case s.State == "stopping":
-		ph, left := n.g.Left()
 		text := "stopping: " + s.Reason
-		if ph != 0 {
-			text = fmt.Sprintf("%s; %v", text, ph)
+		if now.phase != 0 {
+			text = fmt.Sprintf("%s; %v", text, now.phase)
 		}
-		if left > 0 {
-			text = fmt.Sprintf("%s, %d remaining", text, left)
+		if now.n > 0 {
+			text = fmt.Sprintf("%s, %d remaining", text, now.n)
 		}
 		return line(fmt.Sprintf("%s, %v until the deadline", text, n.g.Remaining().Round(time.Second)))
 	case s.Ready && s.Reason == "":
@@ -187,15 +235,15 @@ type progress struct {
 }
 
 // made reports whether less remains in the phase than ever before.
-func (p *progress) made(ph lifecycle.Phase, left int64) bool {
+func (p *progress) made(now left) bool {
 	switch {
-	case ph == 0:
+	case now.phase == 0:
 		return false
-	case ph > p.phase: // which may only mean that the deadline of the phase before has passed
-		p.phase, p.least = ph, left
+	case now.phase > p.phase: // which may only mean that the deadline of the phase before has passed
+		p.phase, p.least = now.phase, now.n
 		return false
-	case left < p.least:
-		p.least = left
+	case now.n < p.least:
+		p.least = now.n
 		return true
 	default:
 		return false
