@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -28,15 +29,16 @@ const noticeGap = 10 * time.Millisecond
 // A call that asks only after the telling has begun is told at once. A handler that never asks is cut at the deadline
 // of phase lifecycle.Drain.
 //
+// A call that asks again with the same ctx gets the same context. One for another ctx is kept until the call ends, so a
+// stream asks once, not with a context of each message.
+//
 // Where the server has no [Tracker], ctx itself is returned.
 func Stopping(ctx context.Context) context.Context {
 	c, ok := ctx.Value(callKey{}).(*call)
 	if !ok {
 		return ctx
 	}
-	own, cancel := context.WithCancelCause(ctx)
-	c.tracker.join(c, cancel)
-	return own
+	return c.tracker.join(ctx, c)
 }
 
 type callKey struct{}
@@ -52,29 +54,51 @@ func (c *call) Value(key any) any {
 // audience are the calls that want to be told, and the contexts that end then.
 type audience struct {
 	mu      sync.Mutex
-	waiting map[*call][]context.CancelCauseFunc
+	waiting map[*call][]notice
 	closed  bool // the telling has begun
 }
 
-// join lets cancel be called when c is told, or has ended.
-func (t *Tracker) join(c *call, cancel context.CancelCauseFunc) {
+// notice is a context that ends when its call is told, and what it was derived from.
+type notice struct {
+	of, ctx context.Context //nolint:containedctx // what the call holds; of is nil if it can't be compared
+	cancel  context.CancelCauseFunc
+}
+
+// join returns a context of ctx that ends when c is told, or has ended.
+func (t *Tracker) join(ctx context.Context, c *call) context.Context {
 	a := &t.audience
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	c.listens.Store(true) // before the question: a call that ends meanwhile is seen here or leaves by itself
 	if !c.inFlight() {
-		cancel(context.Canceled)
-		return
+		return ended(ctx, context.Canceled)
 	}
 	list, waits := a.waiting[c]
 	if !waits && a.closed {
-		cancel(ErrStopping)
-		return
+		return ended(ctx, ErrStopping)
+	}
+	var of context.Context
+	if reflect.ValueOf(ctx).Comparable() { // == panics on others
+		of = ctx
+	}
+	for _, n := range list {
+		if of != nil && n.of == of {
+			return n.ctx
+		}
 	}
 	if a.waiting == nil {
-		a.waiting = make(map[*call][]context.CancelCauseFunc)
+		a.waiting = make(map[*call][]notice)
 	}
-	a.waiting[c] = append(list, cancel)
+	own, cancel := context.WithCancelCause(ctx)
+	a.waiting[c] = append(list, notice{of: of, ctx: own, cancel: cancel})
+	return own
+}
+
+// ended returns a context of ctx that has ended.
+func ended(ctx context.Context, cause error) context.Context {
+	own, cancel := context.WithCancelCause(ctx)
+	cancel(cause)
+	return own
 }
 
 // leave ends the contexts of a call that has ended.
@@ -85,8 +109,8 @@ func (t *Tracker) release(c *call, cause error) {
 	list := t.audience.waiting[c]
 	delete(t.audience.waiting, c)
 	t.audience.mu.Unlock()
-	for _, cancel := range list {
-		cancel(cause)
+	for _, n := range list {
+		n.cancel(cause)
 	}
 }
 

@@ -196,6 +196,44 @@ func TestACallThatHasEndedCanNotWaitForTheStop(t *testing.T) {
 	})
 }
 
+func TestACallThatAsksForEachMessageGetsTheSameContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, nil)
+		wait := f.run(t.Context())
+		conn := f.dial(t)
+		defer conn.Close()
+		done := call(t.Context(), conn, "2s")
+		synctest.Wait()
+		ctx := f.work.last()
+		type key struct{}
+		for of, ctx := range map[string]context.Context{"the call": ctx, "an interceptor": context.WithValue(ctx, key{}, 1)} {
+			first := grpcserver.Stopping(ctx)
+			if grpcserver.Stopping(ctx) != first || first.Value(key{}) != ctx.Value(key{}) || first.Err() != nil {
+				t.Errorf("the context of %s has several", of)
+			}
+		}
+		// A context that can't be compared is none that was seen before.
+		odd := oddContext{ctx, nil}
+		if a, b := grpcserver.Stopping(odd), grpcserver.Stopping(odd); a == b || a.Err() != nil {
+			t.Errorf("%v, %v", a, b)
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		f.g.Shutdown(nil)
+		if err := wait(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// oddContext is a context that == panics on.
+type oddContext struct {
+	context.Context //nolint:containedctx // it is one
+
+	_ []int
+}
+
 func TestWithoutATrackerTheContextOfTheCallIsAllThereIs(t *testing.T) {
 	if ctx := grpcserver.Stopping(t.Context()); ctx != t.Context() {
 		t.Errorf("got %v", ctx)
