@@ -18,6 +18,7 @@ type Status struct {
 	// Reason says why the group is not ready, or what is degraded, at most 200 bytes; empty if all is well.
 	Reason string `json:"reason,omitempty"`
 	// Parts are the parts that have a Health and those that are being started, in the order in which they were added.
+	// Those that [Group.Add] has given up are not among them.
 	Parts []PartStatus `json:"parts,omitempty"`
 }
 
