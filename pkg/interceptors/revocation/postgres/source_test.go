@@ -93,6 +93,27 @@ func TestARuleIsInForceWithTheTransactionOfItsChange(t *testing.T) {
 	}
 }
 
+func TestARuleIsOnTheDiskWhenItsTransactionHasCommitted(t *testing.T) {
+	_, pool := open(t)
+	for set, want := range map[string]string{"off": "on", "remote_apply": "remote_apply"} {
+		tx, err := pool.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tx.Exec(t.Context(), `SELECT set_config('synchronous_commit', $1, true)`, set); err != nil {
+			t.Fatal(err)
+		}
+		if err := postgres.Revoke(t.Context(), tx, session()); err != nil {
+			t.Fatal(err)
+		}
+		var got string
+		if err := tx.QueryRow(t.Context(), `SHOW synchronous_commit`).Scan(&got); err != nil || got != want {
+			t.Errorf("%s became %q, want %q: %v", set, got, want, err)
+		}
+		_ = tx.Rollback(t.Context())
+	}
+}
+
 func TestWithoutThePrimaryNothingIsKnown(t *testing.T) {
 	s, pool := open(t)
 	admit(t, s, nil)
