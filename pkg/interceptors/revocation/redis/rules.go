@@ -16,10 +16,9 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation"
 )
 
-// The order of the keys of one look-up.
+// The order of the targets of one look-up.
 const (
-	marker = iota
-	tokens
+	tokens = iota
 	sessions
 	keys
 	epochs
@@ -41,16 +40,20 @@ const fillLimit = 10 * time.Minute
 // keys returns what has to be looked up. A claim that the token does not have
 // is looked up as an id that no rule has.
 func (s *Source) keys(id *identity.Identity) []string {
-	k := make([]string, lookups)
-	k[marker] = s.cfg.Prefix + "filled"
+	all := make([]string, 1+lookups)
+	all[0] = s.marker()
+	k := all[1:]
 	k[tokens] = s.key(revocation.KindToken, id.Issuer, id.TokenID)
 	k[sessions] = s.key(revocation.KindSession, id.Issuer, id.SessionID)
 	k[keys] = s.key(revocation.KindKey, id.Issuer, id.KeyID)
 	k[epochs] = s.key(revocation.KindSubjectEpoch, id.Issuer, id.Subject)
 	k[blocks] = s.key(revocation.KindSubjectBlock, id.Issuer, id.Subject)
 	k[issuers] = s.key(revocation.KindIssuer, id.Issuer, "")
-	return k
+	return all
 }
+
+// marker is the key of the marker, the first one of every script.
+func (s *Source) marker() string { return s.cfg.Prefix + "filled" }
 
 // key of one target. The length keeps issuer and id apart.
 func (s *Source) key(k revocation.Kind, issuer, id string) string {
@@ -74,7 +77,7 @@ func revokes(values []any, id *identity.Identity, now time.Time) bool {
 
 // write stores rules: the highest value and the latest end win, in whatever
 // order and however often a rule comes.
-var write = redis.NewScript(writeScript)
+var write = redis.NewScript(whoScript + writeScript)
 
 //go:embed write.lua
 var writeScript string
@@ -82,6 +85,11 @@ var writeScript string
 // Revoke stores rules, which are in force when it returns nil. An invalid one
 // is an error, and then nothing is stored.
 func (s *Source) Revoke(ctx context.Context, rules ...revocation.Rule) error {
+	return s.revoke(ctx, "", rules)
+}
+
+// revoke stores rules; if stamp is not empty, on that server and no other.
+func (s *Source) revoke(ctx context.Context, stamp string, rules []revocation.Rule) error {
 	for _, r := range rules {
 		if err := r.Validate(); err != nil {
 			return err
@@ -92,7 +100,7 @@ func (s *Source) Revoke(ctx context.Context, rules ...revocation.Rule) error {
 	}
 	for len(rules) > 0 {
 		n := min(len(rules), chunk)
-		if err := s.store(ctx, rules[:n]); err != nil {
+		if err := s.store(ctx, stamp, rules[:n]); err != nil {
 			return err
 		}
 		rules = rules[n:]
@@ -100,8 +108,9 @@ func (s *Source) Revoke(ctx context.Context, rules ...revocation.Rule) error {
 	return nil
 }
 
-func (s *Source) store(ctx context.Context, rules []revocation.Rule) error {
-	names, values := make([]string, 0, len(rules)), make([]any, 0, 2*len(rules))
+func (s *Source) store(ctx context.Context, stamp string, rules []revocation.Rule) error {
+	names, values := make([]string, 0, 1+len(rules)), make([]any, 0, 2*len(rules))
+	names = append(names, s.marker())
 	for _, r := range rules {
 		value := int64(1)
 		switch r.Kind {
@@ -113,8 +122,14 @@ func (s *Source) store(ctx context.Context, rules []revocation.Rule) error {
 		names = append(names, s.key(r.Kind, r.Issuer, r.ID))
 		values = append(values, value, max(r.KeepUntil.UnixMilli(), r.Until.UnixMilli()))
 	}
-	if err := write.Run(ctx, s.client, names, values...).Err(); err != nil {
-		return fmt.Errorf("redis revocations: %w", err)
+	a, _, err := s.run(ctx, s.client, write, false, names, values...)
+	switch {
+	case err != nil:
+		return err
+	case !s.servers.is(a):
+		return errors.New("redis revocations: the server was replaced: revoke again")
+	case stamp != "" && a.stamp != stamp:
+		return errForgot
 	}
 	return nil
 }
@@ -125,17 +140,18 @@ func (s *Source) store(ctx context.Context, rules []revocation.Rule) error {
 // by several processes. all must include every rule whose Revoke has returned
 // when Fill is called.
 func (s *Source) Fill(ctx context.Context, all iter.Seq2[revocation.Rule, error]) error {
-	// Which run is filled is known before the first rule: one that restarts
+	// Which server is filled is known before the first rule: one that restarts
 	// meanwhile must not be called full.
-	if err := s.look(ctx, s.client); err != nil {
+	a, _, err := s.look(ctx, s.client, false)
+	if err != nil {
 		return err
 	}
-	filled := s.server.Load()
-	if filled.bad != nil {
-		return filled.bad
+	if a.bad != "" {
+		return errors.New("redis revocations: " + a.bad)
 	}
 	// The same for a flush: it also forgets that this filling began.
-	filling := s.cfg.Prefix + "filling:" + rand.Text()
+	name := rand.Text()
+	filling := s.cfg.Prefix + "filling:" + name
 	if err := s.client.Set(ctx, filling, 1, fillLimit).Err(); err != nil {
 		return fmt.Errorf("redis revocations: fill: %w", err)
 	}
@@ -145,27 +161,26 @@ func (s *Source) Fill(ctx context.Context, all iter.Seq2[revocation.Rule, error]
 			return fmt.Errorf("redis revocations: fill: %w", err)
 		}
 		if part = append(part, r); len(part) == chunk {
-			if err := s.Revoke(ctx, part...); err != nil {
+			if err := s.revoke(ctx, a.stamp, part); err != nil {
 				return err
 			}
 			part = part[:0]
 		}
 	}
-	if err := s.Revoke(ctx, part...); err != nil {
+	if err := s.revoke(ctx, a.stamp, part); err != nil {
 		return err
 	}
-	n, err := finish.Run(ctx, s.client, []string{filling, s.cfg.Prefix + "filled"}, filled.run).Int()
-	switch {
-	case err != nil:
-		return fmt.Errorf("redis revocations: fill: %w", err)
-	case n == 0:
-		return errors.New("redis revocations: the server forgot while it was filled: fill again")
+	end, _, err := s.run(ctx, s.client, finish, false, []string{s.marker(), filling}, a.stamp, name)
+	if err == nil && end.filled != a.stamp+":"+name {
+		err = errForgot
 	}
-	return nil
+	return err
 }
 
+var errForgot = errors.New("redis revocations: the server forgot or was replaced while it was filled: fill again")
+
 // finish marks the server as filled if it still knows that the filling began.
-var finish = redis.NewScript(finishScript)
+var finish = redis.NewScript(whoScript + finishScript)
 
 //go:embed finish.lua
 var finishScript string

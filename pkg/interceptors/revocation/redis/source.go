@@ -1,5 +1,5 @@
 // Package redis is a revocation source that keeps its rules in Redis and asks
-// it on every call: one MGET, one round trip.
+// it on every call: one script, one round trip.
 //
 // What it promises: a rule is in force on every replica when Revoke returns,
 // as long as the primary that took it lives. What it does not: running calls
@@ -8,20 +8,19 @@
 //
 // Redis can forget, so the source does not believe it blindly. The keys of the
 // rules must not be evicted: the policy has to be noeviction. And the marker,
-// a key that Fill writes, names the run of the server that was filled: after a
-// flush it is gone, after a restart or a failover the server is another one.
-// Nothing is known then until Fill has written all rules again, from where
-// they are kept durably. It needs Redis 7 and one primary (Sentinel is good,
-// Cluster is not: the keys of a call lie in different slots).
+// a key that Fill writes, names the server that was filled, its place in the
+// replication and the number of keys that it had evicted. The script that looks
+// for the rules compares it with the server that runs it: after a flush it is
+// gone, after a restart, a failover, a demotion or an eviction it is another
+// one's. Nothing is known then until Fill has written all rules again, from
+// where they are kept durably. It needs Redis 7 and one primary (Sentinel is
+// good, Cluster is not: the keys of a call lie in different slots).
 package redis
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -53,14 +52,7 @@ type Source struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 
-	// server is what the newest connection said of itself.
-	server atomic.Pointer[server]
-}
-
-// server is one run of a redis-server.
-type server struct {
-	run string // run_id
-	bad error  // why it may forget, or is not the one to ask; nil if neither
+	servers servers
 }
 
 var _ revocation.Asking = (*Source)(nil)
@@ -82,17 +74,29 @@ func New(ctx context.Context, cfg Config) (*Source, error) {
 	}
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s := &Source{cfg: cfg, cancel: cancel, done: make(chan struct{})}
+	s.servers.left, s.servers.open = map[string]struct{}{}, map[*link]struct{}{}
 	options := *cfg.Options
 	options.ContextTimeoutEnabled = true
-	options.OnConnect = func(ctx context.Context, c *redis.Conn) error { return s.look(ctx, c) }
-	s.client = redis.NewClient(&options)
-	if err := s.client.Ping(ctx).Err(); err != nil {
-		cancel()
-		return nil, errors.Join(fmt.Errorf("redis revocations: %w", err), s.client.Close())
+	if options.DialTimeout == 0 {
+		options.DialTimeout = 5 * time.Second
 	}
-	if bad := s.server.Load().bad; bad != nil {
+	if options.Dialer == nil {
+		plain := options
+		options.Dialer = redis.NewDialer(&plain)
+	}
+	options.Dialer = s.servers.dial(options.Dialer)
+	options.OnConnect = func(ctx context.Context, c *redis.Conn) error {
+		_, _, err := s.look(ctx, c, true)
+		return err
+	}
+	s.client = redis.NewClient(&options)
+	a, _, err := s.look(ctx, s.client, false)
+	if err == nil && a.bad != "" {
+		err = errors.New("redis revocations: " + a.bad)
+	}
+	if err != nil {
 		cancel()
-		return nil, errors.Join(bad, s.client.Close())
+		return nil, errors.Join(err, s.client.Close())
 	}
 	go s.recheck(run)
 	return s, nil
@@ -109,15 +113,17 @@ func (s *Source) Close() error {
 func (s *Source) CheckContext(ctx context.Context, id *identity.Identity) revocation.Verdict {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	defer cancel()
-	values, err := s.client.MGet(ctx, s.keys(id)...).Result()
-	if err != nil || len(values) != lookups {
-		s.cfg.Logger.WarnContext(ctx, "redis does not answer", slog.Any("error", err))
+	a, full, err := s.run(ctx, s.client, check, false, s.keys(id))
+	if err == nil && len(a.values) != lookups {
+		err = errors.New("redis revocations: an answer is too short")
+	}
+	if err != nil {
+		s.cfg.Logger.WarnContext(ctx, "redis does not answer", slog.String("error", err.Error()))
 		return revocation.Verdict{StaleFor: revocation.Unknown}
 	}
 	// A rule that is there is final, whatever else was forgotten.
-	v := revocation.Verdict{Revoked: revokes(values, id, time.Now()), StaleFor: revocation.Unknown}
-	// After the look-up: a connection to another server made itself known first.
-	if now := s.server.Load(); now.bad == nil && values[marker] == now.run {
+	v := revocation.Verdict{Revoked: revokes(a.values, id, time.Now()), StaleFor: revocation.Unknown}
+	if full {
 		v.Fresh, v.StaleFor = true, 0
 	}
 	return v
@@ -136,7 +142,7 @@ func (s *Source) recheck(ctx context.Context) {
 	for {
 		select {
 		case <-t.C:
-			if err := s.look(ctx, s.client); err != nil && ctx.Err() == nil {
+			if _, _, err := s.look(ctx, s.client, false); err != nil && ctx.Err() == nil {
 				s.cfg.Logger.WarnContext(ctx, "redis does not answer", slog.String("error", err.Error()))
 			}
 		case <-ctx.Done():
@@ -145,33 +151,7 @@ func (s *Source) recheck(ctx context.Context) {
 	}
 }
 
-// look asks the server who it is and how it is set. CONFIG is often disabled,
-// INFO is not.
-func (s *Source) look(ctx context.Context, c interface {
-	Info(ctx context.Context, section ...string) *redis.StringCmd
-},
-) error {
-	text, err := c.Info(ctx, "everything").Result()
-	if err != nil {
-		return fmt.Errorf("redis info: %w", err)
-	}
-	fields := map[string]string{}
-	for line := range strings.Lines(text) {
-		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
-			fields[name] = value
-		}
-	}
-	now := &server{run: fields["run_id"]}
-	switch {
-	case now.run == "":
-		now.bad = errors.New("redis revocations: the server does not say which run it is")
-	case fields["maxmemory_policy"] != "noeviction":
-		now.bad = fmt.Errorf("redis revocations: maxmemory_policy is %q, not noeviction: rules could be evicted", fields["maxmemory_policy"])
-	case fields["role"] != "master":
-		now.bad = fmt.Errorf("redis revocations: the server is a %q", fields["role"])
-	}
-	if before := s.server.Swap(now); now.bad != nil && (before == nil || before.bad == nil) {
-		s.cfg.Logger.ErrorContext(ctx, "redis may forget revocations", slog.String("error", now.bad.Error()))
-	}
-	return nil
+// look asks the server who it is and how it is set.
+func (s *Source) look(ctx context.Context, c redis.Scripter, connected bool) (answer, bool, error) {
+	return s.run(ctx, c, check, connected, []string{s.marker()})
 }

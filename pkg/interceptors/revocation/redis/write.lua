@@ -1,6 +1,7 @@
--- KEYS: targets. ARGV: of each, its value and when it ends, in ms since 1970.
-for i, key in ipairs(KEYS) do
-  local value, ends = ARGV[2*i-1], ARGV[2*i]
+-- KEYS: the marker, targets. ARGV: of each target, its value and when it ends,
+-- in ms since 1970.
+for i = 2, #KEYS do
+  local key, value, ends = KEYS[i], ARGV[2*i-3], ARGV[2*i-2]
   local old = redis.call('GET', key)
   if not old then
     redis.call('SET', key, value, 'PXAT', ends)
@@ -11,4 +12,4 @@ for i, key in ipairs(KEYS) do
     redis.call('PEXPIREAT', key, ends, 'GT')
   end
 end
-return #KEYS
+return who(KEYS[1])
