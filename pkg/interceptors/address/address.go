@@ -13,9 +13,9 @@ import (
 	"google.golang.org/grpc/peer"
 )
 
-// memoryNetwork is the network of connections from an HTTP edge of this
+// MemoryNetwork is the network of connections from an HTTP edge of this
 // process, whose own address says nothing.
-const memoryNetwork = "bufconn"
+const MemoryNetwork = "bufconn"
 
 // ipv6Network is the prefix that one customer is given at least, RFC 6177: the
 // addresses below it cost nothing.
@@ -36,7 +36,7 @@ func (p Proxies) Client(ctx context.Context) (netip.Addr, bool) {
 	}
 	var client netip.Addr
 	// The HTTP edge has appended its peer already.
-	if from.Addr.Network() != memoryNetwork {
+	if from.Addr.Network() != MemoryNetwork {
 		if client, ok = hop(from.Addr.String()); !ok {
 			return netip.Addr{}, false
 		}

@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/curfew-platform/curfew/pkg/interceptors/address"
 	"github.com/curfew-platform/curfew/pkg/server/pagetoken"
 	authv1 "github.com/curfew-platform/curfew/proto/gen/curfew/auth/v1"
 	"github.com/curfew-platform/curfew/services/auth/internal/account"
@@ -20,7 +21,7 @@ type AccountServer struct {
 
 	Accounts *account.Service
 	Pages    *pagetoken.Sealer
-	Proxies  Proxies
+	Proxies  address.Proxies
 }
 
 var _ authv1.AccountServiceServer = (*AccountServer)(nil)
@@ -45,7 +46,7 @@ func (s *AccountServer) ChangePassword(ctx context.Context, r *authv1.ChangePass
 		return nil, err
 	}
 	changed, err := s.Accounts.ChangePassword(ctx, me, account.PasswordChange{
-		Current: r.GetCurrentPassword(), New: r.GetNewPassword(), Address: s.Proxies.client(ctx),
+		Current: r.GetCurrentPassword(), New: r.GetNewPassword(), Address: clientAddress(ctx, s.Proxies),
 	})
 	if err != nil {
 		return nil, fail(err)

@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/curfew-platform/curfew/pkg/interceptors/address"
 	authv1 "github.com/curfew-platform/curfew/proto/gen/curfew/auth/v1"
 	"github.com/curfew-platform/curfew/services/auth/internal/account"
 )
@@ -25,7 +26,7 @@ type AuthServer struct {
 	Accounts *account.Service
 	Services ServiceTokens
 	Gate     Gate // of refreshes
-	Proxies  Proxies
+	Proxies  address.Proxies
 }
 
 var _ authv1.AuthServiceServer = (*AuthServer)(nil)
@@ -33,7 +34,7 @@ var _ authv1.AuthServiceServer = (*AuthServer)(nil)
 // Register implements authv1.AuthServiceServer.
 func (s *AuthServer) Register(ctx context.Context, r *authv1.RegisterRequest) (*authv1.RegisterResponse, error) {
 	user, err := s.Accounts.Register(ctx, account.Registration{
-		Email: r.GetEmail(), Password: r.GetPassword(), Address: s.Proxies.client(ctx),
+		Email: r.GetEmail(), Password: r.GetPassword(), Address: clientAddress(ctx, s.Proxies),
 	})
 	if err != nil {
 		return nil, fail(err)
@@ -44,7 +45,7 @@ func (s *AuthServer) Register(ctx context.Context, r *authv1.RegisterRequest) (*
 // Login implements authv1.AuthServiceServer.
 func (s *AuthServer) Login(ctx context.Context, r *authv1.LoginRequest) (*authv1.LoginResponse, error) {
 	in, err := s.Accounts.Login(ctx, account.Login{
-		Email: r.GetEmail(), Password: r.GetPassword(), Device: r.GetDevice(), Native: r.GetNative(), Address: s.Proxies.client(ctx),
+		Email: r.GetEmail(), Password: r.GetPassword(), Device: r.GetDevice(), Native: r.GetNative(), Address: clientAddress(ctx, s.Proxies),
 	})
 	if err != nil {
 		return nil, fail(err)

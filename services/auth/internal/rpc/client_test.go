@@ -7,12 +7,14 @@ import (
 
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
+
+	"github.com/curfew-platform/curfew/pkg/interceptors/address"
 )
 
 type edge struct{}
 
-func (edge) Network() string { return memoryNetwork }
-func (edge) String() string  { return memoryNetwork }
+func (edge) Network() string { return address.MemoryNetwork }
+func (edge) String() string  { return address.MemoryNetwork }
 
 func tcp(address string) net.Addr {
 	return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(address))
@@ -21,7 +23,7 @@ func tcp(address string) net.Addr {
 // Else everybody behind one proxy shares a limit, and anybody there locks any
 // account out; or a client escapes by writing the header itself.
 func TestTheClientIsTheNearestHopThatIsNoTrustedProxy(t *testing.T) {
-	trusted := Proxies{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128"), netip.MustParsePrefix("10.0.0.0/8")}
+	trusted := address.Proxies{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128"), netip.MustParsePrefix("10.0.0.0/8")}
 	for what, c := range map[string]struct {
 		peer      net.Addr
 		forwarded []string
@@ -47,7 +49,7 @@ func TestTheClientIsTheNearestHopThatIsNoTrustedProxy(t *testing.T) {
 		ctx := peer.NewContext(t.Context(), &peer.Peer{Addr: c.peer})
 		md := metadata.MD{}
 		md.Append("x-forwarded-for", c.forwarded...)
-		if got := trusted.client(metadata.NewIncomingContext(ctx, md)); got != c.want {
+		if got := clientAddress(metadata.NewIncomingContext(ctx, md), trusted); got != c.want {
 			t.Errorf("%s: %q, want %q", what, got, c.want)
 		}
 	}
