@@ -23,9 +23,9 @@ import (
 // address, so that a watcher goes elsewhere when one is silent or stops. Getting
 // the token is itself a call, on a connection without one.
 func dial(rt *server.Runtime, settings *Settings) (conn *grpc.ClientConn, feeds []*grpc.ClientConn, err error) {
-	tlsConfig, err := settings.tlsConfig()
+	tlsConfig, err := creds.TrustCA(settings.AuthTLSCA)
 	if err != nil {
-		return nil, nil, &lifecycle.UsageError{Err: err}
+		return nil, nil, &lifecycle.UsageError{Err: fmt.Errorf("--auth-tls-ca: %w", err)}
 	}
 	d := &dialer{tls: tlsConfig, plaintext: settings.AuthPlaintext}
 	defer func() {

@@ -1,8 +1,6 @@
 package guard
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"os"
@@ -54,20 +52,4 @@ func (s *Settings) replica() string {
 		host = "unknown"
 	}
 	return fmt.Sprintf("%s/%d", host, os.Getpid())
-}
-
-// tlsConfig returns nil for plaintext.
-func (s *Settings) tlsConfig() (*tls.Config, error) {
-	if s.AuthTLSCA == "" {
-		return nil, nil //nolint:nilnil // No TLS is a value here; creds.Dial decides whether it is allowed.
-	}
-	pem, err := os.ReadFile(s.AuthTLSCA)
-	if err != nil {
-		return nil, fmt.Errorf("--auth-tls-ca: %w", err)
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("--auth-tls-ca %s: no certificate", s.AuthTLSCA)
-	}
-	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}, nil
 }

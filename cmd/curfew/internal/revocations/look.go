@@ -3,11 +3,8 @@ package revocations
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -23,17 +20,9 @@ import (
 type servers map[string]*grpc.ClientConn
 
 func (f *Flags) connect() (servers, error) {
-	var config *tls.Config
-	if f.AuthTLSCA != "" {
-		pem, err := os.ReadFile(f.AuthTLSCA)
-		if err != nil {
-			return nil, fmt.Errorf("--auth-tls-ca: %w", err)
-		}
-		pool := x509.NewCertPool()
-		if !pool.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("--auth-tls-ca %s: no certificate", f.AuthTLSCA)
-		}
-		config = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}
+	config, err := creds.TrustCA(f.AuthTLSCA)
+	if err != nil {
+		return nil, fmt.Errorf("--auth-tls-ca: %w", err)
 	}
 	s := servers{}
 	for address := range strings.SplitSeq(f.AuthAddr, ",") {

@@ -70,12 +70,7 @@ func anyEnded() bool {
 
 // zombies lists the children of a process that have ended and are not collected.
 func zombies(parent int) ([]int, error) {
-	dir, err := os.Open("/proc")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = dir.Close() }()
-	names, err := dir.Readdirnames(-1)
+	names, err := entries("/proc")
 	if err != nil {
 		return nil, err
 	}
@@ -152,12 +147,7 @@ func reap(pids []int) (int, error) {
 // owners lists the processes that a pidfd of this program refers to, other than
 // its own.
 func owners(except map[string]bool) (map[int]bool, error) {
-	dir, err := os.Open("/proc/self/fd")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = dir.Close() }()
-	names, err := dir.Readdirnames(-1)
+	names, err := entries("/proc/self/fd")
 	if err != nil {
 		return nil, err
 	}
@@ -188,4 +178,14 @@ func pidOf(fd string) (int, bool) {
 		}
 	}
 	return 0, false
+}
+
+// entries lists the names in a folder, unsorted: a sweep has no time for more.
+func entries(folder string) ([]string, error) {
+	dir, err := os.Open(folder)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = dir.Close() }()
+	return dir.Readdirnames(-1)
 }
