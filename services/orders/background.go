@@ -60,7 +60,7 @@ func (s *services) addCommands(ctx context.Context, rt *server.Runtime, cfg *Con
 	}
 	s.changed, s.owed = relay.Wake, worker.Wake
 	for name, job := range jobs(s.store) {
-		rt.Group.Go(name, func(ctx context.Context) error { return repeat(ctx, rt, name, job) })
+		rt.Group.Every(name, job.every, job.every/4, job.run)
 	}
 	return nil
 }
@@ -79,26 +79,12 @@ func jobs(store *postgres.Store) map[string]job {
 	}
 }
 
-// repeat runs a job until ctx ends. A failure is logged and tried again: every
-// round begins with what is in the database.
-func repeat(ctx context.Context, rt *server.Runtime, name string, j job) error {
-	ticker := time.NewTicker(j.every)
-	defer ticker.Stop()
+// run takes rounds until there is no full one to be had. Every round begins with
+// what is in the database.
+func (j job) run(ctx context.Context) error {
 	for {
-		n, err := j.round(ctx, batch)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
-			rt.Log.WarnContext(ctx, "background job failed", "job", name, "error", err)
-		}
-		if err == nil && n == batch {
-			continue
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
+		if n, err := j.round(ctx, batch); err != nil || n < batch {
+			return err
 		}
 	}
 }
