@@ -73,7 +73,8 @@ func failPlain(err error) error {
 		return status.WithCause(refuse(codes.Unavailable, ordersv1.ErrorReason_ERROR_REASON_STORE_UNAVAILABLE,
 			"the database cannot be asked; try again with the same request_id", nil, status.Retry(retryAfter)), err)
 	case errors.Is(err, order.ErrTooLong):
-		return status.WithCause(status.Plain(codes.DeadlineExceeded, "the database took too long; ask for less at a time"), err)
+		return status.WithCause(refuse(codes.DeadlineExceeded, ordersv1.ErrorReason_ERROR_REASON_QUERY_TOO_LONG,
+			"the database took too long; ask for less at a time", nil), err)
 	case errors.Is(err, idempotency.ErrGone):
 		return refuse(codes.Aborted, ordersv1.ErrorReason_ERROR_REASON_REQUEST_GONE, idempotency.ErrGone.Error(), nil)
 	case errors.Is(err, idempotency.ErrReused):

@@ -73,6 +73,9 @@ const (
 	// UNAVAILABLE with RetryInfo: the database cannot be asked. Whether a command
 	// took effect is not known; repeat it with the same `request_id`.
 	ErrorReason_ERROR_REASON_STORE_UNAVAILABLE ErrorReason = 19
+	// DEADLINE_EXCEEDED: the database cut a query off, and it had no effect; ask
+	// for less at a time.
+	ErrorReason_ERROR_REASON_QUERY_TOO_LONG ErrorReason = 20
 )
 
 // Enum value maps for ErrorReason.
@@ -98,6 +101,7 @@ var (
 		17: "ERROR_REASON_POINTS_EXCEED_AMOUNT",
 		18: "ERROR_REASON_CONTENTION",
 		19: "ERROR_REASON_STORE_UNAVAILABLE",
+		20: "ERROR_REASON_QUERY_TOO_LONG",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":              0,
@@ -120,6 +124,7 @@ var (
 		"ERROR_REASON_POINTS_EXCEED_AMOUNT":     17,
 		"ERROR_REASON_CONTENTION":               18,
 		"ERROR_REASON_STORE_UNAVAILABLE":        19,
+		"ERROR_REASON_QUERY_TOO_LONG":           20,
 	}
 )
 
@@ -154,7 +159,7 @@ var File_curfew_orders_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_curfew_orders_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"#curfew/orders/v1/error_reason.proto\x12\x10curfew.orders.v1*\xbf\x05\n" +
+	"#curfew/orders/v1/error_reason.proto\x12\x10curfew.orders.v1*\xe0\x05\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_ORDER_NOT_FOUND\x10\x01\x12\"\n" +
@@ -176,7 +181,8 @@ const file_curfew_orders_v1_error_reason_proto_rawDesc = "" +
 	"\x19ERROR_REASON_SKU_REPEATED\x10\x10\x12%\n" +
 	"!ERROR_REASON_POINTS_EXCEED_AMOUNT\x10\x11\x12\x1b\n" +
 	"\x17ERROR_REASON_CONTENTION\x10\x12\x12\"\n" +
-	"\x1eERROR_REASON_STORE_UNAVAILABLE\x10\x13BGZEgithub.com/curfew-platform/curfew/proto/gen/curfew/orders/v1;ordersv1b\x06proto3"
+	"\x1eERROR_REASON_STORE_UNAVAILABLE\x10\x13\x12\x1f\n" +
+	"\x1bERROR_REASON_QUERY_TOO_LONG\x10\x14BGZEgithub.com/curfew-platform/curfew/proto/gen/curfew/orders/v1;ordersv1b\x06proto3"
 
 var (
 	file_curfew_orders_v1_error_reason_proto_rawDescOnce sync.Once
