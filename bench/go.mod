@@ -69,3 +69,5 @@ replace github.com/curfew-platform/curfew/pkg/lifecycle/grpcserver => ../pkg/lif
 replace github.com/curfew-platform/curfew/pkg/lifecycle/supervisor => ../pkg/lifecycle/supervisor
 
 replace github.com/curfew-platform/curfew/pkg/lifecycle/telemetry => ../pkg/lifecycle/telemetry
+
+replace github.com/curfew-platform/curfew/pkg/interceptors/telemetry => ../pkg/interceptors/telemetry

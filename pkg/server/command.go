@@ -62,7 +62,7 @@ type Subcommand struct {
 type Runtime struct {
 	// Name of the service and version of the binary.
 	Name, Version string
-	// Log is shipped to Kafka if so configured, beside standard error.
+	// Log is shipped to Kafka and to the collector if so configured, beside standard error.
 	Log *slog.Logger
 	// LocalLog writes to standard error only.
 	LocalLog *slog.Logger
@@ -71,7 +71,7 @@ type Runtime struct {
 	// Reexec is the command line after the executable that leads to this
 	// service's command again: nothing for its own binary, `run NAME` in curfew.
 	Reexec []string
-	// Telemetry is where traces and metrics go, nil for nowhere.
+	// Telemetry is where traces, metrics and logs go, nil for nowhere.
 	Telemetry *otlp.Telemetry
 	// Agent is the tie to the supervisor in a supervised child, else nil.
 	Agent *supervisor.Agent

@@ -4,7 +4,7 @@ go 1.26.0
 
 require (
 	github.com/alecthomas/kong v1.17.0
-	github.com/curfew-platform/curfew/pkg/interceptors v0.0.0-00010101000000-000000000000
+	github.com/curfew-platform/curfew/pkg/interceptors v0.0.0
 	github.com/curfew-platform/curfew/pkg/lifecycle v0.0.0
 	github.com/curfew-platform/curfew/pkg/lifecycle/grpcserver v0.0.0-00010101000000-000000000000
 	github.com/curfew-platform/curfew/pkg/lifecycle/supervisor v0.0.0-00010101000000-000000000000
@@ -50,8 +50,6 @@ require (
 	go.opentelemetry.io/auto/sdk v1.2.1 // indirect
 	go.opentelemetry.io/otel/exporters/otlp/otlptrace v1.47.0 // indirect
 	go.opentelemetry.io/otel/log v1.47.0 // indirect
-	go.opentelemetry.io/otel/metric v1.47.0 // indirect
-	go.opentelemetry.io/otel/trace v1.47.0 // indirect
 	go.opentelemetry.io/proto/otlp v1.11.1 // indirect
 	go.uber.org/multierr v1.11.0 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
@@ -81,11 +79,20 @@ replace github.com/curfew-platform/curfew/proto => ../../proto
 replace github.com/curfew-platform/curfew/pkg/lifecycle/telemetry => ../lifecycle/telemetry
 
 require (
+	github.com/curfew-platform/curfew/pkg/interceptors/telemetry v0.0.0
 	github.com/curfew-platform/curfew/pkg/lifecycle/telemetry v0.0.0
+	go.opentelemetry.io/contrib/bridges/otelslog v0.21.0
 	go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc v0.72.0
+	go.opentelemetry.io/contrib/instrumentation/runtime v0.72.0
 	go.opentelemetry.io/otel v1.47.0
+	go.opentelemetry.io/otel/exporters/otlp/otlplog/otlploggrpc v0.23.0
 	go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetricgrpc v1.47.0
 	go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc v1.47.0
+	go.opentelemetry.io/otel/metric v1.47.0
 	go.opentelemetry.io/otel/sdk v1.47.0
+	go.opentelemetry.io/otel/sdk/log v1.47.0
 	go.opentelemetry.io/otel/sdk/metric v1.47.0
+	go.opentelemetry.io/otel/trace v1.47.0
 )
+
+replace github.com/curfew-platform/curfew/pkg/interceptors/telemetry => ../interceptors/telemetry

@@ -214,7 +214,13 @@ func supervised(cmd Command, sub Subcommand, rt *Runtime, stderr io.Writer) int 
 		defer shipper.Close()
 	}
 	rt.LocalLog = newLogger(rt, settings, stderr, nil)
-	rt.Log = newLogger(rt, settings, stderr, shipper)
+	if settings.Telemetry == telemetryOTLP {
+		var err error
+		if rt.Telemetry, err = otlp.New(context.Background(), rt.Name, rt.Version, rt.LocalLog); err != nil {
+			return usage(stderr, cmd.Name, err)
+		}
+	}
+	rt.Log = slog.New(rt.Telemetry.Handler(newLogger(rt, settings, stderr, shipper).Handler()))
 	if sub.Name != serveName && supervisor.IsChild() {
 		// A process of the service's own: the parent writes its lines again and
 		// says which service they are of.
@@ -230,10 +236,8 @@ func supervised(cmd Command, sub Subcommand, rt *Runtime, stderr io.Writer) int 
 	if err != nil {
 		return usage(stderr, cmd.Name, err)
 	}
-	if settings.Telemetry == telemetryOTLP {
-		if rt.Telemetry, err = otlp.Add(context.Background(), group, rt.Name, rt.Version, rt.LocalLog); err != nil {
-			return usage(stderr, cmd.Name, err)
-		}
+	if err := rt.Telemetry.Add(group); err != nil {
+		return usage(stderr, cmd.Name, err)
 	}
 	if err := compose(sub, rt); err != nil {
 		fmt.Fprintf(stderr, "%s: %v\n", cmd.Name, err)
@@ -280,7 +284,7 @@ func compose(sub Subcommand, rt *Runtime) error {
 
 func newLogger(rt *Runtime, settings *Settings, stderr io.Writer, shipper *logship.Shipper) *slog.Logger {
 	h := logship.Handler(stderr, &slog.HandlerOptions{Level: settings.LogLevel}, shipper)
-	return slog.New(h).With("service", rt.Name, "version", rt.Version)
+	return slog.New(h.WithAttrs([]slog.Attr{slog.String("service", rt.Name), slog.String("version", rt.Version)}))
 }
 
 // version is what the linker stamped, else the module's version.

@@ -34,6 +34,14 @@ require (
 )
 
 require (
+	github.com/curfew-platform/curfew/pkg/interceptors/telemetry v0.0.0 // indirect
+	go.opentelemetry.io/contrib/bridges/otelslog v0.21.0 // indirect
+	go.opentelemetry.io/contrib/instrumentation/runtime v0.72.0 // indirect
+	go.opentelemetry.io/otel/exporters/otlp/otlplog/otlploggrpc v0.23.0 // indirect
+	go.opentelemetry.io/otel/sdk/log v1.47.0 // indirect
+)
+
+require (
 	buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go v1.36.12-20260825204119-511051f7f437.2 // indirect
 	buf.build/go/protovalidate v1.4.0 // indirect
 	cel.dev/cel-go v0.32.0 // indirect
@@ -87,3 +95,5 @@ require (
 )
 
 replace github.com/curfew-platform/curfew/pkg/lifecycle/telemetry => ../../pkg/lifecycle/telemetry
+
+replace github.com/curfew-platform/curfew/pkg/interceptors/telemetry => ../../pkg/interceptors/telemetry

@@ -81,6 +81,14 @@ require (
 	google.golang.org/protobuf v1.36.12
 )
 
+require (
+	github.com/curfew-platform/curfew/pkg/interceptors/telemetry v0.0.0 // indirect
+	go.opentelemetry.io/contrib/bridges/otelslog v0.21.0 // indirect
+	go.opentelemetry.io/contrib/instrumentation/runtime v0.72.0 // indirect
+	go.opentelemetry.io/otel/exporters/otlp/otlplog/otlploggrpc v0.23.0 // indirect
+	go.opentelemetry.io/otel/sdk/log v1.47.0 // indirect
+)
+
 replace (
 	github.com/curfew-platform/curfew/pkg/interceptors => ../../pkg/interceptors
 	github.com/curfew-platform/curfew/pkg/lifecycle => ../../pkg/lifecycle
@@ -94,3 +102,5 @@ replace (
 )
 
 replace github.com/curfew-platform/curfew/pkg/lifecycle/telemetry => ../../pkg/lifecycle/telemetry
+
+replace github.com/curfew-platform/curfew/pkg/interceptors/telemetry => ../../pkg/interceptors/telemetry

@@ -86,8 +86,11 @@ func TestACollectorGetsCallsAndTheStopUnderTheNameOfTheService(t *testing.T) {
 				t.Setenv(k, v)
 			}
 			g := newGroup(t)
-			to, err := otlp.Add(t.Context(), g, "shop", "v1", slog.New(slog.DiscardHandler))
+			to, err := otlp.New(t.Context(), "shop", "v1", slog.New(slog.DiscardHandler))
 			if err != nil {
+				t.Fatal(err)
+			}
+			if err := to.Add(g); err != nil {
 				t.Fatal(err)
 			}
 			called(t, to.ServerOptions())
@@ -105,7 +108,7 @@ func TestACollectorGetsCallsAndTheStopUnderTheNameOfTheService(t *testing.T) {
 			if names["process.stop"] != 1 || names["grpc.reflection.v1.ServerReflection/ServerReflectionInfo"] != 1 || len(names) != 4 {
 				t.Errorf("spans %v", names)
 			}
-			if collector.Points("lifecycle.stop.duration") != 1 || collector.Points("rpc.server.call.duration") != 1 {
+			if collector.Points("lifecycle.stop.duration") != 1 || collector.Points("rpc.server.call.duration") != 1 || collector.Points("go.goroutine.count") == 0 {
 				t.Error("metrics are missing")
 			}
 		})
@@ -115,9 +118,13 @@ func TestACollectorGetsCallsAndTheStopUnderTheNameOfTheService(t *testing.T) {
 func TestWhereItIsDisabledThereIsNothing(t *testing.T) {
 	t.Setenv("OTEL_SDK_DISABLED", "true")
 	g := newGroup(t)
-	to, err := otlp.Add(t.Context(), g, "shop", "v1", slog.New(slog.DiscardHandler))
-	if err != nil || to != nil || len(to.ServerOptions()) != 0 {
+	to, err := otlp.New(t.Context(), "shop", "v1", slog.New(slog.DiscardHandler))
+	if err != nil || to != nil || len(to.ServerOptions()) != 0 || to.Meters() != nil || to.Add(g) != nil {
 		t.Errorf("%v, %v", to, err)
+	}
+	local := slog.DiscardHandler
+	if to.Handler(local) != local {
+		t.Error("logs go elsewhere too")
 	}
 	g.Shutdown(nil)
 	if err := g.Run(context.Background()); err != nil || len(g.Report().Phases[lifecycle.Close-1].Parts) != 0 {
@@ -126,10 +133,10 @@ func TestWhereItIsDisabledThereIsNothing(t *testing.T) {
 }
 
 func TestAProtocolThatIsNotSpokenIsWrongUsage(t *testing.T) {
-	for _, name := range []string{"OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL"} {
+	for _, name := range []string{"OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL"} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv(name, "http/protobuf")
-			_, err := otlp.Add(t.Context(), newGroup(t), "shop", "v1", slog.New(slog.DiscardHandler))
+			_, err := otlp.New(t.Context(), "shop", "v1", slog.New(slog.DiscardHandler))
 			if lifecycle.ExitCode(err) != lifecycle.ExitUsage || !strings.Contains(err.Error(), name+` is "http/protobuf"`) {
 				t.Error(err)
 			}

@@ -4,6 +4,8 @@ package telemetrytest
 
 import (
 	"context"
+	"encoding/hex"
+	"maps"
 	"net"
 	"sync"
 	"testing"
@@ -12,6 +14,7 @@ import (
 	colmetrics "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 	coltrace "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	commonv1 "go.opentelemetry.io/proto/otlp/common/v1"
+	metricsv1 "go.opentelemetry.io/proto/otlp/metrics/v1"
 	tracev1 "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/grpc"
 )
@@ -25,6 +28,26 @@ type Span struct {
 	Failed     bool
 }
 
+// Record is one log record that a collector got.
+type Record struct {
+	Level, Text string
+	Trace       string            // of the span in which it was logged; empty for none
+	Resource    map[string]string // of the process that sent it
+	Attributes  map[string]string
+}
+
+// Metric is what a collector learned of one metric from all of its data points.
+type Metric struct {
+	Kind, Unit string
+	// Attributes are the names of the attributes.
+	Attributes map[string]bool
+	// Services are the names of the services that sent it.
+	Services map[string]bool
+	// Points is how many data points have come, Last the value of the last one: of a histogram, their number.
+	Points int
+	Last   float64
+}
+
 // Collector keeps what it is sent. Its methods are safe for concurrent use.
 type Collector struct {
 	// Addr is its address, host:port, in plaintext.
@@ -32,15 +55,15 @@ type Collector struct {
 
 	mu      sync.Mutex
 	spans   []Span
-	metrics map[string]int
-	logs    int
+	metrics map[string]Metric
+	records []Record
 }
 
 // New returns a collector that serves until the test is over.
 func New(t testing.TB) *Collector {
 	t.Helper()
 	lis := listen(t)
-	c := &Collector{Addr: lis.Addr().String(), metrics: map[string]int{}}
+	c := &Collector{Addr: lis.Addr().String(), metrics: map[string]Metric{}}
 	srv := grpc.NewServer()
 	coltrace.RegisterTraceServiceServer(srv, traces{c: c})
 	colmetrics.RegisterMetricsServiceServer(srv, metrics{c: c})
@@ -103,17 +126,28 @@ func (c *Collector) Spans() []Span {
 }
 
 // Points returns how many data points of a metric have come so far.
-func (c *Collector) Points(metric string) int {
+func (c *Collector) Points(metric string) int { return c.Metrics()[metric].Points }
+
+// Metrics returns the metrics that have come so far, by name.
+func (c *Collector) Metrics() map[string]Metric {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.metrics[metric]
+	all := make(map[string]Metric, len(c.metrics))
+	for name, m := range c.metrics {
+		m.Attributes, m.Services = maps.Clone(m.Attributes), maps.Clone(m.Services)
+		all[name] = m
+	}
+	return all
 }
 
 // Logs returns how many log records have come so far.
-func (c *Collector) Logs() int {
+func (c *Collector) Logs() int { return len(c.Records()) }
+
+// Records returns the log records that have come so far.
+func (c *Collector) Records() []Record {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.logs
+	return append([]Record(nil), c.records...)
 }
 
 type traces struct {
@@ -151,13 +185,56 @@ func (s metrics) Export(_ context.Context, req *colmetrics.ExportMetricsServiceR
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
 	for _, rm := range req.GetResourceMetrics() {
+		service := attributes(rm.GetResource().GetAttributes())["service.name"]
 		for _, sm := range rm.GetScopeMetrics() {
 			for _, m := range sm.GetMetrics() {
-				s.c.metrics[m.GetName()] += len(m.GetGauge().GetDataPoints()) + len(m.GetSum().GetDataPoints()) + len(m.GetHistogram().GetDataPoints())
+				s.c.note(service, m)
 			}
 		}
 	}
 	return &colmetrics.ExportMetricsServiceResponse{}, nil
+}
+
+// point is a data point of any kind.
+type point interface {
+	GetAttributes() []*commonv1.KeyValue
+}
+
+// note adds the data points of a metric to what is known of it.
+func (c *Collector) note(service string, m *metricsv1.Metric) {
+	known, ok := c.metrics[m.GetName()]
+	if !ok {
+		known = Metric{Unit: m.GetUnit(), Attributes: map[string]bool{}, Services: map[string]bool{}}
+	}
+	known.Services[service] = true
+	take := func(kind string, p point, value float64) {
+		known.Kind, known.Last = kind, value
+		known.Points++
+		for _, kv := range p.GetAttributes() {
+			known.Attributes[kv.GetKey()] = true
+		}
+	}
+	for _, p := range m.GetGauge().GetDataPoints() {
+		take("gauge", p, number(p))
+	}
+	kind := "up-down"
+	if m.GetSum().GetIsMonotonic() {
+		kind = "counter"
+	}
+	for _, p := range m.GetSum().GetDataPoints() {
+		take(kind, p, number(p))
+	}
+	for _, p := range m.GetHistogram().GetDataPoints() {
+		take("histogram", p, float64(p.GetCount()))
+	}
+	c.metrics[m.GetName()] = known
+}
+
+func number(p *metricsv1.NumberDataPoint) float64 {
+	if v, ok := p.GetValue().(*metricsv1.NumberDataPoint_AsInt); ok {
+		return float64(v.AsInt)
+	}
+	return p.GetAsDouble()
 }
 
 type logs struct {
@@ -171,8 +248,14 @@ func (s logs) Export(_ context.Context, req *collogs.ExportLogsServiceRequest) (
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
 	for _, rl := range req.GetResourceLogs() {
+		resource := attributes(rl.GetResource().GetAttributes())
 		for _, sl := range rl.GetScopeLogs() {
-			s.c.logs += len(sl.GetLogRecords())
+			for _, r := range sl.GetLogRecords() {
+				s.c.records = append(s.c.records, Record{
+					Level: r.GetSeverityText(), Text: r.GetBody().GetStringValue(), Trace: hex.EncodeToString(r.GetTraceId()),
+					Resource: resource, Attributes: attributes(r.GetAttributes()),
+				})
+			}
 		}
 	}
 	return &collogs.ExportLogsServiceResponse{}, nil
