@@ -20,6 +20,8 @@ type Config struct {
 	MigrateDatabaseURL string `name:"migrate-database-url" help:"PostgreSQL, as the role that owns the schema; for migrate only." placeholder:"URL"`
 	KeysetFile         string `name:"keyset-file" help:"Keys that all replicas share: encryption of signing keys, refresh tokens, page tokens." type:"path"`
 	ServiceKeysFile    string `name:"service-keys-file" help:"Public keys of services (JSON)." type:"path"`
+	Cluster ClusterSettings `embed:"" prefix:"cluster-"`
+
 
 	Issuer     string        `help:"iss of the tokens." default:"https://auth.curfew.dev"`
 	AccessLife time.Duration `name:"access-life" help:"Life of an access token: above two refresh windows, and at most 1h." default:"5m"`
@@ -41,7 +43,7 @@ func (c *Config) Common() *server.Settings { return &c.Settings }
 
 // Validate implements server.Config.
 func (c *Config) Validate() error {
-	errs := []error{c.Settings.Validate(), c.limits().Validate(), c.validateLife()}
+	errs := []error{c.Settings.Validate(), c.limits().Validate(), c.validateLife(), c.Cluster.validate(c.Issuer)}
 	if c.DatabaseURL == "" {
 		errs = append(errs, errors.New("--database-url is required"))
 	}

@@ -30,7 +30,7 @@ type core struct {
 
 // newCore loads the signing keys, makes the first one if there is none, and
 // builds the use cases.
-func newCore(ctx context.Context, log *slog.Logger, cfg *Config, pool *pgxpool.Pool, keys *keyset.Set, barrier account.Barrier) (*core, error) {
+func newCore(ctx context.Context, log *slog.Logger, cfg *Config, pool *pgxpool.Pool, keys *keyset.Set, platform servicetoken.Platform, barrier account.Barrier) (*core, error) {
 	store := postgres.New(pool, cfg.Issuer, ruleLife())
 	ring, err := signingkey.Open(ctx, store, keys)
 	if err != nil {
@@ -76,7 +76,7 @@ func newCore(ctx context.Context, log *slog.Logger, cfg *Config, pool *pgxpool.P
 	assertions := servicetoken.NewVerifier(known, cfg.Issuer, time.Now)
 	return &core{
 		store: store, ring: ring, verifier: verifier, accounts: accounts,
-		services: servicetoken.NewExchange(assertions, store, tokens, time.Now),
+		services: servicetoken.NewExchange(assertions, platform, store, tokens, time.Now),
 	}, nil
 }
 

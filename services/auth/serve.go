@@ -47,7 +47,11 @@ func serve(ctx context.Context, rt *server.Runtime, cfg *Config) error {
 	if err := feed.addTo(rt.Group); err != nil {
 		return err
 	}
-	core, err := newCore(ctx, rt.Log, cfg, pool, keys, feed.barrier())
+	platform, err := addPlatform(rt, cfg)
+	if err != nil {
+		return err
+	}
+	core, err := newCore(ctx, rt.Log, cfg, pool, keys, platform, feed.barrier())
 	if err != nil {
 		return err
 	}

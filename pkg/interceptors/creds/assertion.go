@@ -40,12 +40,28 @@ type IssueFunc func(ctx context.Context, assertion token.Raw) (Token, error)
 // ServiceAssertion is a TokenSource for a service that proves itself with a key
 // file. Every renewal signs a new assertion.
 func ServiceAssertion(a Assertion, issue IssueFunc) TokenSource {
+	return exchange(func(context.Context) (token.Raw, error) { return a.Sign(time.Now()) }, issue)
+}
+
+// FileAssertion is a TokenSource for a service to which its platform gives an
+// assertion in a file, and keeps it fresh: the projected service-account token
+// of a pod. The file is read for every renewal.
+func FileAssertion(path string, issue IssueFunc) TokenSource {
+	file := File(path)
+	return exchange(func(ctx context.Context) (token.Raw, error) {
+		t, err := file.Token(ctx)
+		return t.Value, err
+	}, issue)
+}
+
+// exchange gets a new assertion for every token.
+func exchange(assert func(context.Context) (token.Raw, error), issue IssueFunc) TokenSource {
 	return SourceFunc(func(ctx context.Context) (Token, error) {
-		signed, err := a.Sign(time.Now())
+		assertion, err := assert(ctx)
 		if err != nil {
 			return Token{}, err
 		}
-		t, err := issue(ctx, signed)
+		t, err := issue(ctx, assertion)
 		if err != nil {
 			return Token{}, fmt.Errorf("issue service token: %w", err)
 		}

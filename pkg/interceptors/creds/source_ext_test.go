@@ -99,6 +99,28 @@ func TestAServiceProvesItselfWithANewAssertionPerToken(t *testing.T) {
 	}
 }
 
+func TestTheAssertionInAFileIsReadAgainForEveryToken(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "token")
+	var sent []string
+	source := creds.FileAssertion(path, func(_ context.Context, assertion token.Raw) (creds.Token, error) {
+		sent = append(sent, string(assertion))
+		return creds.Token{Value: "access", ExpiresAt: time.Unix(1, 0)}, nil
+	})
+	if _, err := source.Token(t.Context()); err == nil || len(sent) != 0 {
+		t.Errorf("without a file: %v, sent %d", err, len(sent))
+	}
+	for _, text := range []string{"first", "second"} {
+		write(t, path, text+"\n")
+		// The answer's end counts, not that of the file's token.
+		if got, err := source.Token(t.Context()); err != nil || got.Value != "access" || !got.ExpiresAt.Equal(time.Unix(1, 0)) {
+			t.Fatalf("got %v, %v", got, err)
+		}
+	}
+	if len(sent) != 2 || sent[0] != "first" || sent[1] != "second" {
+		t.Errorf("sent %q", sent)
+	}
+}
+
 func TestAServiceKeyThatIsNoneIsRefusedWithoutBeingShown(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "key.pem")
 	source := creds.ServiceAssertion(creds.Assertion{Service: "orders", KeyFile: path}, func(context.Context, token.Raw) (creds.Token, error) {

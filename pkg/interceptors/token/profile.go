@@ -16,9 +16,9 @@ const CurfewIssuer = "https://auth.curfew.dev"
 const CurfewAudience = "curfew"
 
 // Profile says what a token of one issuer must look like. Start from Curfew
-// or OIDC and change fields; NewVerifier validates the result.
+// OIDC or Kubernetes and change fields; NewVerifier validates the result.
 type Profile struct {
-	// Name appears in Describe: "curfew" or "oidc".
+	// Name appears in Describe: "curfew", "oidc" or "kubernetes".
 	Name string
 	// Issuer is compared with `iss`, byte for byte.
 	Issuer string
@@ -86,6 +86,24 @@ func OIDC(issuer string, keys Keys) Profile {
 		Types:      []string{"at+jwt", "jwt"},
 		Leeway:     30 * time.Second,
 		MaxLife:    24 * time.Hour,
+	}
+}
+
+// Kubernetes is the profile of the projected service-account tokens of a
+// cluster: `sub` is system:serviceaccount:NAMESPACE:NAME. The audience is the
+// one that the pod's volume asks for; a token without it was made for the API
+// server, or for somebody else. These tokens have no `typ`. They are bearer
+// tokens that a pod presents as often as it likes, so nothing here is used
+// once: see MaxLife, which is the longest `expirationSeconds` that is admitted.
+func Kubernetes(issuer, audience string, keys Keys) Profile {
+	return Profile{
+		Name: "kubernetes", Issuer: issuer, Keys: keys,
+		Algorithms: []string{RS256, ES256},
+		Types:      []string{"", "jwt"},
+		Audiences:  []string{audience},
+		NotBefore:  true,
+		Leeway:     30 * time.Second,
+		MaxLife:    time.Hour,
 	}
 }
 

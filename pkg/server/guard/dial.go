@@ -42,9 +42,7 @@ func dial(rt *server.Runtime, settings *Settings) (conn *grpc.ClientConn, feeds 
 	if tlsConfig == nil {
 		options = append(options, creds.WithPlaintext())
 	}
-	refreshing := creds.NewRefreshing(creds.ServiceAssertion(creds.Assertion{
-		Service: rt.Name, Audience: settings.Issuer, KeyFile: settings.ServiceKeyFile,
-	}, issue(authv1.NewAuthServiceClient(bare))), options...)
+	refreshing := creds.NewRefreshing(settings.proof(rt.Name, issue(authv1.NewAuthServiceClient(bare))), options...)
 	if conn, err = d.all(addresses, refreshing); err != nil {
 		return nil, nil, err
 	}

@@ -1,6 +1,6 @@
 // Package guard puts a service behind services/auth: it verifies access tokens
 // with the issuer's keys, follows the feed of revocations, and proves the
-// service itself with a key file. Its result is the chain that every call of
+// service itself with a key file or a token of its platform. Its result is the chain that every call of
 // the service passes.
 package guard
 

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"slices"
+
+	"github.com/curfew-platform/curfew/pkg/interceptors/creds"
 )
 
 // The sources of revocations that a service may be run with.
@@ -19,13 +21,14 @@ const (
 // Settings are the flags of a service that is guarded by services/auth. Embed
 // them in its configuration.
 type Settings struct {
-	AuthAddr       string `help:"gRPC target of services/auth, or the addresses of its replicas with commas between: the feed of revocations then moves between them when one is silent or stops." placeholder:"HOST:PORT"`
-	AuthTLSCA      string `name:"auth-tls-ca" help:"Certificates that services/auth must chain to (PEM); empty is plaintext, on loopback only." type:"path"`
-	AuthPlaintext  bool   `help:"Allow plaintext to services/auth on other hosts than this."`
-	ServiceKeyFile string `help:"Ed25519 key (PKCS #8 PEM) that this service proves itself with." type:"path"`
-	Issuer         string `help:"Issuer of the access tokens." default:"https://auth.curfew.dev"`
-	Revocation     string `help:"Source of revocations: feed or none." enum:"feed,none" default:"feed"`
-	ReplicaID      string `help:"Name of this replica, for people; the host name if empty." placeholder:"NAME"`
+	AuthAddr         string `help:"gRPC target of services/auth, or the addresses of its replicas with commas between: the feed of revocations then moves between them when one is silent or stops." placeholder:"HOST:PORT"`
+	AuthTLSCA        string `name:"auth-tls-ca" help:"Certificates that services/auth must chain to (PEM); empty is plaintext, on loopback only." type:"path"`
+	AuthPlaintext    bool   `help:"Allow plaintext to services/auth on other hosts than this."`
+	ServiceKeyFile   string `help:"Ed25519 key (PKCS #8 PEM) that this service proves itself with." type:"path"`
+	ServiceTokenFile string `help:"Token that the platform keeps in a file and that services/auth accepts as proof instead of a key: the projected service-account token of a pod." type:"path"`
+	Issuer           string `help:"Issuer of the access tokens." default:"https://auth.curfew.dev"`
+	Revocation       string `help:"Source of revocations: feed or none." enum:"feed,none" default:"feed"`
+	ReplicaID        string `help:"Name of this replica, for people; the host name if empty." placeholder:"NAME"`
 }
 
 // Validate returns everything that is wrong with the settings.
@@ -34,13 +37,21 @@ func (s *Settings) Validate() error {
 	if slices.Contains(s.authAddresses(), "") {
 		errs = append(errs, errors.New("--auth-addr is required, and no address of a list is empty"))
 	}
-	if s.ServiceKeyFile == "" {
-		errs = append(errs, errors.New("--service-key-file is required"))
+	if (s.ServiceKeyFile == "") == (s.ServiceTokenFile == "") {
+		errs = append(errs, errors.New("one of --service-key-file and --service-token-file is required"))
 	}
 	if s.Issuer == "" {
 		errs = append(errs, errors.New("--issuer is required"))
 	}
 	return errors.Join(errs...)
+}
+
+// proof is how this service comes to its tokens.
+func (s *Settings) proof(service string, issue creds.IssueFunc) creds.TokenSource {
+	if s.ServiceTokenFile != "" {
+		return creds.FileAssertion(s.ServiceTokenFile, issue)
+	}
+	return creds.ServiceAssertion(creds.Assertion{Service: service, Audience: s.Issuer, KeyFile: s.ServiceKeyFile}, issue)
 }
 
 func (s *Settings) replica() string {

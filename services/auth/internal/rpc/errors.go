@@ -93,6 +93,10 @@ func fail(err error) error {
 		return status.New(codes.InvalidArgument, authzDomain, authzv1.ErrorReason_ERROR_REASON_REQUEST_INVALID,
 			"a native session is refreshed with a retry key only", status.Field("retry_key", "required for a native session"))
 	}
+	if errors.Is(err, servicetoken.ErrKeysUnavailable) {
+		return status.New(codes.Unavailable, authzDomain, authzv1.ErrorReason_ERROR_REASON_KEYS_UNAVAILABLE,
+			"the keys of the platform cannot be had now; try again", status.Retry(busyRetry))
+	}
 	// A call that ended is judged by the chain, which knows why it did.
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err

@@ -13,6 +13,10 @@ import (
 // somebody else, signed with an unknown key, or was used before.
 var ErrAssertionInvalid = errors.New("assertion is invalid")
 
+// ErrKeysUnavailable says that nothing is known about an assertion of the
+// platform, because its keys cannot be had now.
+var ErrKeysUnavailable = errors.New("keys of the platform unavailable")
+
 // Bounds of an assertion.
 const (
 	maxLife    = 5 * time.Minute

@@ -148,7 +148,7 @@ func (used) UseAssertion(context.Context, string, string, time.Time) (bool, erro
 
 func TestAnAssertionThatWasUsedBeforeIsRefused(t *testing.T) {
 	header, claims := good()
-	e := servicetoken.NewExchange(verifier(t), used{}, nil, func() time.Time { return now })
+	e := servicetoken.NewExchange(verifier(t), nil, used{}, nil, func() time.Time { return now })
 	_, _, err := e.Issue(t.Context(), sign(t, jwt.SigningMethodEdDSA, private('o'), header, claims))
 	if !errors.Is(err, servicetoken.ErrAssertionInvalid) {
 		t.Errorf("err = %v", err)

@@ -1,5 +1,6 @@
 // Package servicetoken gives services tokens for themselves: a service signs an
-// assertion (RFC 7523) with a key whose public half is registered here.
+// assertion (RFC 7523) with a key whose public half is registered here, or
+// presents the one that its platform made for it.
 package servicetoken
 
 import (

@@ -538,7 +538,7 @@ func (x *IssueServiceTokenRequest) GetAssertion() string {
 // Response of IssueServiceToken.
 type IssueServiceTokenResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// For the `authorization: Bearer` metadata. There is no refresh token: sign
+	// For the `authorization: Bearer` metadata. There is no refresh token: send
 	// another assertion.
 	AccessToken string `protobuf:"bytes,1,opt,name=access_token,json=accessToken,proto3" json:"access_token,omitempty"`
 	// When it expires.

@@ -45,9 +45,12 @@ type AuthServiceClient interface {
 	// Ends the session of the caller's token. When it returns OK no replica
 	// admits a token of the session.
 	Logout(ctx context.Context, in *LogoutRequest, opts ...grpc.CallOption) (*LogoutResponse, error)
-	// Gives a service a token for itself (RFC 7523): a JWT signed with the
-	// service's registered Ed25519 key, iss and sub `services/{name}`, aud the
-	// issuer, exp at most 5 minutes away, jti used once.
+	// Gives a service a token for itself (RFC 7523) for one of two assertions: a
+	// JWT signed with the service's registered Ed25519 key, iss and sub
+	// `services/{name}`, aud the issuer, exp at most 5 minutes away, jti used
+	// once; or the projected service-account token of a pod, whose cluster and
+	// account the server was told of, until its exp. UNAVAILABLE /
+	// KEYS_UNAVAILABLE: the keys of the cluster cannot be had now, try again.
 	IssueServiceToken(ctx context.Context, in *IssueServiceTokenRequest, opts ...grpc.CallOption) (*IssueServiceTokenResponse, error)
 }
 
@@ -128,9 +131,12 @@ type AuthServiceServer interface {
 	// Ends the session of the caller's token. When it returns OK no replica
 	// admits a token of the session.
 	Logout(context.Context, *LogoutRequest) (*LogoutResponse, error)
-	// Gives a service a token for itself (RFC 7523): a JWT signed with the
-	// service's registered Ed25519 key, iss and sub `services/{name}`, aud the
-	// issuer, exp at most 5 minutes away, jti used once.
+	// Gives a service a token for itself (RFC 7523) for one of two assertions: a
+	// JWT signed with the service's registered Ed25519 key, iss and sub
+	// `services/{name}`, aud the issuer, exp at most 5 minutes away, jti used
+	// once; or the projected service-account token of a pod, whose cluster and
+	// account the server was told of, until its exp. UNAVAILABLE /
+	// KEYS_UNAVAILABLE: the keys of the cluster cannot be had now, try again.
 	IssueServiceToken(context.Context, *IssueServiceTokenRequest) (*IssueServiceTokenResponse, error)
 	mustEmbedUnimplementedAuthServiceServer()
 }
