@@ -151,5 +151,5 @@ func (c *Config) check() error {
 			}
 		}
 	}
-	return errors.Join(append(errs, c.Limits.check(), c.Rates.check())...)
+	return errors.Join(append(errs, c.Limits.check(), c.Rates.Check())...)
 }

@@ -22,7 +22,8 @@ type Rates struct {
 	// with and without a token, before the token is verified. Calls whose address
 	// is unknown, over a socket file for example, are not limited.
 	Address rate.Limit
-	// Identity limits the calls of one caller: issuer and subject.
+	// Identity limits the calls of one user: issuer and subject. Services are
+	// not limited: what one asks for all of its own callers is not one caller's.
 	Identity rate.Limit
 	// Proxies say truly from whom they forward.
 	Proxies address.Proxies
@@ -33,7 +34,8 @@ type Rates struct {
 
 const defaultRateEntries = 100_000
 
-func (r Rates) check() error {
+// Check reports what is wrong with the rates.
+func (r Rates) Check() error {
 	if err := errors.Join(r.Address.Check(), r.Identity.Check()); err != nil {
 		return err
 	}
@@ -75,7 +77,7 @@ func addressRateLink(r Rates) (link, error) {
 	return l, nil
 }
 
-// caller is who is limited by identity.
+// caller is the user who is limited by identity.
 type caller struct{ issuer, subject string }
 
 // identityRateLink stands after revocation, so that who presents a stolen token
@@ -86,13 +88,13 @@ func identityRateLink(r Rates) (link, error) {
 	if r.Identity.Off() {
 		return l, nil
 	}
-	l.Does += ", per issuer and subject"
+	l.Does += ", per issuer and subject; services are not limited"
 	limiter, err := rate.New[caller](r.Identity, r.entries())
 	if err != nil {
 		return l, fmt.Errorf("chain: %w", err)
 	}
 	l.before = func(ctx context.Context, c *call) (context.Context, error) {
-		if c.public() {
+		if c.public() || c.identity.IsService() {
 			return ctx, nil
 		}
 		return ctx, tooOften(limiter.Take(caller{c.identity.Issuer, c.identity.Subject}, c.started))

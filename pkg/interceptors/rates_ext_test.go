@@ -81,6 +81,17 @@ func TestACallerIsLimitedOverUnaryCallsAndStreamsTogether(t *testing.T) {
 	}
 }
 
+// A service asks for all of its own callers; they are limited where they call.
+func TestAServiceIsNotLimitedAsOneCaller(t *testing.T) {
+	h := newHarness(t, &shop.Server{}, func(c *interceptors.Config) { c.Rates.Identity = few(1) })
+	service := with(t, h.issuer.Service(t, "orders"))
+	for range 5 {
+		if err := shop.Call(service, h.conn, "Peek", shop.Message{}); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // Who has a stolen token that was revoked must not lock its owner out.
 func TestARevokedTokenUsesUpNothingOfItsOwner(t *testing.T) {
 	h := newHarness(t, &shop.Server{}, func(c *interceptors.Config) { c.Rates.Identity = few(1) })

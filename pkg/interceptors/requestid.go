@@ -17,7 +17,10 @@ const RequestIDKey = "x-request-id"
 
 const maxRequestIDBytes = 64
 
-// RequestID returns the correlation id of the call, "" outside of one.
+// RequestID returns the correlation id of the call, "" outside of one. What
+// runs before the revocation link, a Verifier and the beginning of a Meter, is
+// given the context of the transport, where there is none yet: to carry it
+// there would cost every call a context more.
 func RequestID(ctx context.Context) string {
 	if id, ok := ctx.Value(contextkey.RequestID{}).(*string); ok {
 		return *id
