@@ -11,6 +11,16 @@
 //	curfew.token.bytes      gauge, By       what they weigh
 //	curfew.revocation.rules gauge           rules that are held
 //	curfew.revocation.lease gauge, s        what is left of the lease; negative when it is over
+//	curfew.revocation.lease.losses count    leases that ended before the next one was held
+//
+// and of an engine of the feed (Receipts, ObserveEngine):
+//
+//	curfew.feed.barrier.duration histogram, s  curfew.result: acked, expired or pending
+//	curfew.feed.watchers    gauge           processes that hold a lease of this replica
+//	curfew.feed.lapsed      count           leases that ended while a rule was not acknowledged
+//	curfew.feed.behind      gauge           positions that not every watcher has acknowledged
+//	curfew.feed.row.lease   gauge, s        what is left of the right to grant leases
+//	curfew.feed.row.losses  count           how often it was over before it was renewed
 //
 // The number of series is bounded by methods x codes x reasons: no attribute is
 // a text that a client chooses, and none says who called.

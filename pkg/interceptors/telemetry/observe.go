@@ -84,12 +84,14 @@ func observeTokens(m metric.Meter, tokens Tokens, register registerFunc) error {
 func observeFeed(m metric.Meter, feed Feed, register registerFunc) error {
 	rules, err1 := m.Int64ObservableGauge("curfew.revocation.rules", metric.WithUnit("{rule}"), metric.WithDescription("Rules that are held."))
 	lease, err2 := m.Float64ObservableGauge("curfew.revocation.lease", metric.WithUnit("s"), metric.WithDescription("What is left of the lease; negative when it is over."))
+	losses, err3 := m.Int64ObservableCounter("curfew.revocation.lease.losses", metric.WithUnit("{lease}"), metric.WithDescription("Leases that ended before the next one was held."))
 	return register(func(_ context.Context, o metric.Observer) error {
 		s := feed.Status()
 		o.ObserveInt64(rules, int64(s.Rules))
 		o.ObserveFloat64(lease, s.Lease.Seconds())
+		o.ObserveInt64(losses, clamp(s.Losses))
 		return nil
-	}, errors.Join(err1, err2), rules, lease)
+	}, errors.Join(err1, err2, err3), rules, lease, losses)
 }
 
 func clamp(n uint64) int64 { return int64(min(n, math.MaxInt64)) } //nolint:gosec // bounded right here

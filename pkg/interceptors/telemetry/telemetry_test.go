@@ -82,7 +82,7 @@ func (held) Stats() token.Stats {
 	return token.Stats{Hits: 9, Misses: 2, Evictions: 1, Entries: 3, Bytes: 4096}
 }
 
-func (held) Status() watcher.Status { return watcher.Status{Rules: 7, Lease: -time.Second} }
+func (held) Status() watcher.Status { return watcher.Status{Rules: 7, Lease: -time.Second, Losses: 2} }
 
 func TestWhatAChainHoldsIsReadWhenItIsCollected(t *testing.T) {
 	reader := sdkmetric.NewManualReader()
@@ -91,6 +91,7 @@ func TestWhatAChainHoldsIsReadWhenItIsCollected(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
+		"curfew.revocation.lease.losses{} 2",
 		"curfew.revocation.lease{} -1",
 		"curfew.revocation.rules{} 7",
 		"curfew.token.bytes{} 4096",

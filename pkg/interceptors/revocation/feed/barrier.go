@@ -166,9 +166,18 @@ func (e *Engine) longest(w *waiter, limit time.Duration) time.Duration {
 	return limit
 }
 
-// finish takes a waiter out and writes its receipt. If its time is over, all
-// that has not passed has lapsed.
+// finish takes a waiter out and tells its receipt.
 func (e *Engine) finish(w *waiter, over, complete bool) Receipt {
+	r := e.receipt(w, over, complete)
+	if e.cfg.Awaited != nil {
+		e.cfg.Awaited(r, complete)
+	}
+	return r
+}
+
+// receipt takes a waiter out and writes its receipt. If its time is over, all
+// that has not passed has lapsed.
+func (e *Engine) receipt(w *waiter, over, complete bool) Receipt {
 	if over && !w.local {
 		acked, lapsed, _ := e.local(w, true)
 		e.barrier.mu.Lock()

@@ -51,6 +51,9 @@ type Config struct {
 	Clock leaseclock.Clock
 	// Logger; nothing is logged if nil.
 	Logger *slog.Logger
+	// Awaited, if there is one, is told what every revoking call waited for; complete is false where its deadline ended
+	// first. It is called by many at once and must not block.
+	Awaited func(r Receipt, complete bool)
 }
 
 func (c Config) complete() (Config, error) {

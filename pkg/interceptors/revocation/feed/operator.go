@@ -3,6 +3,9 @@ package feed
 import (
 	"context"
 	"slices"
+	"time"
+
+	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/leaseclock"
 )
 
 // lastReceipts is how many receipts an engine remembers.
@@ -27,4 +30,35 @@ func (b *barrier) keep(r Receipt) {
 func (e *Engine) Engines(ctx context.Context) (rows []Row, own RowKey, err error) {
 	rows, err = e.store.Rows(ctx)
 	return rows, e.rowKey(), err
+}
+
+// Status is what an engine knows about itself.
+type Status struct {
+	// Head is the position that all streams have, Watermark the one that all watchers have acknowledged.
+	Head, Watermark int64
+	// Rules is the number of live rules.
+	Rules int
+	// Watchers is the number of processes with a lease of this engine, Lapsed that of leases that ended
+	// while a rule was not acknowledged.
+	Watchers int
+	Lapsed   int64
+	// RowLease is what is left of the right to grant leases; zero or negative if it is over, and nobody can renew here.
+	RowLease time.Duration
+	// RowLosses counts how often it was over before it was renewed.
+	RowLosses uint64
+}
+
+// Status returns the state of the engine.
+func (e *Engine) Status() Status {
+	p := e.progress()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now, losses := e.clock.Now(), e.row.losses
+	if e.row.deadline != (leaseclock.Instant{}) && e.row.deadline.Over(now) {
+		losses++ // counted by the next renewal
+	}
+	return Status{
+		Head: e.known, Watermark: e.watermark, Rules: len(e.rules), Watchers: int(p.Watchers), Lapsed: p.Lapsed,
+		RowLease: e.row.deadline.Left(now), RowLosses: losses,
+	}
 }

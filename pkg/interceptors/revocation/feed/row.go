@@ -14,6 +14,7 @@ type rowLease struct {
 	// deadline is guarded by Engine.mu. The row lease is held, not waited
 	// for: either clock ends it.
 	deadline leaseclock.Instant
+	losses   uint64 // deadlines that were over before the next one, guarded by Engine.mu
 
 	mu      sync.Mutex // serializes renewals with the removal
 	number  int64      // of the last renewal
@@ -88,7 +89,11 @@ func (e *Engine) extend(started leaseclock.Instant, granted time.Duration) {
 	// that time, at most one row lease after the commit; those granted later
 	// travel behind the rule. So nothing rests on the clock of the store.
 	length := leaseclock.Shorten(granted, e.cfg.Drift)
-	e.row.deadline = e.row.deadline.Later(started.Add(length))
+	last, now := e.row.deadline, e.clock.Now()
+	e.row.deadline = last.Later(started.Add(length))
+	if last != (leaseclock.Instant{}) && last.Over(now) && !e.row.deadline.Over(now) {
+		e.row.losses++
+	}
 }
 
 // removeRow deletes the row for good.

@@ -92,8 +92,11 @@ func (w *Watcher) grant(s *session, sent leaseclock.Instant, g message.Grant) er
 		return errClock
 	}
 	next := *w.state.Load()
-	ttl := min(g.TTL, w.cfg.TTL)
+	ttl, last := min(g.TTL, w.cfg.TTL), next.deadline
 	next.deadline = next.deadline.Later(sent.Add(leaseclock.Shorten(ttl, w.cfg.Drift)))
+	if now := w.clock.Now(); last != (leaseclock.Instant{}) && last.Over(now) && !next.deadline.Over(now) {
+		w.losses++
+	}
 	w.state.Store(&next)
 	signal(w.granted)
 	select {
@@ -110,6 +113,9 @@ func (w *Watcher) grant(s *session, sent leaseclock.Instant, g message.Grant) er
 // rules. Streams that began before are of no use any more.
 func (w *Watcher) resync() {
 	s := *w.state.Load()
+	if s.deadline != (leaseclock.Instant{}) {
+		w.losses++
+	}
 	s.deadline = leaseclock.Instant{}
 	w.state.Store(&s)
 	w.generation, w.applied = "", 0

@@ -43,6 +43,7 @@ type Watcher struct {
 	resyncs    uint64 // how often the position was given up
 	started    bool   // Run was called
 	left       bool   // no lease any more
+	losses     uint64 // leases that were over before the next one
 	purged     purge
 }
 
@@ -112,14 +113,20 @@ type Status struct {
 	Rules int
 	// Lease is what is left of the lease; zero or negative if it is over.
 	Lease time.Duration
+	// Losses counts the leases that ended before the next one was held, or were given up: between the two, calls
+	// are refused whose method does not bear staleness.
+	Losses uint64
 }
 
 // Status returns the state of the watcher.
 func (w *Watcher) Status() Status {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	s := w.state.Load()
-	return Status{Generation: w.generation, AppliedSeq: w.applied, Rules: s.set.Len(), Lease: s.deadline.Left(w.clock.Now())}
+	s, now, losses := w.state.Load(), w.clock.Now(), w.losses
+	if !w.left && s.deadline != (leaseclock.Instant{}) && s.deadline.Over(now) {
+		losses++ // counted by the next grant
+	}
+	return Status{Generation: w.generation, AppliedSeq: w.applied, Rules: s.set.Len(), Lease: s.deadline.Left(now), Losses: losses}
 }
 
 // Run follows the feed until ctx ends or [Watcher.Leave] is called, and

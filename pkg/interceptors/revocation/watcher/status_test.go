@@ -1,0 +1,35 @@
+package watcher_test
+
+import (
+	"testing"
+	"time"
+)
+
+func TestALostLeaseIsCountedOnceAndARenewedOneNever(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		expect := func(when string, want uint64) {
+			t.Helper()
+			if got := r.Status().Losses; got != want {
+				t.Errorf("%s: %d losses, want %d", when, got, want)
+			}
+		}
+		s := r.join(0)
+		expect("before the first lease", 0)
+		s.grant(s.renewal(), ttl)
+		for range 5 {
+			s.grant(s.renewal(), ttl)
+		}
+		expect("renewed in time", 0)
+		time.Sleep(2 * ttl)
+		expect("over", 1)
+		next := r.join(0)
+		next.grant(next.renewal(), time.Nanosecond)
+		time.Sleep(time.Second)
+		expect("over, and a grant that was worth nothing", 1)
+		next.grant(next.renewal(), ttl)
+		if !r.fresh() {
+			t.Fatal("no lease after the second grant")
+		}
+		expect("held again", 1)
+	})
+}
