@@ -20,11 +20,14 @@ func TestALostLeaseIsCountedOnceAndARenewedOneNever(t *testing.T) {
 			s.grant(s.renewal(), ttl)
 		}
 		expect("renewed in time", 0)
+		r.refuse = true
+		s.close()
 		time.Sleep(2 * ttl)
 		expect("over", 1)
+		r.refuse = false
 		next := r.join(0)
 		next.grant(next.renewal(), time.Nanosecond)
-		time.Sleep(time.Second)
+		expect("a grant that is worth nothing", 1)
 		expect("over, and a grant that was worth nothing", 1)
 		next.grant(next.renewal(), ttl)
 		if !r.fresh() {
