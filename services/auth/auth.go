@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/curfew-platform/curfew/pkg/server"
+	"github.com/curfew-platform/curfew/services/auth/internal/postgres"
 )
 
 // Command returns the service as a program: serve, migrate, seed.
@@ -23,7 +24,9 @@ func Command() server.Command {
 		Config:      cfg,
 		Serve:       func(ctx context.Context, rt *server.Runtime) error { return serve(ctx, rt, cfg) },
 		Check:       cfg.describe,
-		Migrate:     func(ctx context.Context, rt *server.Runtime) error { return migrate(ctx, rt, cfg) },
+		Migrate: func(ctx context.Context, rt *server.Runtime) error {
+			return cfg.Database.Migrate(ctx, postgres.Migrations(), rt.Log)
+		},
 		Subcommands: []server.Subcommand{{
 			Name: "seed",
 			Help: "Create the users of a file who do not exist yet.",

@@ -9,17 +9,17 @@ import (
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/token"
 	"github.com/curfew-platform/curfew/pkg/server"
+	"github.com/curfew-platform/curfew/pkg/server/database"
 	"github.com/curfew-platform/curfew/services/auth/internal/account"
 )
 
 // Config is the settings of the service, as flags and as CURFEW_AUTH_*.
 type Config struct {
 	server.Settings
+	Database database.Settings `embed:""`
 
-	DatabaseURL        string `name:"database-url" help:"PostgreSQL, as the serving role." placeholder:"URL"`
-	MigrateDatabaseURL string `name:"migrate-database-url" help:"PostgreSQL, as the role that owns the schema; for migrate only." placeholder:"URL"`
-	KeysetFile         string `name:"keyset-file" help:"Keys that all replicas share: encryption of signing keys, refresh tokens, page tokens." type:"path"`
-	ServiceKeysFile    string `name:"service-keys-file" help:"Public keys of services (JSON)." type:"path"`
+	KeysetFile      string `name:"keyset-file" help:"Keys that all replicas share: encryption of signing keys, refresh tokens, page tokens." type:"path"`
+	ServiceKeysFile string `name:"service-keys-file" help:"Public keys of services (JSON)." type:"path"`
 	Cluster ClusterSettings `embed:"" prefix:"cluster-"`
 
 
@@ -43,10 +43,7 @@ func (c *Config) Common() *server.Settings { return &c.Settings }
 
 // Validate implements server.Config.
 func (c *Config) Validate() error {
-	errs := []error{c.Settings.Validate(), c.limits().Validate(), c.validateLife(), c.Cluster.validate(c.Issuer)}
-	if c.DatabaseURL == "" {
-		errs = append(errs, errors.New("--database-url is required"))
-	}
+	errs := []error{c.Settings.Validate(), c.Database.Validate(), c.limits().Validate(), c.validateLife(), c.Cluster.validate(c.Issuer)}
 	if c.KeysetFile == "" {
 		errs = append(errs, errors.New("--keyset-file is required"))
 	}

@@ -71,7 +71,7 @@ func (w *world) config(cfg *auth.Config) {
 	cfg.Listen = "127.0.0.1:0"
 	cfg.HTTPListen = "127.0.0.1:0"
 	cfg.Grace = 30 * time.Second
-	cfg.DatabaseURL = w.url
+	cfg.Database.URL = w.url
 	cfg.KeysetFile = filepath.Join(w.dir, "keyset.json")
 	cfg.ServiceKeysFile = filepath.Join(w.dir, "services.json")
 	cfg.Issuer = "https://auth.curfew.dev"

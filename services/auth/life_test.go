@@ -44,7 +44,7 @@ func TestALifeThatVerifiersRefuseOrThatEndsBeforeThePairIsHandedOutIsNoSetting(t
 		}
 		(&world{}).config(cfg)
 		cfg.AccessLife, cfg.RefreshWindow = c.life, c.window
-		cfg.DatabaseURL = "postgres://nowhere"
+		cfg.Database.URL = "postgres://nowhere"
 		err := cfg.Validate()
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%v with a window of %v: %v", c.life, c.window, err)

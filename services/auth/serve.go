@@ -88,7 +88,7 @@ func open(ctx context.Context, rt *server.Runtime, cfg *Config) (*pgxpool.Pool, 
 	if err != nil {
 		return nil, nil, err
 	}
-	pool, err := database.Open(ctx, cfg.DatabaseURL, rt.Name)
+	pool, err := cfg.Database.Serving().Open(ctx, rt.Name)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -107,7 +107,7 @@ const feedConnections = 4
 // last one, the engine could not renew its lease, and every replica of every
 // service would refuse every call.
 func openFeed(ctx context.Context, rt *server.Runtime, cfg *Config) (*pgxpool.Pool, error) {
-	settings, err := database.ParseURL(cfg.DatabaseURL, rt.Name+" feed")
+	settings, err := cfg.Database.Serving().Parse(rt.Name + " feed")
 	if err != nil {
 		return nil, err
 	}

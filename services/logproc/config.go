@@ -12,6 +12,7 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/authz"
 	"github.com/curfew-platform/curfew/pkg/lifecycle/supervisor"
 	"github.com/curfew-platform/curfew/pkg/server"
+	"github.com/curfew-platform/curfew/pkg/server/database"
 	"github.com/curfew-platform/curfew/pkg/server/guard"
 	logprocv1 "github.com/curfew-platform/curfew/proto/gen/curfew/logproc/v1"
 	"github.com/curfew-platform/curfew/services/logproc/internal/decode"
@@ -21,11 +22,10 @@ import (
 // Config is the settings of the service, as flags and as CURFEW_LOGPROC_*.
 type Config struct {
 	server.Settings
-	Guard guard.Settings `embed:""`
+	Guard    guard.Settings    `embed:""`
+	Database database.Settings `embed:""`
 
-	DatabaseURL        string `name:"database-url" help:"PostgreSQL, as the serving role." placeholder:"URL"`
-	MigrateDatabaseURL string `name:"migrate-database-url" help:"PostgreSQL, as the role that owns the schema; for migrate only." placeholder:"URL"`
-	KeysetFile         string `name:"keyset-file" help:"Keys that all replicas share: page tokens." type:"path"`
+	KeysetFile string `name:"keyset-file" help:"Keys that all replicas share: page tokens." type:"path"`
 
 	KafkaBrokers    []string          `name:"kafka-brokers" help:"Kafka brokers." placeholder:"HOST:PORT"`
 	Topics          []string          `help:"Topics to read." default:"logs"`
@@ -48,13 +48,12 @@ func (c *Config) Common() *server.Settings { return &c.Settings }
 
 // Validate implements server.Config.
 func (c *Config) Validate() error {
-	errs := []error{c.Settings.Validate()}
+	errs := []error{c.Settings.Validate(), c.Database.Validate()}
 	required := func(value, flag string) {
 		if value == "" {
 			errs = append(errs, fmt.Errorf("%s is required", flag))
 		}
 	}
-	required(c.DatabaseURL, "--database-url")
 	required(c.Group, "--group")
 	if len(c.KafkaBrokers) == 0 {
 		errs = append(errs, errors.New("--kafka-brokers is required"))

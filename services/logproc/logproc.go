@@ -11,6 +11,7 @@ import (
 
 	"github.com/curfew-platform/curfew/pkg/server"
 	"github.com/curfew-platform/curfew/services/logproc/internal/decode"
+	"github.com/curfew-platform/curfew/services/logproc/internal/postgres/migrations"
 	"github.com/curfew-platform/curfew/services/logproc/internal/worker"
 )
 
@@ -31,7 +32,9 @@ func command(decoder worker.Decoder) server.Command {
 		Config:      cfg,
 		Serve:       func(ctx context.Context, rt *server.Runtime) error { return serve(ctx, rt, cfg) },
 		Check:       cfg.describe,
-		Migrate:     func(ctx context.Context, rt *server.Runtime) error { return migrate(ctx, rt, cfg) },
+		Migrate: func(ctx context.Context, rt *server.Runtime) error {
+			return cfg.Database.Migrate(ctx, migrations.FS, rt.Log)
+		},
 		Subcommands: []server.Subcommand{{
 			Name:       workerName,
 			Help:       "A worker process; started by serve.",

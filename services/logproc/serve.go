@@ -38,7 +38,7 @@ func serve(ctx context.Context, rt *server.Runtime, cfg *Config) error {
 	if err != nil {
 		return err
 	}
-	pool, err := database.Open(ctx, cfg.DatabaseURL, "logproc")
+	pool, err := cfg.Database.Serving().Open(ctx, "logproc")
 	if err != nil {
 		return &lifecycle.UsageError{Err: err}
 	}

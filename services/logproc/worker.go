@@ -50,17 +50,18 @@ func workerEnv(cfg *Config) ([]string, error) {
 		return nil, fmt.Errorf("log level: %w", err)
 	}
 	set := map[string]string{
-		"CURFEW_LOGPROC_DATABASE_URL":   cfg.DatabaseURL,
-		"CURFEW_LOGPROC_KAFKA_BROKERS":  strings.Join(cfg.KafkaBrokers, ","),
-		"CURFEW_LOGPROC_TOPICS":         strings.Join(cfg.Topics, ","),
-		"CURFEW_LOGPROC_FORMATS":        strings.Join(formats, ","),
-		"CURFEW_LOGPROC_GROUP":          cfg.Group,
-		"CURFEW_LOGPROC_RETENTION_DAYS": strconv.Itoa(cfg.RetentionDays),
-		"CURFEW_LOGPROC_STOP_BUDGET":    cfg.StopBudget.String(),
-		"CURFEW_LOGPROC_ISOLATION_CPU":  cfg.IsolationCPU.String(),
-		"CURFEW_LOGPROC_GRACE":          cfg.Grace.String(),
-		"CURFEW_LOGPROC_LOG_LEVEL":      string(level),
-		workerVariable:                  "1",
+		"CURFEW_LOGPROC_DATABASE_URL":      cfg.Database.URL,
+		"CURFEW_LOGPROC_DATABASE_URL_FILE": cfg.Database.URLFile,
+		"CURFEW_LOGPROC_KAFKA_BROKERS":     strings.Join(cfg.KafkaBrokers, ","),
+		"CURFEW_LOGPROC_TOPICS":            strings.Join(cfg.Topics, ","),
+		"CURFEW_LOGPROC_FORMATS":           strings.Join(formats, ","),
+		"CURFEW_LOGPROC_GROUP":             cfg.Group,
+		"CURFEW_LOGPROC_RETENTION_DAYS":    strconv.Itoa(cfg.RetentionDays),
+		"CURFEW_LOGPROC_STOP_BUDGET":       cfg.StopBudget.String(),
+		"CURFEW_LOGPROC_ISOLATION_CPU":     cfg.IsolationCPU.String(),
+		"CURFEW_LOGPROC_GRACE":             cfg.Grace.String(),
+		"CURFEW_LOGPROC_LOG_LEVEL":         string(level),
+		workerVariable:                     "1",
 	}
 	maps.Copy(set, cfg.Kafka.Environment("CURFEW_LOGPROC"))
 	var env []string
@@ -83,7 +84,7 @@ func work(_ context.Context, rt *server.Runtime, cfg *Config, args *workerArgs, 
 	if rt.Agent == nil {
 		return errors.New("a worker is started by its parent, not by hand")
 	}
-	session, err := postgres.NewSession(cfg.DatabaseURL, cfg.Group, workerTitle(rt, args), args.Isolation)
+	session, err := postgres.NewSession(cfg.Database.Serving(), cfg.Group, workerTitle(rt, args), args.Isolation)
 	if err != nil {
 		return err
 	}

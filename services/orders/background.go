@@ -8,7 +8,6 @@ import (
 	relaypart "github.com/curfew-platform/curfew/pkg/lifecycle/kafka"
 	poolpart "github.com/curfew-platform/curfew/pkg/lifecycle/postgres"
 	"github.com/curfew-platform/curfew/pkg/server"
-	"github.com/curfew-platform/curfew/pkg/server/database"
 	"github.com/curfew-platform/curfew/services/orders/internal/events"
 	"github.com/curfew-platform/curfew/services/orders/internal/payment"
 	"github.com/curfew-platform/curfew/services/orders/internal/payment/simulated"
@@ -33,7 +32,7 @@ const (
 
 // addCommands adds what commands need and what works for them in the background.
 func (s *services) addCommands(ctx context.Context, rt *server.Runtime, cfg *Config) error {
-	db, err := database.Open(ctx, cfg.DatabaseURL, "simulated-provider")
+	db, err := cfg.Database.Serving().Open(ctx, "simulated-provider")
 	if err != nil {
 		return err
 	}

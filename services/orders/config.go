@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/curfew-platform/curfew/pkg/server"
+	"github.com/curfew-platform/curfew/pkg/server/database"
 	"github.com/curfew-platform/curfew/pkg/server/guard"
 )
 
@@ -22,13 +23,12 @@ const (
 // Config is the settings of the service, as flags and as CURFEW_ORDERS_*.
 type Config struct {
 	server.Settings
-	Guard guard.Settings `embed:""`
+	Guard    guard.Settings    `embed:""`
+	Database database.Settings `embed:""`
 
 	Serve []string `help:"gRPC services of this process, of catalog, command, query, admin, stats. The one that serves commands also pays, expires, publishes and folds in the background." default:"catalog,command,query,admin,stats" placeholder:"NAME"`
 
-	DatabaseURL        string `name:"database-url" help:"PostgreSQL, as the serving role." placeholder:"URL"`
-	MigrateDatabaseURL string `name:"migrate-database-url" help:"PostgreSQL, as the role that owns the schema; for migrate only." placeholder:"URL"`
-	KeysetFile         string `name:"keyset-file" help:"Keys that all replicas share: page tokens." type:"path"`
+	KeysetFile string `name:"keyset-file" help:"Keys that all replicas share: page tokens." type:"path"`
 
 	KafkaBrokers     []string `help:"Brokers to publish the events of orders to." placeholder:"HOST:PORT"`
 	EventsTopic      string   `help:"Topic of the events. Not compacted; its number of partitions never changes." default:"order-events"`
@@ -44,10 +44,7 @@ func (c *Config) Common() *server.Settings { return &c.Settings }
 
 // Validate implements server.Config.
 func (c *Config) Validate() error {
-	errs := []error{c.Settings.Validate(), c.Guard.Validate()}
-	if c.DatabaseURL == "" {
-		errs = append(errs, errors.New("--database-url is required"))
-	}
+	errs := []error{c.Settings.Validate(), c.Database.Validate(), c.Guard.Validate()}
 	if c.KeysetFile == "" {
 		errs = append(errs, errors.New("--keyset-file is required"))
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/curfew-platform/curfew/pkg/server"
+	"github.com/curfew-platform/curfew/services/orders/internal/postgres"
 )
 
 // startLimit bounds what serve asks of the database before it serves.
@@ -24,6 +25,8 @@ func Command() server.Command {
 		Config:      cfg,
 		Serve:       func(ctx context.Context, rt *server.Runtime) error { return serve(ctx, rt, cfg) },
 		Check:       cfg.describe,
-		Migrate:     func(ctx context.Context, rt *server.Runtime) error { return migrate(ctx, rt, cfg) },
+		Migrate: func(ctx context.Context, rt *server.Runtime) error {
+			return cfg.Database.Migrate(ctx, postgres.Migrations(), rt.Log)
+		},
 	}
 }

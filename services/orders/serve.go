@@ -56,7 +56,7 @@ func serve(ctx context.Context, rt *server.Runtime, cfg *Config) error {
 // openStore opens the database, whose schema must be new enough.
 func openStore(ctx context.Context, rt *server.Runtime, cfg *Config) (*postgres.Store, error) {
 	store, err := postgres.Open(ctx, postgres.Config{
-		URL:           cfg.DatabaseURL,
+		Database:      cfg.Database.Serving(),
 		PaymentWindow: cfg.PaymentWindow,
 		Provider:      simulated.Name,
 		Takeover:      cfg.ProviderTimeout + applyLimit,

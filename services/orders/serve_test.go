@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/status"
+	"github.com/curfew-platform/curfew/pkg/server/database"
 	ordersv1 "github.com/curfew-platform/curfew/proto/gen/curfew/orders/v1"
 )
 
@@ -67,7 +68,7 @@ func TestAConfigurationThatCannotWorkIsRefused(t *testing.T) {
 	t.Parallel()
 	good := func() *Config {
 		c := &Config{
-			Serve: allServices(), DatabaseURL: "postgres://x", KeysetFile: "k", KafkaBrokers: []string{"b"}, EventsTopic: "t", EventsPartitions: 1,
+			Serve: allServices(), Database: database.Settings{URL: "postgres://x"}, KeysetFile: "k", KafkaBrokers: []string{"b"}, EventsTopic: "t", EventsPartitions: 1,
 			PaymentWindow: time.Minute, ProviderTimeout: time.Second, StatsTimeout: time.Second,
 		}
 		c.Settings.Listen, c.Settings.Grace = "127.0.0.1:0", time.Second
@@ -78,7 +79,7 @@ func TestAConfigurationThatCannotWorkIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, change := range map[string]func(*Config){
-		"--database-url is required":        func(c *Config) { c.DatabaseURL = "" },
+		"--database-url-file is required":   func(c *Config) { c.Database.URL = "" },
 		"--keyset-file is required":         func(c *Config) { c.KeysetFile = "" },
 		"--serve names nothing":             func(c *Config) { c.Serve = nil },
 		"there is no such service":          func(c *Config) { c.Serve = []string{"orders"} },

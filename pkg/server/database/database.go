@@ -59,13 +59,12 @@ func setDefault(params map[string]string, key, value string) {
 	}
 }
 
-// Open returns a pool on the database and does not wait for it: connections
-// are made when they are first used.
+// Open returns a pool on the database of a URL, as Source.Open does.
 func Open(ctx context.Context, databaseURL, application string) (*pgxpool.Pool, error) {
-	cfg, err := ParseURL(databaseURL, application)
-	if err != nil {
-		return nil, err
-	}
+	return Source{URL: databaseURL}.Open(ctx, application)
+}
+
+func open(ctx context.Context, cfg *pgxpool.Config) (*pgxpool.Pool, error) {
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("open pool: %w", err)

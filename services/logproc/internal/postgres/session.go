@@ -22,6 +22,7 @@ const fencedState = "LP001"
 // Session is a worker's own connection. It is opened when it is needed and
 // again when it was lost. Not safe for concurrent use.
 type Session struct {
+	source database.Source
 	config *pgx.ConnConfig
 	conn   *pgx.Conn
 	group  string
@@ -32,8 +33,8 @@ type Session struct {
 // in table batches. Isolation does not wait for the disk at each of its
 // commits, one per record: a crash of PostgreSQL may undo the last ones, rows
 // and ledger together, and they are read again.
-func NewSession(url, group, worker string, isolation bool) (*Session, error) {
-	pool, err := database.ParseURL(url, "logproc worker")
+func NewSession(source database.Source, group, worker string, isolation bool) (*Session, error) {
+	pool, err := source.Parse("logproc worker")
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +45,7 @@ func NewSession(url, group, worker string, isolation bool) (*Session, error) {
 	// vanished worker its row locks.
 	dialer := &net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 2 * time.Second, Count: 3}}
 	pool.ConnConfig.DialFunc = dialer.DialContext
-	return &Session{config: pool.ConnConfig, group: group, worker: worker}, nil
+	return &Session{source: source, config: pool.ConnConfig, group: group, worker: worker}, nil
 }
 
 // connect returns the open connection.
@@ -52,7 +53,11 @@ func (s *Session) connect(ctx context.Context) (*pgx.Conn, error) {
 	if s.conn != nil && !s.conn.IsClosed() {
 		return s.conn, nil
 	}
-	conn, err := pgx.ConnectConfig(ctx, s.config)
+	config := s.config.Copy()
+	if err := s.source.Refresh(config); err != nil {
+		return nil, fmt.Errorf("connect: %w", err)
+	}
+	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}

@@ -50,7 +50,7 @@ func newDesk(t *testing.T) *desk {
 
 func (d *desk) session(t *testing.T) *Session {
 	t.Helper()
-	s, err := NewSession(d.url, group, "worker of a test", false)
+	s, err := NewSession(database.Source{URL: d.url}, group, "worker of a test", false)
 	if err != nil {
 		t.Fatal(err)
 	}

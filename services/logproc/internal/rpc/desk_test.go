@@ -50,7 +50,7 @@ func newDesk(t *testing.T) *desk {
 		t.Fatal(err)
 	}
 	t.Cleanup(d.pool.Close)
-	if d.session, err = postgres.NewSession(d.url, "g", "test", false); err != nil {
+	if d.session, err = postgres.NewSession(database.Source{URL: d.url}, "g", "test", false); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { d.session.Close(context.Background()) })

@@ -72,7 +72,7 @@ func NewShop(t testing.TB, options ...Option) *Shop {
 	s := &Shop{URL: pgtest.Database(t, migrate), Statements: &Statements{}}
 	set := &settings{patience: 5 * time.Second, provider: func(p payment.Provider) payment.Provider { return p }}
 	set.config = postgres.Config{
-		URL: s.URL, PaymentWindow: time.Hour, Provider: simulated.Name, Takeover: time.Minute, StatsTimeout: 5 * time.Second,
+		Database: database.Source{URL: s.URL}, PaymentWindow: time.Hour, Provider: simulated.Name, Takeover: time.Minute, StatsTimeout: 5 * time.Second,
 		Guard: func(context.Context) error { return nil }, Tracer: s.Statements,
 	}
 	for _, o := range options {

@@ -23,8 +23,8 @@ import (
 
 // Config says how to open a Store.
 type Config struct {
-	// URL of the database, as the serving role.
-	URL string
+	// Database, as the serving role.
+	Database database.Source
 	// PaymentWindow is how long an order can be paid.
 	PaymentWindow time.Duration
 	// Provider is the name of the payment provider of new payments.
@@ -84,7 +84,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 }
 
 func open(ctx context.Context, cfg Config, name string, params map[string]string) (*pgxpool.Pool, error) {
-	pc, err := database.ParseURL(cfg.URL, name)
+	pc, err := cfg.Database.Parse(name)
 	if err != nil {
 		return nil, err
 	}
