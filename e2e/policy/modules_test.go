@@ -24,7 +24,7 @@ func TestTheWorkspaceHoldsEveryModuleButTheTools(t *testing.T) {
 	work := read(t, "go.work")
 	for _, name := range moduleFiles(t) {
 		listed := strings.Contains(work, "\t./"+path.Dir(name)+"\n")
-		if tools := name == "tools/go.mod"; listed == tools {
+		if tools := within(path.Dir(name), "tools"); listed == tools {
 			t.Errorf("%s: listed in go.work: %v", name, listed)
 		}
 	}
@@ -40,6 +40,9 @@ func TestOnlySiblingsAreReplacedAndOnlyByTheirOwnFolders(t *testing.T) {
 	for _, name := range moduleFiles(t) {
 		for _, match := range replaceLine.FindAllStringSubmatch(read(t, name), -1) {
 			sibling, ours := strings.CutPrefix(match[1], modulePrefix)
+			if name == "tools/kubernetes/go.mod" && match[1] == match[2] {
+				continue // Kubernetes requires v0.0.0 of its own parts and leaves it to us to say which.
+			}
 			if !ours {
 				t.Errorf("%s replaces %s: fix or pin it upstream", name, match[1])
 				continue
