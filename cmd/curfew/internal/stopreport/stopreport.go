@@ -21,6 +21,11 @@ type Flags struct {
 	JSON  bool   `name:"json" help:"Print the report as one JSON line instead of drawing it."`
 	Width int    `help:"Columns to draw in; 0 takes those of the terminal." default:"0"`
 	ASCII bool   `help:"Draw with plain characters even if the terminal speaks UTF-8."`
+
+	Pod       string `help:"Read the termination messages of a pod, or of all pods with a label such as app=orders, instead of a file." placeholder:"NAME|LABEL=VALUE"`
+	Namespace string `short:"n" help:"Of the pods; that of kubectl's context if empty."`
+	Follow    bool   `short:"f" help:"With --pod: stay, and draw each stop as it happens. What a pod said is gone with the pod."`
+	Kubectl   string `default:"kubectl" env:"CURFEW_KUBECTL" help:"How to run kubectl, with flags of its own."`
 }
 
 // Help is printed by --help.
@@ -28,10 +33,13 @@ func (*Flags) Help() string {
 	return `Reads the report that a process ends with, from whatever holds it: the JSON line itself, a whole log around it, the
 termination message that Kubernetes keeps, or what kubectl prints of a pod:
 
-  kubectl describe pod orders-7d4b9 | curfew stop-report
-  kubectl logs --previous orders-7d4b9 | curfew stop-report
+  curfew stop-report --pod orders-0
+  curfew stop-report --pod app.kubernetes.io/part-of=curfew --follow
+  kubectl describe pod orders-0 | curfew stop-report
+  kubectl logs --previous orders-0 | curfew stop-report
   bin/orders 2>orders.log; curfew stop-report orders.log
 
+With --follow beside "kubectl rollout restart" it draws every stop of the rollout: a pod that was deleted takes its message along.
 A message that was cut off in the middle is drawn as far as it goes. Exit status: 0 if there was a report, 1 if there was
 none or it made no sense.`
 }
@@ -46,6 +54,12 @@ func Main(flags *Flags, stdin io.Reader, stdout, stderr io.Writer) int {
 }
 
 func run(flags *Flags, stdin io.Reader, stdout, stderr io.Writer) error {
+	if flags.Pod != "" {
+		return drawPods(flags, stdout, stderr)
+	}
+	if flags.Follow {
+		return errors.New("--follow is for --pod")
+	}
 	data, err := read(flags.File, stdin)
 	if err != nil {
 		return err
