@@ -50,6 +50,7 @@ func (i *isolations) Start(key ledger.Key) error {
 			return nil
 		},
 		OnExit: func(e supervisor.Exit) {
+			p.count(e)
 			p.parent.IsolationExit(context.Background(), key, e.Generation, parent.Death{Own: own(e), Words: e.Stderr})
 		},
 	})

@@ -37,6 +37,7 @@ type pipeline struct {
 	parent   *parent.Parent
 	workers  *supervisor.Supervisor
 	isolated *isolations
+	exited   func(supervisor.Exit) // counts them; nil for nobody
 
 	mu     sync.Mutex
 	member *kafka.Member
@@ -75,12 +76,20 @@ func addPipeline(rt *server.Runtime, cfg *Config, books *postgres.Books) (*pipel
 			return nil
 		},
 		OnExit: func(e supervisor.Exit) {
+			p.count(e)
 			p.parent.WorkerExit(context.Background(), e.Slot, e.Generation)
 		},
 	}); err != nil {
 		return nil, err
 	}
 	return p, rt.Group.Add(lifecycle.Part{Name: "assignment", Phase: lifecycle.IntakeOff, Start: p.join, Stop: p.intakeOff})
+}
+
+// count counts the end of a process.
+func (p *pipeline) count(e supervisor.Exit) {
+	if p.exited != nil {
+		p.exited(e)
+	}
 }
 
 // join opens the topics in the ledger and joins the group.

@@ -84,6 +84,12 @@ func addAPI(rt *server.Runtime, cfg *Config, policy *authz.Policy, pool *pgxpool
 	}
 	pages := pagetoken.New(keys)
 	reader := &postgres.Reader{Pool: pool, Group: cfg.Group}
+	if err := p.measure(rt.Telemetry.Meters(), reader); err != nil {
+		return err
+	}
+	if err := database.Measure(rt.Telemetry.Meters(), map[string]*pgxpool.Pool{"logproc": pool}); err != nil {
+		return err
+	}
 	return server.Add(rt, server.API{
 		Settings: &cfg.Settings,
 		Chain:    g.Chain,

@@ -8,6 +8,7 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation"
 	poolpart "github.com/curfew-platform/curfew/pkg/lifecycle/postgres"
 	"github.com/curfew-platform/curfew/pkg/server"
+	"github.com/curfew-platform/curfew/pkg/server/database"
 	"github.com/curfew-platform/curfew/pkg/server/guard"
 	"github.com/curfew-platform/curfew/pkg/server/keyset"
 	"github.com/curfew-platform/curfew/pkg/server/pagetoken"
@@ -36,6 +37,9 @@ func serve(ctx context.Context, rt *server.Runtime, cfg *Config) error {
 	}
 	tie, err := guard.Add(rt, &cfg.Guard, &cfg.Settings, policy)
 	if err != nil {
+		return err
+	}
+	if err := measure(rt.Telemetry.Meters(), store, rt.LocalLog); err != nil {
 		return err
 	}
 	s := &services{store: store, pages: pagetoken.New(keys)}
@@ -75,7 +79,7 @@ func openStore(ctx context.Context, rt *server.Runtime, cfg *Config) (*postgres.
 			return nil, err
 		}
 	}
-	return store, nil
+	return store, database.Measure(rt.Telemetry.Meters(), store.Pools())
 }
 
 // services is what a process may serve.
