@@ -21,14 +21,22 @@ func refuse(code codes.Code, reason authzv1.ErrorReason, msg string, details ...
 	return status.New(code, Domain, reason, msg, details...)
 }
 
+func refuseRunning(reason authzv1.ErrorReason, msg string) error {
+	return status.NewWithMetadata(codes.Unauthenticated, Domain, reason, msg, map[string]string{"admitted": "true"})
+}
+
 // The refusals without parameters, made once. Their texts say nothing about
 // why a token is bad: that is for the log of the server.
 var (
-	errInternal      = status.Plain(codes.Internal, "internal error")
-	errTokenMissing  = refuse(codes.Unauthenticated, authzv1.ErrorReason_ERROR_REASON_TOKEN_MISSING, "an access token is required")
-	errTokenBad      = refuse(codes.Unauthenticated, authzv1.ErrorReason_ERROR_REASON_TOKEN_MALFORMED, "the access token is not acceptable")
-	errTokenExpired  = refuse(codes.Unauthenticated, authzv1.ErrorReason_ERROR_REASON_TOKEN_EXPIRED, "the access token has expired")
-	errTokenRevoked  = refuse(codes.Unauthenticated, authzv1.ErrorReason_ERROR_REASON_TOKEN_REVOKED, "the access token was revoked")
+	errInternal     = status.Plain(codes.Internal, "internal error")
+	errTokenMissing = refuse(codes.Unauthenticated, authzv1.ErrorReason_ERROR_REASON_TOKEN_MISSING, "an access token is required")
+	errTokenBad     = refuse(codes.Unauthenticated, authzv1.ErrorReason_ERROR_REASON_TOKEN_MALFORMED, "the access token is not acceptable")
+	errTokenExpired = refuse(codes.Unauthenticated, authzv1.ErrorReason_ERROR_REASON_TOKEN_EXPIRED, "the access token has expired")
+	errTokenRevoked = refuse(codes.Unauthenticated, authzv1.ErrorReason_ERROR_REASON_TOKEN_REVOKED, "the access token was revoked")
+	// The two of a handler that had begun: whether it is repeated with a new
+	// token is for who knows what it does.
+	errCutRevoked    = refuseRunning(authzv1.ErrorReason_ERROR_REASON_TOKEN_REVOKED, "the access token was revoked")
+	errCutExpired    = refuseRunning(authzv1.ErrorReason_ERROR_REASON_TOKEN_EXPIRED, "the access token has expired")
 	errTokenAudience = refuse(codes.Unauthenticated, authzv1.ErrorReason_ERROR_REASON_TOKEN_WRONG_AUDIENCE, "the access token is for another audience")
 	errDenied        = refuse(codes.PermissionDenied, authzv1.ErrorReason_ERROR_REASON_PERMISSION_DENIED, "permission denied")
 	errUnknown       = refuse(codes.Unavailable, authzv1.ErrorReason_ERROR_REASON_REVOCATION_UNKNOWN,

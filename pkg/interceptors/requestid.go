@@ -2,12 +2,15 @@ package interceptors
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/google/uuid"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/internal/contextkey"
+	"github.com/curfew-platform/curfew/pkg/interceptors/status"
 )
 
 // RequestIDKey is the metadata key of the id that correlates the log lines of
@@ -52,9 +55,21 @@ func requestIDLink() link {
 			default:
 				// A refusal with a header is no Trailers-Only response, and no retry policy repeats it (gRFC A6).
 				_ = grpc.SetTrailer(c.transport, metadata.MD{RequestIDKey: {c.requestID}})
+				pushBack(c.transport, err)
 			}
 			return err
 		},
+	}
+}
+
+// pushbackKey of the trailer says in milliseconds what RetryInfo says, to the
+// retry policies of clients, which do not read details (gRFC A6).
+const pushbackKey = "grpc-retry-pushback-ms"
+
+func pushBack(transport context.Context, err error) {
+	if info := status.Detail[*errdetails.RetryInfo](err); info != nil {
+		delay := strconv.FormatInt(info.GetRetryDelay().AsDuration().Milliseconds(), 10)
+		_ = grpc.SetTrailer(transport, metadata.MD{pushbackKey: {delay}})
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"google.golang.org/grpc"
@@ -14,6 +15,7 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors"
 	"github.com/curfew-platform/curfew/pkg/interceptors/internal/shop"
 	"github.com/curfew-platform/curfew/pkg/interceptors/status"
+	authzv1 "github.com/curfew-platform/curfew/proto/gen/curfew/authz/v1"
 )
 
 const retryPolicy = `{"methodConfig": [{"name": [{}], "retryPolicy": {
@@ -50,5 +52,27 @@ func TestARefusalHasItsRequestIDInTheTrailer(t *testing.T) {
 	want(t, err, codes.Unauthenticated, "TOKEN_MISSING")
 	if got := trailer.Get(interceptors.RequestIDKey); len(got) != 1 || got[0] != "corr-1" || len(header.Get(interceptors.RequestIDKey)) != 0 {
 		t.Errorf("trailer %v, header %v", trailer, header)
+	}
+}
+
+// RetryInfo is for people who read details; a retry policy reads the trailer.
+func TestTheRetryPolicyOfAClientWaitsAsLongAsTheServerAsks(t *testing.T) {
+	const asked = 80 * time.Millisecond
+	var calls []time.Time
+	h := newHarness(t, &shop.Server{Unary: func(context.Context, string, *dynamicpb.Message) error {
+		if calls = append(calls, time.Now()); len(calls) < 2 {
+			return status.New(codes.Unavailable, "shop.test", authzv1.ErrorReason_ERROR_REASON_RATE_LIMITED, "not now", status.Retry(asked))
+		}
+		return nil
+	}})
+	server := grpc.NewServer(h.chain.ServerOptions()...)
+	h.service.Register(server)
+	conn := serve(t, server, grpc.WithDefaultServiceConfig(retryPolicy))
+	ctx := with(t, h.issuer.User(t, "u1", []string{"customer"}))
+	if err := shop.Call(ctx, conn, "Update", shop.Message{ThingName: "users/u1", RequestID: uuid.NewString()}); err != nil {
+		t.Fatalf("after %d calls: %v", len(calls), err)
+	}
+	if len(calls) != 2 || calls[1].Sub(calls[0]) < asked {
+		t.Errorf("%d calls: the second did not wait for %s", len(calls), asked)
 	}
 }

@@ -106,11 +106,23 @@ func (r *revocationCheck) after(c *call, err error) error {
 		return err
 	}
 	for _, why := range []error{cause, err} {
-		if refusal := revocationRefusal(why); refusal != nil {
+		if refusal := cutOff(why); refusal != nil {
 			return refusal
 		}
 	}
 	return err
+}
+
+// cutOff is revocationRefusal for a call whose handler had begun.
+func cutOff(err error) error {
+	switch {
+	case errors.Is(err, revocation.ErrRevoked):
+		return errCutRevoked
+	case errors.Is(err, errStreamExpired):
+		return errCutExpired
+	default:
+		return revocationRefusal(err)
+	}
 }
 
 func (r *revocationCheck) release(c *call) {
@@ -136,8 +148,6 @@ func revocationRefusal(err error) error {
 			return status.WithCause(errUnknown, err)
 		}
 		return errUnknown
-	case errors.Is(err, errStreamExpired):
-		return errTokenExpired
 	default:
 		return nil
 	}

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/dynamicpb"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors"
+	"github.com/curfew-platform/curfew/pkg/interceptors/creds"
 	"github.com/curfew-platform/curfew/pkg/interceptors/identity"
 	"github.com/curfew-platform/curfew/pkg/interceptors/internal/shop"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation"
@@ -143,6 +144,32 @@ func TestAStreamEndsWhenItsTokenIsRevokedWhateverItsHandlerDoes(t *testing.T) {
 	}
 }
 
+// Who repeats a call has to know whether it may have had an effect.
+func TestOnlyACallWhoseHandlerHadBegunIsCalledAdmitted(t *testing.T) {
+	started := make(chan struct{})
+	h := newHarness(t, &shop.Server{Stream: func(_ string, s grpc.ServerStream) error {
+		close(started)
+		<-s.Context().Done()
+		return nil
+	}})
+	ctx := with(t, h.issuer.User(t, "u1", []string{"customer"}))
+	stream, err := shop.Open(ctx, h.conn, "Chat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-started
+	h.revoke()
+	cut := drain(stream)
+	want(t, cut, codes.Unauthenticated, "TOKEN_REVOKED")
+	refused := shop.Call(ctx, h.conn, "Get", own)
+	want(t, refused, codes.Unauthenticated, "TOKEN_REVOKED")
+	for err, admitted := range map[error]string{cut: "true", refused: ""} {
+		if got := status.Info(err).GetMetadata()[creds.Admitted]; got != admitted {
+			t.Errorf("admitted: %q, want %q", got, admitted)
+		}
+	}
+}
+
 // drain reads until the stream ends and returns why.
 func drain(stream grpc.ClientStream) error {
 	for {
@@ -160,7 +187,11 @@ func TestAStreamEndsWhenItsTokenExpires(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want(t, drain(stream), codes.Unauthenticated, "TOKEN_EXPIRED")
+	err = drain(stream)
+	want(t, err, codes.Unauthenticated, "TOKEN_EXPIRED")
+	if status.Info(err).GetMetadata()[creds.Admitted] != "true" {
+		t.Error("nobody can tell that the stream had begun")
+	}
 }
 
 func TestStaleKnowledgeIsUnavailableWithRetryInfoAndNeverUnauthenticated(t *testing.T) {

@@ -14,10 +14,10 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors"
+	"github.com/curfew-platform/curfew/pkg/interceptors/creds"
 	"github.com/curfew-platform/curfew/pkg/lifecycle"
 	"github.com/curfew-platform/curfew/pkg/lifecycle/grpcserver"
 	"github.com/curfew-platform/curfew/pkg/lifecycle/httpserver"
@@ -27,7 +27,6 @@ import (
 // Limits of a listener.
 const (
 	maxHeaders      = 16 << 10 // bytes, of the HTTP edge
-	minClientPing   = 20 * time.Second
 	readHeaderLimit = 5 * time.Second
 	readBodyLimit   = 30 * time.Second
 	idleLimit       = 2 * time.Minute
@@ -111,14 +110,16 @@ func Add(rt *Runtime, api API) error {
 }
 
 func newGRPCServer(api API, tlsConfig *tls.Config, tracker *grpcserver.Tracker, telemetry *otlp.Telemetry, plan lifecycle.Plan) *grpc.Server {
-	creds := insecure.NewCredentials()
+	transport := insecure.NewCredentials()
 	if tlsConfig != nil {
-		creds = credentials.NewTLS(tlsConfig)
+		transport = credentials.NewTLS(tlsConfig)
 	}
+	pings := creds.Enforcement()
+	pings.PermitWithoutStream = true // clients of others
 	options := []grpc.ServerOption{
-		grpc.Creds(edgeCredentials{creds}),
+		grpc.Creds(edgeCredentials{transport}),
 		grpc.KeepaliveParams(grpcserver.ConnectionAge(plan)),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minClientPing, PermitWithoutStream: true}),
+		grpc.KeepaliveEnforcementPolicy(pings),
 	}
 	options = append(options, telemetry.ServerOptions()...)
 	options = append(options, tracker.ServerOptions()...)

@@ -13,7 +13,7 @@ import (
 // is where the application keeps its tokens.
 func Example_session() {
 	store := creds.NewMemoryStore(creds.Pair{Refresh: "from-the-login"})
-	refresh := func(_ context.Context, _ token.Raw) (creds.Pair, error) {
+	refresh := func(_ context.Context, _, _ token.Raw) (creds.Pair, error) {
 		return creds.Pair{
 			Access:  creds.Token{Value: "access", ExpiresAt: time.Now().Add(5 * time.Minute)},
 			Refresh: "next",

@@ -35,7 +35,7 @@ func File(path string) TokenSource {
 		if value == "" || len(data) > maxFileBytes || strings.ContainsAny(value, " \t\r\n") {
 			return Token{}, errors.New("token file: does not hold one token")
 		}
-		return Token{Value: token.Raw(value), ExpiresAt: expiryOf(value)}, nil
+		return Token{Value: token.Raw(value), ExpiresAt: expiryOf(value), Found: true}, nil
 	})
 }
 

@@ -3,8 +3,6 @@ package creds
 import (
 	"context"
 	"sync"
-
-	"github.com/curfew-platform/curfew/pkg/interceptors/token"
 )
 
 // MemoryStore is a Store of one process.
@@ -27,10 +25,10 @@ func (m *MemoryStore) Load(context.Context) (Pair, error) {
 }
 
 // Replace implements Store.
-func (m *MemoryStore) Replace(_ context.Context, sent token.Raw, next Pair) (bool, error) {
+func (m *MemoryStore) Replace(_ context.Context, sent, next Pair) (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.pair.Refresh != sent {
+	if !m.pair.holds(sent) {
 		return false, nil
 	}
 	m.pair = next

@@ -24,8 +24,8 @@ func (f optionFunc) apply(r *Refreshing) { f(r) }
 // most 30 s.
 func WithEarly(d time.Duration) Option { return optionFunc(func(r *Refreshing) { r.early = d }) }
 
-// WithTimeout bounds one renewal. Default 20 s, within the window in which the
-// issuer repeats an answer that was lost.
+// WithTimeout bounds one renewal. Default 30 s: what [Session] takes at most,
+// and the window in which the issuer repeats an answer that was lost.
 func WithTimeout(d time.Duration) Option { return optionFunc(func(r *Refreshing) { r.timeout = d }) }
 
 // WithPlaintext lets the token travel over a connection without TLS. Only for
@@ -33,12 +33,15 @@ func WithTimeout(d time.Duration) Option { return optionFunc(func(r *Refreshing)
 func WithPlaintext() Option { return optionFunc(func(r *Refreshing) { r.plaintext = true }) }
 
 const (
-	defaultTimeout = 20 * time.Second
+	defaultTimeout = retryFor + attemptTimeout
 	maxEarly       = 30 * time.Second
 	// retryEarly is the pause between early renewals that failed, while the
 	// old token is still good.
 	retryEarly = time.Second
 )
+
+// errClosed is what calls get after Close.
+var errClosed = errors.New("creds: closed")
 
 // Refreshing holds the current token of one source. It implements
 // credentials.PerRPCCredentials; use DialOptions, which also adds the retry
@@ -57,6 +60,7 @@ type Refreshing struct {
 	current Token
 	renewAt time.Time // when an early renewal is due; zero: never
 	flight  *flight   // the renewal that runs, if one does
+	pause   pause     // after renewals that failed
 }
 
 var _ credentials.PerRPCCredentials = (*Refreshing)(nil)
@@ -65,6 +69,9 @@ var _ credentials.PerRPCCredentials = (*Refreshing)(nil)
 type flight struct {
 	done chan struct{}
 	err  error
+	// refused is a token that a server refused while the renewal ran: a source
+	// that read it before its successor was there is asked again.
+	refused token.Raw
 }
 
 // NewRefreshing returns credentials that take tokens from source. Nothing is
@@ -100,14 +107,6 @@ func (r *Refreshing) Token(ctx context.Context) (Token, error) {
 		if f.err != nil {
 			return Token{}, f.err
 		}
-		// A source may hand out tokens that are over already; the server
-		// decides then, rather than a loop here.
-		r.mu.Lock()
-		t = r.current
-		r.mu.Unlock()
-		if t.Value != "" {
-			return t, nil
-		}
 	}
 }
 
@@ -117,11 +116,11 @@ func (r *Refreshing) get(now time.Time) (Token, *flight) {
 	defer r.mu.Unlock()
 	usable := r.current.Value != "" && (r.current.ExpiresAt.IsZero() || now.Before(r.current.ExpiresAt))
 	if !usable {
-		return Token{}, r.renewLocked()
+		return Token{}, r.renewLocked(now)
 	}
 	if !r.renewAt.IsZero() && !now.Before(r.renewAt) {
 		r.renewAt = now.Add(retryEarly)
-		r.renewLocked()
+		r.renewLocked(now)
 	}
 	return r.current, nil
 }
@@ -134,62 +133,103 @@ func (r *Refreshing) Reject(sent token.Raw) {
 	if r.current.Value == sent {
 		r.current = Token{}
 	}
+	if f := r.flight; f != nil {
+		f.refused = sent
+	}
 }
 
 // renewLocked starts a renewal or joins the one that runs.
-func (r *Refreshing) renewLocked() *flight {
+func (r *Refreshing) renewLocked(now time.Time) *flight {
 	if r.flight != nil {
 		return r.flight
 	}
 	f := &flight{done: make(chan struct{})}
 	if r.ctx.Err() != nil {
-		f.err = errors.New("creds: closed")
+		f.err = errClosed
+	} else {
+		f.err = r.pause.refuses(now)
+	}
+	if f.err != nil {
 		close(f.done)
 		return f
 	}
 	r.flight = f
-	r.wg.Go(func() { r.renew(f) })
+	wait := r.pause.left(now)
+	r.wg.Go(func() { r.renew(f, wait) })
 	return f
 }
 
-func (r *Refreshing) renew(f *flight) {
-	ctx, cancel := context.WithTimeout(r.ctx, r.timeout)
-	defer cancel()
-	t, err := r.source.Token(ctx)
-	if err == nil && t.Value == "" {
-		err = errors.New("the source gave an empty token")
-	}
+func (r *Refreshing) renew(f *flight, wait time.Duration) {
+	t, err := r.ask(f, wait)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err != nil {
+	now := time.Now()
+	switch {
+	case err == nil:
+		r.pause = pause{}
+		r.keep(t, now)
+	case r.ctx.Err() != nil:
+		f.err = errClosed
+	default:
 		f.err = fmt.Errorf("creds: renew: %w", err)
-	} else {
-		r.current = t
-		r.renewAt = r.due(t, time.Now())
+		r.pause.failed(f.err, now)
 	}
 	r.flight = nil
 	close(f.done)
 }
 
-// due is when t should be renewed.
-func (r *Refreshing) due(t Token, now time.Time) time.Time {
-	if t.ExpiresAt.IsZero() {
-		return time.Time{}
+// ask gets a token from the source, once more if the one that it gave was
+// refused meanwhile.
+func (r *Refreshing) ask(f *flight, wait time.Duration) (Token, error) {
+	if err := sleep(r.ctx, wait); err != nil {
+		return Token{}, err
 	}
-	early := r.early
-	if early == 0 {
-		early = min(t.ExpiresAt.Sub(now)/5, maxEarly)
+	ctx, cancel := context.WithTimeout(r.ctx, r.timeout)
+	defer cancel()
+	for again := false; ; again = true {
+		t, err := r.source.Token(ctx)
+		if err == nil && t.Value == "" {
+			err = errors.New("the source gave an empty token")
+		}
+		if err != nil || again || !r.wasRefused(f, t.Value) {
+			return t, err
+		}
 	}
-	return t.ExpiresAt.Add(-early)
+}
+
+func (r *Refreshing) wasRefused(f *flight, value token.Raw) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return f.refused == value
+}
+
+// keep makes t the current token. One that is over on arrival is a matter of
+// clocks, here or at the issuer, or of a file that nobody writes any more: the
+// server decides about it. It is renewed now and then and not for every call.
+func (r *Refreshing) keep(t Token, now time.Time) {
+	switch {
+	case t.ExpiresAt.IsZero():
+		r.renewAt = time.Time{}
+	case !now.Before(t.ExpiresAt):
+		t.ExpiresAt = time.Time{}
+		r.renewAt = now.Add(maxEarly)
+	default:
+		early := r.early
+		if early == 0 {
+			early = min(t.ExpiresAt.Sub(now)/5, maxEarly)
+		}
+		r.renewAt = t.ExpiresAt.Add(-early)
+	}
+	r.current = t
 }
 
 // GetRequestMetadata implements credentials.PerRPCCredentials.
 func (r *Refreshing) GetRequestMetadata(ctx context.Context, _ ...string) (map[string]string, error) {
 	t, err := r.Token(ctx)
 	if err != nil {
-		return nil, statusOf(err)
+		return nil, statusOf(ctx, err)
 	}
-	note(ctx, t.Value)
+	note(ctx, t)
 	return map[string]string{"authorization": "Bearer " + string(t.Value)}, nil
 }
 

@@ -2,7 +2,6 @@ package creds
 
 import (
 	"context"
-	"errors"
 	"sync"
 
 	"google.golang.org/grpc"
@@ -10,7 +9,6 @@ import (
 	grpcstatus "google.golang.org/grpc/status"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/status"
-	"github.com/curfew-platform/curfew/pkg/interceptors/token"
 )
 
 // sentKey finds the note in which GetRequestMetadata writes what a call sent:
@@ -19,27 +17,31 @@ type sentKey struct{}
 
 type sent struct {
 	mu    sync.Mutex
-	value token.Raw
+	token Token
 }
 
-func note(ctx context.Context, value token.Raw) {
+func note(ctx context.Context, t Token) {
 	if s, ok := ctx.Value(sentKey{}).(*sent); ok {
 		s.mu.Lock()
-		s.value = value
+		s.token = t
 		s.mu.Unlock()
 	}
 }
 
-func (s *sent) get() token.Raw {
+func (s *sent) get() Token {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.value
+	return s.token
 }
 
 // DialOptions returns what a client connection needs: the token on every call,
-// and one renewal and one retry if the server answers TOKEN_EXPIRED or
-// TOKEN_REVOKED. Streams are not repeated, because messages may have been
-// exchanged: the next stream gets a new token.
+// and one renewal and one repetition if the server answers TOKEN_EXPIRED or
+// TOKEN_REVOKED. Unary calls and streams with one request are repeated.
+//
+// What is not repeated, because it may have had an effect: a call that was cut
+// off after its handler had begun, unless its .proto says that repeating is
+// safe (idempotency_level); and a stream that the client sends on, or that had
+// received something. The error reaches the caller; the next call has a new token.
 func (r *Refreshing) DialOptions() []grpc.DialOption {
 	return []grpc.DialOption{
 		grpc.WithPerRPCCredentials(r),
@@ -49,40 +51,45 @@ func (r *Refreshing) DialOptions() []grpc.DialOption {
 }
 
 func (r *Refreshing) unary(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-	s := &sent{}
-	ctx = context.WithValue(ctx, sentKey{}, s)
-	err := invoke(ctx, method, req, reply, cc, opts...)
-	if !renewable(err) {
-		return err
+	a := &attempts{refreshing: r, method: method}
+	for {
+		s := &sent{}
+		err := invoke(context.WithValue(ctx, sentKey{}, s), method, req, reply, cc, opts...)
+		if again, err := a.again(ctx, err, s.get()); !again {
+			return err
+		}
 	}
-	r.Reject(s.get())
-	return invoke(ctx, method, req, reply, cc, opts...)
 }
 
-func (r *Refreshing) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
-	s := &sent{}
-	cs, err := streamer(context.WithValue(ctx, sentKey{}, s), desc, cc, method, opts...)
-	if err != nil {
-		return nil, err
-	}
-	return &clientStream{ClientStream: cs, refreshing: r, sent: s}, nil
-}
-
-// clientStream rejects the token of a stream that the server ended for it.
-type clientStream struct {
-	grpc.ClientStream
-
+// attempts are those of one call.
+type attempts struct {
 	refreshing *Refreshing
-	sent       *sent
+	method     string
+	renewed    bool
 }
 
-// RecvMsg implements grpc.ClientStream.
-func (s *clientStream) RecvMsg(m any) error {
-	err := s.ClientStream.RecvMsg(m)
-	if renewable(err) {
-		s.refreshing.Reject(s.sent.get())
+// again judges an attempt that sent t and ended with err: it is worth another
+// one if there is a newer token. The error is what the call ends with else.
+func (a *attempts) again(ctx context.Context, err error, t Token) (bool, error) {
+	if !renewable(err) || (a.renewed && !t.Found) {
+		return false, err
 	}
-	return err
+	a.refreshing.Reject(t.Value)
+	if admitted(err) && !mayRepeat(a.method) {
+		return false, err
+	}
+	next, renewErr := a.refreshing.Token(ctx)
+	switch {
+	case renewErr != nil:
+		return false, statusOf(ctx, renewErr)
+	case next.Value == t.Value:
+		return false, err
+	case a.renewed && next.Found:
+		// One more than once is for a token that the issuer was asked for.
+		return false, err
+	}
+	a.renewed = true
+	return true, nil
 }
 
 // renewable tells whether a new token may help.
@@ -91,19 +98,18 @@ func renewable(err error) bool {
 		return false
 	}
 	info := status.Info(err)
-	if info.GetDomain() != "authz.curfew.dev" {
+	if info.GetDomain() != ChainDomain {
 		return false
 	}
 	return info.GetReason() == "TOKEN_EXPIRED" || info.GetReason() == "TOKEN_REVOKED"
 }
 
-// statusOf keeps "signed out" and "not now" apart for the caller of an RPC.
-func statusOf(err error) error {
-	if errors.Is(err, ErrSignedOut) {
-		return grpcstatus.Error(codes.Unauthenticated, err.Error())
-	}
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return grpcstatus.FromContextError(err).Err()
-	}
-	return grpcstatus.Error(codes.Unavailable, err.Error())
-}
+// ChainDomain is the ErrorInfo domain of what verifies tokens
+// (curfew.authz.v1.ErrorReason).
+const ChainDomain = "authz.curfew.dev"
+
+// Admitted is the key of the ErrorInfo metadata that says "true" if the token
+// was good when the call began and the handler has run.
+const Admitted = "admitted"
+
+func admitted(err error) bool { return status.Info(err).GetMetadata()[Admitted] == "true" }

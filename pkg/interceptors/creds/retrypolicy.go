@@ -2,6 +2,7 @@ package creds
 
 import (
 	"encoding/json"
+	"strings"
 	"sync"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -10,7 +11,8 @@ import (
 )
 
 // serviceConfig balances over all addresses and repeats UNAVAILABLE calls,
-// with jitter and a throttle, but only of methods whose .proto says that
+// with jitter and a throttle, after the pause that the server asks for if it
+// does (grpc-retry-pushback-ms), but only of methods whose .proto says that
 // repeating is safe (idempotency_level). For any other method UNAVAILABLE may
 // mean "done, and the answer was lost", and only the caller knows what to do.
 // It is made from the descriptors that are linked into the process.
@@ -58,15 +60,29 @@ func repeatable() []methodName {
 		for i := range file.Services().Len() {
 			methods := file.Services().Get(i).Methods()
 			for j := range methods.Len() {
-				m := methods.Get(j)
-				options, ok := m.Options().(*descriptorpb.MethodOptions)
-				if !ok || options.GetIdempotencyLevel() == descriptorpb.MethodOptions_IDEMPOTENCY_UNKNOWN || m.IsStreamingClient() {
-					continue
+				if m := methods.Get(j); safe(m) {
+					out = append(out, methodName{Service: string(m.Parent().FullName()), Method: string(m.Name())})
 				}
-				out = append(out, methodName{Service: string(m.Parent().FullName()), Method: string(m.Name())})
 			}
 		}
 		return true
 	})
 	return out
+}
+
+// safe tells whether the .proto says that repeating a call of m is.
+func safe(m protoreflect.MethodDescriptor) bool {
+	options, ok := m.Options().(*descriptorpb.MethodOptions)
+	return ok && options.GetIdempotencyLevel() != descriptorpb.MethodOptions_IDEMPOTENCY_UNKNOWN && !m.IsStreamingClient()
+}
+
+// mayRepeat is safe for a method as it is named in a call, "/package.Service/Method".
+func mayRepeat(method string) bool {
+	name := strings.ReplaceAll(strings.TrimPrefix(method, "/"), "/", ".")
+	found, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(name))
+	if err != nil {
+		return false
+	}
+	m, ok := found.(protoreflect.MethodDescriptor)
+	return ok && safe(m)
 }

@@ -2,11 +2,10 @@ package creds
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/grpc-ecosystem/go-grpc-middleware/v2/util/backoffutils"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/token"
 )
@@ -15,37 +14,56 @@ import (
 type Pair struct {
 	Access  Token
 	Refresh token.Raw
+	// RetryKey is random text that [Session] stores before it sends Refresh for
+	// the first time, and sends with every try (`retry_key` of RefreshTokens):
+	// with it the issuer repeats a lost answer however late, after a crash or a
+	// night without a network too. Empty as long as Refresh was not sent.
+	RetryKey token.Raw
 }
 
+// holds tells whether p and q are of the same refresh token at the same stage.
+func (p Pair) holds(q Pair) bool { return p.Refresh == q.Refresh && p.RetryKey == q.RetryKey }
+
 // Store keeps the pair of one session, for one or more processes or tabs. Read
-// it when sending, never remember what it held.
+// it when sending, never remember what it held. Safe for concurrent use.
 type Store interface {
 	// Load returns the current pair; ErrSignedOut if there is none.
 	Load(ctx context.Context) (Pair, error)
-	// Replace stores next if the store still holds the refresh token sent, and
-	// reports whether it did. A zero next removes the session.
-	Replace(ctx context.Context, sent token.Raw, next Pair) (bool, error)
+	// Replace stores next if the store still holds the Refresh and the RetryKey
+	// of sent, and reports whether it did. A zero next removes the session.
+	Replace(ctx context.Context, sent, next Pair) (bool, error)
 }
 
-// RefreshFunc exchanges a refresh token: AuthService.RefreshTokens. Its error
-// is the one of the RPC. What ends the session is an ErrorInfo of IssuerDomain
-// with one of the four reasons beside it, whatever the code; for an issuer with
-// other words the function returns ErrSignedOut. Every other error means "not
-// now", UNAUTHENTICATED and PERMISSION_DENIED without that ErrorInfo included:
-// it is retried and leaves the session in the store.
-type RefreshFunc func(ctx context.Context, refresh token.Raw) (Pair, error)
+// RefreshFunc exchanges a refresh token: AuthService.RefreshTokens. retryKey
+// may be ignored by issuers that have no such thing. Its error is the one of
+// the RPC. What ends the session is an ErrorInfo of IssuerDomain with one of
+// the four reasons beside it, whatever the code; for an issuer with other words
+// the function returns ErrSignedOut. Every other error means "not now",
+// UNAUTHENTICATED and PERMISSION_DENIED without that ErrorInfo included: it is
+// retried, after the delay of its RetryInfo if it has one, and leaves the
+// session in the store.
+type RefreshFunc func(ctx context.Context, refresh, retryKey token.Raw) (Pair, error)
 
 const (
-	// attemptTimeout + retryFor is the window in which the issuer repeats an
-	// answer that was lost (30 s): within it, trying again is safe.
+	// An attempt has attemptTimeout, and none begins later than retryFor after
+	// the first: together they are the window in which an issuer repeats an
+	// answer that was lost (30 s), so trying again is safe.
 	attemptTimeout = 10 * time.Second
 	retryFor       = 20 * time.Second
-	retryBase      = 100 * time.Millisecond
+	// storeTimeout is for writing down an answer, also one that came when the
+	// time of the renewal was over: to lose it may cost the session.
+	storeTimeout = 5 * time.Second
+	// maxRounds bounds how often somebody else may be faster.
+	maxRounds = 4
 )
+
+// errBusy: the store changes faster than this client can follow.
+var errBusy = errors.New("the store changed each time")
 
 // Session is a TokenSource that refreshes. An answer is stored only if the
 // store still holds the token that was sent: else somebody else was faster,
-// and their pair is used. An outage is retried for 20 s and clears nothing.
+// and their pair is used. An outage is retried for 20 s and clears nothing. Use
+// one Session for one [Refreshing]; several may share the Store.
 func Session(store Store, refresh RefreshFunc) TokenSource {
 	return &session{store: store, refresh: refresh}
 }
@@ -58,64 +76,98 @@ type session struct {
 
 // Token implements TokenSource.
 func (s *session) Token(ctx context.Context) (Token, error) {
-	pair, err := s.store.Load(ctx)
-	if err != nil {
-		return Token{}, fmt.Errorf("load session: %w", err)
-	}
-	// Somebody else has refreshed, or this process has just started.
-	fresh := pair.Access.ExpiresAt.IsZero() || time.Now().Before(pair.Access.ExpiresAt)
-	if pair.Access.Value != "" && pair.Access.Value != s.given && fresh {
-		s.given = pair.Access.Value
-		return pair.Access, nil
-	}
-	next, err := s.exchange(ctx, pair.Refresh)
-	if err != nil {
-		if !ended(err) {
-			return Token{}, fmt.Errorf("refresh: %w", err)
-		}
-		next = Pair{}
-	}
-	mine, storeErr := s.store.Replace(ctx, pair.Refresh, next)
-	switch {
-	case storeErr != nil:
-		return Token{}, fmt.Errorf("store session: %w", storeErr)
-	case !mine:
-		// The faster one's pair counts; a refusal of the older token says
-		// nothing about it.
-		if next, err = s.store.Load(ctx); err != nil {
+	for range maxRounds {
+		pair, err := s.store.Load(ctx)
+		if err != nil {
 			return Token{}, fmt.Errorf("load session: %w", err)
 		}
-	case err != nil:
-		return Token{}, fmt.Errorf("%w: %w", ErrSignedOut, err)
+		// Somebody else has refreshed, or this process has just started.
+		if pair.Access.Value != "" && pair.Access.Value != s.given && !over(pair.Access) {
+			return s.give(pair, true), nil
+		}
+		if pair.RetryKey == "" {
+			keyed := pair
+			keyed.RetryKey = token.Raw(rand.Text())
+			mine, err := s.replace(ctx, pair, keyed)
+			if err != nil {
+				return Token{}, err
+			}
+			if !mine {
+				continue
+			}
+			pair = keyed
+		}
+		next, err := s.exchange(ctx, pair)
+		if err != nil && !ended(err) {
+			return Token{}, fmt.Errorf("refresh: %w", err)
+		}
+		mine, storeErr := s.replace(ctx, pair, next)
+		switch {
+		case storeErr != nil:
+			return Token{}, storeErr
+		case !mine:
+			// The faster one's pair counts; a refusal of the older token says
+			// nothing about it.
+		case err != nil:
+			return Token{}, fmt.Errorf("%w: %w", ErrSignedOut, err)
+		default:
+			// An answer that is repeated late may be over already.
+			return s.give(next, over(next.Access)), nil
+		}
 	}
-	s.given = next.Access.Value
-	return next.Access, nil
+	return Token{}, errBusy
+}
+
+func (s *session) give(p Pair, found bool) Token {
+	s.given = p.Access.Value
+	p.Access.Found = found
+	return p.Access
+}
+
+// replace writes, whether or not the renewal still has time.
+func (s *session) replace(ctx context.Context, sent, next Pair) (bool, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	mine, err := s.store.Replace(ctx, sent, next)
+	if err != nil {
+		return false, fmt.Errorf("store session: %w", err)
+	}
+	return mine, nil
 }
 
 // exchange tries until it is answered, refused, or retryFor is over.
-func (s *session) exchange(ctx context.Context, sent token.Raw) (Pair, error) {
-	ctx, cancel := context.WithTimeout(ctx, retryFor)
-	defer cancel()
-	var last error
-	for attempt := uint(0); ; attempt++ {
+func (s *session) exchange(ctx context.Context, sent Pair) (Pair, error) {
+	end := time.Now().Add(retryFor)
+	for failures := uint(0); ; failures++ {
 		next, err := s.attempt(ctx, sent)
-		if err == nil || ended(err) {
-			return next, err
+		switch {
+		case err != nil && ended(err):
+			return Pair{}, err
+		case err == nil && (next.Access.Value == "" || next.Refresh == ""):
+			return Pair{}, errors.New("the answer lacks a token")
+		case err == nil:
+			// A refresh token that was too young to be rotated keeps its key.
+			next.RetryKey = ""
+			if next.Refresh == sent.Refresh {
+				next.RetryKey = sent.RetryKey
+			}
+			return next, nil
 		}
-		last = err
-		wait := backoffutils.JitterUp(min(retryBase<<min(attempt, 5), 2*time.Second), 0.2)
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return Pair{}, errors.Join(last, context.Cause(ctx))
+		wait := waitAfter(failures, err)
+		if !time.Now().Add(wait).Before(end) {
+			return Pair{}, err
+		}
+		if pauseErr := sleep(ctx, wait); pauseErr != nil {
+			return Pair{}, errors.Join(err, pauseErr)
 		}
 	}
 }
 
-func (s *session) attempt(ctx context.Context, sent token.Raw) (Pair, error) {
+func (s *session) attempt(ctx context.Context, sent Pair) (Pair, error) {
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
-	return s.refresh(ctx, sent)
+	return s.refresh(ctx, sent.Refresh, sent.RetryKey)
 }
+
+// over tells whether the time of a token has passed, by the clock of the client.
+func over(t Token) bool { return !t.ExpiresAt.IsZero() && !time.Now().Before(t.ExpiresAt) }

@@ -18,6 +18,10 @@ type Token struct {
 	Value token.Raw
 	// ExpiresAt is `exp`; zero if unknown, then it is used until refused.
 	ExpiresAt time.Time
+	// Found says that the token was lying somewhere, in a file or a store, and
+	// nobody was asked for it: it may be as dead as the one before. If it is
+	// refused too, a call asks for another one, once.
+	Found bool
 }
 
 // TokenSource gives a token that differs from the last one if that is no

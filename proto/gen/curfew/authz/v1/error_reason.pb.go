@@ -34,10 +34,12 @@ const (
 	// UNAUTHENTICATED: the token is not one that this server accepts: not a
 	// JWT, a bad signature, a forbidden algorithm, a missing or extra claim.
 	ErrorReason_ERROR_REASON_TOKEN_MALFORMED ErrorReason = 2
-	// UNAUTHENTICATED: the token was good and its time is over. Refresh once.
+	// UNAUTHENTICATED: the token was good and its time is over. Refresh once. The
+	// metadata `admitted` is "true" if the call had begun: it may have had an
+	// effect, so repeat it only if that is safe.
 	ErrorReason_ERROR_REASON_TOKEN_EXPIRED ErrorReason = 3
 	// UNAUTHENTICATED: the token was revoked. Refresh once; log out only if the
-	// refresh itself is refused.
+	// refresh itself is refused. The metadata `admitted` as with TOKEN_EXPIRED.
 	ErrorReason_ERROR_REASON_TOKEN_REVOKED ErrorReason = 4
 	// UNAUTHENTICATED: the token is for somebody else.
 	ErrorReason_ERROR_REASON_TOKEN_WRONG_AUDIENCE ErrorReason = 5
