@@ -86,8 +86,8 @@ func (c *customer) connect(auth *stand.Auth, s session, target string) (err erro
 	store := creds.NewMemoryStore(creds.Pair{
 		Access: creds.Token{Value: token.Raw(s.access), ExpiresAt: s.expires}, Refresh: token.Raw(s.refresh),
 	})
-	c.creds = creds.NewRefreshing(creds.Session(store, func(ctx context.Context, sent token.Raw) (creds.Pair, error) {
-		r, err := auth.Auth.RefreshTokens(ctx, &authv1.RefreshTokensRequest{RefreshToken: string(sent)})
+	c.creds = creds.NewRefreshing(creds.Session(store, func(ctx context.Context, sent, retryKey token.Raw) (creds.Pair, error) {
+		r, err := auth.Auth.RefreshTokens(ctx, &authv1.RefreshTokensRequest{RefreshToken: string(sent), RetryKey: []byte(retryKey)})
 		return creds.Pair{
 			Access:  creds.Token{Value: token.Raw(r.GetAccessToken()), ExpiresAt: r.GetAccessExpiresAt().AsTime()},
 			Refresh: token.Raw(r.GetRefreshToken()),
