@@ -50,7 +50,7 @@ func dial(rt *server.Runtime, settings *Settings) (conn *grpc.ClientConn, feeds 
 	if len(addresses) > 1 {
 		feeds = feeds[:0]
 		for _, address := range addresses {
-			one, err := d.one(address, refreshing)
+			one, err := d.feed(address, refreshing)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -81,6 +81,13 @@ func (d *dialer) one(address string, r *creds.Refreshing, more ...grpc.DialOptio
 	}
 	d.opened = append(d.opened, conn)
 	return conn, nil
+}
+
+// feed connects to one replica of a list, HOST:PORT. Its name is looked up for
+// every connection: gRPC would keep what it found for 30 s, while a replica that
+// is restarted comes back under its name with a new address.
+func (d *dialer) feed(address string, r *creds.Refreshing) (*grpc.ClientConn, error) {
+	return d.one("passthrough:///"+address, r)
 }
 
 // scheme of targets that are a list of addresses.
