@@ -20,7 +20,8 @@ TEST_IMPORTS = {{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " 
 RACE_PACKAGES = $(shell go list -f '$(TEST_IMPORTS)' work | grep -v -e '/curfew/e2e' -e '/curfew/bench' | grep -v testing/synctest | cut -d' ' -f1)
 # Two threads in one synctest bubble can corrupt the race detector, https://go.dev/issue/78156, so these get one.
 BUBBLE_PACKAGES = $(shell go list -f '$(TEST_IMPORTS)' work | grep -v -e '/curfew/e2e' -e '/curfew/bench' | grep testing/synctest | cut -d' ' -f1)
-PLAIN_PACKAGES = $(shell go list work | grep -e '/curfew/e2e' -e '/curfew/bench')
+# Tests that need a Kubernetes run by k8s-test only.
+PLAIN_PACKAGES = $(shell go list work | grep -e '/curfew/e2e' -e '/curfew/bench' | grep -v '/curfew/e2e/kubernetes$$')
 # What needs Go only: packages whose tests ask for no Kafka and no Redis of their own, and no black-box suites.
 SHORT_PACKAGES = $(shell go list -f '$(TEST_IMPORTS)' work \
 	| grep -v -e 'localenv/kafkatest' -e 'localenv/redis' -e '/curfew/e2e' -e '/curfew/bench' | cut -d' ' -f1)
@@ -68,6 +69,13 @@ dev: build ## Start everything and stay; ARGS="--port 0" passes flags
 demo: build ## Run the three stories; needs Go only
 	@state=$$(mktemp -d -t curfew-demo.XXXXXX); trap 'rm -rf "$$state"' EXIT; \
 	bin/curfew dev --port 0 --state-dir "$$state" --orders-replicas 2 -- bin/stories
+
+.PHONY: images
+images: ## Build the container images into bin/images, with a bill of materials each
+	@mkdir -p bin/images
+	@GOWORK=off go -C tools/image run . -root $(CURDIR) -out $(CURDIR)/bin/images \
+		-version "$$(git describe --tags --always --dirty 2>/dev/null || echo unknown)" \
+		-revision "$$(git rev-parse HEAD 2>/dev/null)"
 
 # --- checks ---
 
@@ -133,6 +141,22 @@ bench: ## Print the ratios against peers and limits
 .PHONY: peers
 peers: ## What happens to the commit when an earlier part is stuck: ours and five others; ARGS="--scale 1"
 	@go run ./bench/peers/cmd/peers $(ARGS)
+
+# --- Kubernetes ---
+
+KUBERNETES_VERSION = 1.35.4
+# An unstamped version makes a node report nonsense.
+KUBERNETES_STAMPS = $(foreach package,k8s.io/component-base/version k8s.io/client-go/pkg/version, \
+	-X $(package).gitVersion=v$(KUBERNETES_VERSION) -X $(package).gitMajor=1 -X $(package).gitMinor=35 -X $(package).gitTreeState=clean)
+
+bin/kubernetes/.built: $(wildcard tools/kubernetes/*.* tools/kubernetes/*/*.*)
+	@echo "building Kubernetes $(KUBERNETES_VERSION) (4 minutes with an empty cache)"
+	@mkdir -p bin/kubernetes
+	@export GOWORK=off CGO_ENABLED=0; cd tools/kubernetes; \
+		go build -trimpath -ldflags "-s -w$(KUBERNETES_STAMPS)" -o ../../bin/kubernetes/kubernetes .; \
+		go build -trimpath -ldflags "-s -w" -o ../../bin/kubernetes/pause ./pause; \
+		go build -C coredns -trimpath -ldflags "-s -w" -o ../../../bin/kubernetes/coredns .
+	@touch $@
 
 # --- real servers that stay ---
 

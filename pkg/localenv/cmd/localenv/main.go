@@ -1,10 +1,11 @@
 // Command localenv starts, finds and stops the real servers that tests and
-// benches need: PostgreSQL, Apache Kafka, OpenSearch and Redis. It needs no
-// containers.
+// benches need: PostgreSQL, Apache Kafka, OpenSearch, Redis, and a Kubernetes
+// cluster. It needs no container engine.
 package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -20,6 +21,8 @@ type commandLine struct {
 	Opensearch serverCommand `cmd:"" help:"Start, stop or show OpenSearch."`
 	Redis      serverCommand `cmd:"" help:"Start, stop or show Redis."`
 
+	Kubernetes kubernetesCommand `cmd:"" help:"A real Kubernetes cluster in namespaces of its own (Linux, root)."`
+
 	With withCommand `cmd:"" help:"Run a command beside servers that end with it."`
 }
 
@@ -30,13 +33,17 @@ type serverCommand struct {
 }
 
 func main() {
+	if isNode, err := nodeMain(os.Args[1:]); isNode {
+		fmt.Fprintln(os.Stderr, "localenv:", err)
+		os.Exit(1)
+	}
 	var line commandLine
 	parser := kong.Must(&line, kong.Name("localenv"), kong.UsageOnError(),
 		kong.Description("Real servers on this machine, without containers."))
 	parsed, err := parser.Parse(os.Args[1:])
 	parser.FatalIfErrorf(err)
 	server, _, _ := strings.Cut(parsed.Command(), " ") // "kafka up", for example.
-	err = parsed.Run(place{server: server, state: line.State})
+	err = parsed.Run(place{server: server, state: line.State}, &line)
 	if status := (*exec.ExitError)(nil); errors.As(err, &status) {
 		os.Exit(status.ExitCode())
 	}
