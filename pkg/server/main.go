@@ -205,15 +205,15 @@ func supervised(cmd Command, sub Subcommand, rt *Runtime, stderr io.Writer) int 
 		return usage(stderr, cmd.Name, err)
 	}
 	settings := cmd.Config.Common()
+	rt.LocalLog = newLogger(rt, settings, stderr, nil)
 	var shipper *logship.Shipper
 	if len(settings.LogKafkaBrokers) > 0 {
 		var err error
-		if shipper, err = logship.New(settings.LogKafkaBrokers, settings.LogKafkaTopic, stderr, settings.Kafka.Options()...); err != nil {
+		if shipper, err = logship.New(settings.LogKafkaBrokers, settings.LogKafkaTopic, stderr, settings.Kafka.Options(rt.LocalLog)...); err != nil {
 			return usage(stderr, cmd.Name, err)
 		}
 		defer shipper.Close()
 	}
-	rt.LocalLog = newLogger(rt, settings, stderr, nil)
 	if settings.Telemetry == telemetryOTLP {
 		var err error
 		if rt.Telemetry, err = otlp.New(context.Background(), rt.Name, rt.Version, rt.LocalLog); err != nil {

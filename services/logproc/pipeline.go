@@ -102,7 +102,7 @@ func (p *pipeline) join(ctx context.Context) error {
 		}
 	}
 	member, err := kafka.Join(kafka.MemberConfig{
-		Brokers: p.cfg.KafkaBrokers, Security: p.cfg.Kafka.Options(), Group: p.cfg.Group, InstanceID: p.instance, Topics: p.cfg.Topics,
+		Brokers: p.cfg.KafkaBrokers, Security: p.cfg.Kafka.Options(p.rt.LocalLog), Group: p.cfg.Group, InstanceID: p.instance, Topics: p.cfg.Topics,
 		SessionTimeout: p.cfg.SessionTimeout, Assigned: p.parent.Assigned, Revoked: p.parent.Revoked, Log: p.rt.LocalLog,
 	})
 	if err != nil {
@@ -122,7 +122,7 @@ func (p *pipeline) open(ctx context.Context, topic string) error {
 	if err != nil || begun {
 		return err
 	}
-	openings, err := kafka.Openings(ctx, p.cfg.KafkaBrokers, topic, p.cfg.Start, p.cfg.Kafka.Options()...)
+	openings, err := kafka.Openings(ctx, p.cfg.KafkaBrokers, topic, p.cfg.Start, p.cfg.Kafka.Options(p.rt.LocalLog)...)
 	if err != nil {
 		return err
 	}

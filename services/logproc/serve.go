@@ -65,7 +65,7 @@ func addDeadLetters(rt *server.Runtime, cfg *Config, books *postgres.Books) erro
 	if cfg.DeadLetterTopic == "" {
 		return nil
 	}
-	producer, err := kafka.NewProducer(cfg.KafkaBrokers, cfg.DeadLetterTopic, rt.LocalLog, cfg.Kafka.Options()...)
+	producer, err := kafka.NewProducer(cfg.KafkaBrokers, cfg.DeadLetterTopic, rt.LocalLog, cfg.Kafka.Options(rt.LocalLog)...)
 	if err != nil {
 		return err
 	}

@@ -88,7 +88,7 @@ func work(_ context.Context, rt *server.Runtime, cfg *Config, args *workerArgs, 
 	if err != nil {
 		return err
 	}
-	source, err := kafka.NewSource(cfg.KafkaBrokers, cfg.Kafka.Options()...)
+	source, err := kafka.NewSource(cfg.KafkaBrokers, cfg.Kafka.Options(rt.LocalLog)...)
 	if err != nil {
 		return err
 	}

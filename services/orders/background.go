@@ -47,7 +47,7 @@ func (s *services) addCommands(ctx context.Context, rt *server.Runtime, cfg *Con
 	relay, err := events.NewRelay(events.Config{
 		Outbox:      s.store,
 		Topic:       cfg.EventsTopic,
-		NewProducer: events.Producers(cfg.KafkaBrokers, cfg.EventsTopic, cfg.EventsPartitions, cfg.Kafka.Options()...),
+		NewProducer: events.Producers(cfg.KafkaBrokers, cfg.EventsTopic, cfg.EventsPartitions, cfg.Kafka.Options(rt.LocalLog)...),
 		Poll:        relayPoll,
 		Log:         rt.Log,
 	})

@@ -60,6 +60,7 @@ type Refreshing struct {
 	current Token
 	renewAt time.Time // when an early renewal is due; zero: never
 	flight  *flight   // the renewal that runs, if one does
+	begun   int       // renewals
 	pause   pause     // after renewals that failed
 }
 
@@ -67,10 +68,11 @@ var _ credentials.PerRPCCredentials = (*Refreshing)(nil)
 
 // flight is one renewal. done is closed when err is set.
 type flight struct {
-	done chan struct{}
-	err  error
-	// refused is a token that a server refused while the renewal ran: a source
-	// that read it before its successor was there is asked again.
+	done   chan struct{}
+	err    error
+	number int
+	// refused is the token that was current until a server refused it while the
+	// renewal ran: a source that gives the same one is asked again.
 	refused token.Raw
 }
 
@@ -127,15 +129,20 @@ func (r *Refreshing) get(now time.Time) (Token, *flight) {
 
 // Reject says that a server refused sent as expired or revoked. The next Token
 // waits for a renewal, unless sent was replaced meanwhile.
-func (r *Refreshing) Reject(sent token.Raw) {
+func (r *Refreshing) Reject(sent token.Raw) { r.reject(sent) }
+
+// reject returns how many renewals had begun by now: none of them knows of
+// what was refused.
+func (r *Refreshing) reject(sent token.Raw) (begun int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.current.Value == sent {
 		r.current = Token{}
+		if f := r.flight; f != nil {
+			f.refused = sent
+		}
 	}
-	if f := r.flight; f != nil {
-		f.refused = sent
-	}
+	return r.begun
 }
 
 // renewLocked starts a renewal or joins the one that runs.
@@ -154,6 +161,8 @@ func (r *Refreshing) renewLocked(now time.Time) *flight {
 		return f
 	}
 	r.flight = f
+	r.begun++
+	f.number = r.begun
 	wait := r.pause.left(now)
 	r.wg.Go(func() { r.renew(f, wait) })
 	return f
@@ -167,6 +176,7 @@ func (r *Refreshing) renew(f *flight, wait time.Duration) {
 	switch {
 	case err == nil:
 		r.pause = pause{}
+		t.renewal = f.number
 		r.keep(t, now)
 	case r.ctx.Err() != nil:
 		f.err = errClosed

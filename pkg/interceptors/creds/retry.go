@@ -65,16 +65,23 @@ func (r *Refreshing) unary(ctx context.Context, method string, req, reply any, c
 type attempts struct {
 	refreshing *Refreshing
 	method     string
-	renewed    bool
+	renewals   int
+	begun      int // renewals of all calls that had begun at the last refusal
 }
+
+// maxRenewals bounds the renewals for one call. One is enough if the issuer was
+// asked after the refusal; a token that was found somewhere, or came from a
+// renewal that was on its way by then, may be as dead.
+const maxRenewals = 3
 
 // again judges an attempt that sent t and ended with err: it is worth another
 // one if there is a newer token. The error is what the call ends with else.
 func (a *attempts) again(ctx context.Context, err error, t Token) (bool, error) {
-	if !renewable(err) || (a.renewed && !t.Found) {
+	asked := a.renewals > 0 && !t.Found && t.renewal > a.begun
+	if !renewable(err) || asked || a.renewals == maxRenewals {
 		return false, err
 	}
-	a.refreshing.Reject(t.Value)
+	a.begun = a.refreshing.reject(t.Value)
 	if admitted(err) && !mayRepeat(a.method) {
 		return false, err
 	}
@@ -84,11 +91,8 @@ func (a *attempts) again(ctx context.Context, err error, t Token) (bool, error) 
 		return false, statusOf(ctx, renewErr)
 	case next.Value == t.Value:
 		return false, err
-	case a.renewed && next.Found:
-		// One more than once is for a token that the issuer was asked for.
-		return false, err
 	}
-	a.renewed = true
+	a.renewals++
 	return true, nil
 }
 

@@ -80,9 +80,9 @@ func serve(t *testing.T, g *gate) string {
 }
 
 // connect starts a server of g and returns a connection to it.
-func connect(t *testing.T, g *gate, source creds.TokenSource) *grpc.ClientConn {
+func connect(t *testing.T, g *gate, source creds.TokenSource, more ...creds.Option) *grpc.ClientConn {
 	t.Helper()
-	r := creds.NewRefreshing(source, creds.WithPlaintext())
+	r := creds.NewRefreshing(source, append(more, creds.WithPlaintext())...)
 	conn, err := creds.Dial(creds.Target{Address: serve(t, g)}, r)
 	if err != nil {
 		t.Fatal(err)

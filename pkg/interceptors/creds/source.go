@@ -20,8 +20,10 @@ type Token struct {
 	ExpiresAt time.Time
 	// Found says that the token was lying somewhere, in a file or a store, and
 	// nobody was asked for it: it may be as dead as the one before. If it is
-	// refused too, a call asks for another one, once.
+	// refused too, a call asks for another one.
 	Found bool
+
+	renewal int // the number of the one that brought it
 }
 
 // TokenSource gives a token that differs from the last one if that is no

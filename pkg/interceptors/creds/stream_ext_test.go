@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -115,7 +116,55 @@ func (g *gate) anything(_ any, s grpc.ServerStream) error {
 	return s.SendMsg(&healthpb.HealthCheckResponse{})
 }
 
-func TestATokenThatWasFoundAndIsDeadTooIsRenewedOnceMore(t *testing.T) {
+// TestARenewalThatBeganBeforeARefusal may bring a token that is as dead: here
+// the revocation comes while an early renewal is on its way.
+func TestTheAnswerOfARenewalThatBeganBeforeTheRefusalIsNotTheLastWord(t *testing.T) {
+	revoked := refusal(codes.Unauthenticated, authzv1.ErrorReason_ERROR_REASON_TOKEN_REVOKED)
+	var dead atomic.Bool
+	inFlight, answer := make(chan struct{}), make(chan struct{})
+	asked := 0
+	source := creds.SourceFunc(func(context.Context) (creds.Token, error) {
+		asked++
+		switch asked {
+		case 1: // due at once
+			return creds.Token{Value: "a", ExpiresAt: time.Now().Add(time.Minute)}, nil
+		case 2:
+			close(inFlight)
+			<-answer
+			return creds.Token{Value: "b"}, nil
+		default:
+			return creds.Token{Value: "good"}, nil
+		}
+	})
+	g := &gate{judge: func(raw string) error {
+		switch {
+		case raw == "a" && dead.Load():
+			close(answer)
+			return revoked
+		case raw == "b":
+			return revoked
+		}
+		return nil
+	}}
+	client := healthpb.NewHealthClient(connect(t, g, source, creds.WithEarly(time.Hour)))
+	check := func() error {
+		_, err := client.Check(t.Context(), &healthpb.HealthCheckRequest{})
+		return err
+	}
+	if err := check(); err != nil {
+		t.Fatal(err)
+	}
+	if err := check(); err != nil { // begins the early renewal
+		t.Fatal(err)
+	}
+	<-inFlight
+	dead.Store(true)
+	if err := check(); err != nil {
+		t.Errorf("got %v after asking %d times", err, asked)
+	}
+}
+
+func TestATokenThatWasFoundAndIsDeadTooIsRenewedUntilTheIssuerWasAsked(t *testing.T) {
 	revoked := refusal(codes.Unauthenticated, authzv1.ErrorReason_ERROR_REASON_TOKEN_REVOKED)
 	for name, tc := range map[string]struct {
 		tokens []creds.Token
@@ -124,7 +173,7 @@ func TestATokenThatWasFoundAndIsDeadTooIsRenewedOnceMore(t *testing.T) {
 	}{
 		"then the issuer is asked":   {[]creds.Token{{Value: "a"}, {Value: "b", Found: true}, {Value: "good"}}, 3, codes.OK},
 		"the issuer was asked":       {[]creds.Token{{Value: "a"}, {Value: "b"}, {Value: "good"}}, 2, codes.Unauthenticated},
-		"and then found, for ever":   {[]creds.Token{{Value: "a"}, {Value: "b", Found: true}, {Value: "c", Found: true}, {Value: "good"}}, 2, codes.Unauthenticated},
+		"found, for ever":            {[]creds.Token{{Value: "a"}, {Value: "b", Found: true}, {Value: "c", Found: true}, {Value: "d", Found: true}, {Value: "good"}}, 4, codes.Unauthenticated},
 		"nothing but the same again": {[]creds.Token{{Value: "a", Found: true}}, 1, codes.Unauthenticated},
 	} {
 		t.Run(name, func(t *testing.T) {

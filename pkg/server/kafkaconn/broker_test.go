@@ -2,6 +2,7 @@ package kafkaconn_test
 
 import (
 	"context"
+	"log/slog"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -53,7 +54,7 @@ func connect(t *testing.T, address string, s kafkaconn.Settings) *kgo.Client {
 	if err := s.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	client, err := kgo.NewClient(append(s.Options(), kgo.SeedBrokers(address), kgo.RequestRetries(0))...)
+	client, err := kgo.NewClient(append(s.Options(slog.New(slog.DiscardHandler)), kgo.SeedBrokers(address), kgo.RequestRetries(0))...)
 	if err != nil {
 		t.Fatal(err)
 	}

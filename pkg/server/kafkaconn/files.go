@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"strings"
@@ -73,22 +74,31 @@ func (s *Settings) material() (*tls.Config, error) {
 // dialer makes the connections of one client, and of all goroutines of it.
 type dialer struct {
 	settings Settings
+	log      *slog.Logger
 
-	mu   sync.Mutex
-	last *tls.Config // what could be read the last time
+	mu        sync.Mutex
+	last      *tls.Config // what could be read the last time
+	complaint string      // what was logged about the files, "" if they are right
 }
 
 // current reads the certificates anew. Files that are being replaced at this
-// moment may not fit together: what was read before is used then.
+// moment may not fit together: what was read before is used then, which is said
+// once for everything that is wrong.
 func (d *dialer) current() (*tls.Config, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	cfg, err := d.settings.material()
-	if err != nil && d.last == nil {
+	switch {
+	case err == nil:
+		if d.complaint != "" {
+			d.log.Info("certificates for kafka can be read again")
+		}
+		d.last, d.complaint = cfg, ""
+	case d.last == nil:
 		return nil, err
-	}
-	if err == nil {
-		d.last = cfg
+	case err.Error() != d.complaint:
+		d.complaint = err.Error()
+		d.log.Warn("certificates for kafka cannot be read, those of before are used", "error", err)
 	}
 	return d.last.Clone(), nil
 }

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sasl"
@@ -70,10 +71,12 @@ func (s *Settings) Validate() error {
 
 // Options returns what every Kafka client of the service is made with, beside
 // its brokers; none for plaintext without a user. The settings must be valid.
-func (s *Settings) Options() []kgo.Opt {
+// The log, which must not go over Kafka itself, is told about files that cannot
+// be read any more.
+func (s *Settings) Options(log *slog.Logger) []kgo.Opt {
 	var opts []kgo.Opt
 	if s.secure() {
-		opts = append(opts, kgo.Dialer((&dialer{settings: *s}).dial))
+		opts = append(opts, kgo.Dialer((&dialer{settings: *s, log: log}).dial))
 	}
 	if m := s.mechanism(); m != nil {
 		opts = append(opts, kgo.SASL(m))
