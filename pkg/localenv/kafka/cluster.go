@@ -40,8 +40,14 @@ var libraries = java.Libraries{
 type Config struct {
 	// Dir is the state folder.
 	Dir string
-	// Port on loopback; 0 picks a free one. The controller always gets a free one.
+	// Port to listen on; 0 picks one that is free on loopback. The controller
+	// always gets a free one.
 	Port int
+	// Host is the address to listen on and to be known by; empty is loopback.
+	Host string
+	// Dial, if not nil, is how this process reaches the broker, for one in
+	// another network namespace.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Heap is the most memory of the JVM's heap as in -Xmx; empty means 512m.
 	Heap string
 	// Secure, if not nil, adds a listener that asks for TLS and a password.
@@ -148,21 +154,31 @@ func (c *Cluster) Stop(ctx context.Context) error {
 }
 
 // Ready returns nil when the broker answers requests.
-func (c *Cluster) Ready(ctx context.Context) error { return Ping(ctx, c.Address()) }
+func (c *Cluster) Ready(ctx context.Context) error { return ping(ctx, c.Address(), c.config.Dial) }
 
 // Address is the broker's host:port.
 func (c *Cluster) Address() string {
-	return net.JoinHostPort("127.0.0.1", strconv.Itoa(c.config.Port))
+	host := c.config.Host
+	if host == "" {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, strconv.Itoa(c.config.Port))
 }
 
 // LogFile is where a broker started by Start writes.
 func (c *Cluster) LogFile() string { return c.file("kafka.log") }
 
 // Ping returns nil when the broker at the address answers a metadata request.
-func Ping(ctx context.Context, address string) error {
+func Ping(ctx context.Context, address string) error { return ping(ctx, address, nil) }
+
+func ping(ctx context.Context, address string, dial func(context.Context, string, string) (net.Conn, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	client, err := kgo.NewClient(kgo.SeedBrokers(address), kgo.RequestRetries(0))
+	options := []kgo.Opt{kgo.SeedBrokers(address), kgo.RequestRetries(0)}
+	if dial != nil {
+		options = append(options, kgo.Dialer(dial))
+	}
+	client, err := kgo.NewClient(options...)
 	if err != nil {
 		return fmt.Errorf("make a kafka client: %w", err)
 	}

@@ -36,7 +36,7 @@ func (n node) api() component {
 		"--kubelet-client-key="+l.pki("apiserver-kubelet-client.key"),
 		"--kubelet-preferred-address-types=InternalIP",
 		"--service-account-key-file="+l.pki("sa.pub"), "--service-account-signing-key-file="+l.pki("sa.key"),
-		"--service-account-issuer=https://kubernetes.default.svc", "--service-cluster-ip-range=10.96.0.0/16",
+		"--service-account-issuer=https://kubernetes.default.svc.cluster.local", "--service-cluster-ip-range=10.96.0.0/16",
 		"--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction",
 		fmt.Sprintf("--default-not-ready-toleration-seconds=%d", evictAfterSeconds),
 		fmt.Sprintf("--default-unreachable-toleration-seconds=%d", evictAfterSeconds))

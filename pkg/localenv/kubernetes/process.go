@@ -90,12 +90,14 @@ func (n node) command(ctx context.Context, args ...string) (*exec.Cmd, error) {
 	if err != nil {
 		return nil, err
 	}
-	return exec.CommandContext(ctx, "nsenter", append(n.enter(pid), args...)...), nil
+	return exec.CommandContext(ctx, "nsenter", append(n.enter(pid, "/"), args...)...), nil
 }
 
-func (n node) enter(pid int) []string {
-	// The folder is the caller's: relative names of files are to mean what they do outside.
-	return []string{"-t", strconv.Itoa(pid), "-n", "-m", "-p", "--wd=.", "--"}
+// enter are the arguments of nsenter for a command on the node that begins in
+// the folder: that of the caller, so that names of files mean what they do
+// outside.
+func (n node) enter(pid int, dir string) []string {
+	return []string{"-t", strconv.Itoa(pid), "-n", "-m", "-p", "--wdns=" + dir, "--"}
 }
 
 // output runs a command on the node; what it prints is part of the error.
@@ -123,7 +125,11 @@ func (l *Lab) Exec(number int, args []string) error {
 	if err != nil {
 		return fmt.Errorf("%w: missing: nsenter", ErrMissing)
 	}
-	return syscall.Exec(path, append(append([]string{path}, n.enter(pid)...), args...), os.Environ())
+	dir, err := os.Getwd()
+	if err != nil {
+		return fmt.Errorf("find the working folder: %w", err)
+	}
+	return syscall.Exec(path, append(append([]string{path}, n.enter(pid, dir)...), args...), os.Environ())
 }
 
 // Kubectl is the command line of kubectl as an administrator, for Exec on the

@@ -1,6 +1,6 @@
 // Package postgres runs a private PostgreSQL server for development and tests:
 // installed binaries or downloaded ones, a data folder of its own, a free
-// port, reachable on loopback only, and never as root.
+// port, reachable on loopback unless asked otherwise, and never as root.
 package postgres
 
 import (
@@ -33,8 +33,14 @@ type Config struct {
 	// Dir is the state folder. The cluster lives in it, or, when the account
 	// that PostgreSQL runs under cannot reach it, in a folder that Dir names.
 	Dir string
-	// Port on loopback; 0 picks a free one.
+	// Port to listen on; 0 picks one that is free on loopback.
 	Port int
+	// Host is the address to listen on; empty is loopback, and right. On another
+	// address whoever reaches it may log in by password.
+	Host string
+	// Dial, if not nil, is how this process reaches the server, for one in
+	// another network namespace.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Durable keeps fsync on. Tests leave it off: their data may die with the
 	// machine, not with the process.
 	Durable bool
@@ -96,7 +102,7 @@ func prepareWith(ctx context.Context, config Config, find func(major int) (Binar
 	if c.password, err = c.readPassword(); err != nil {
 		return nil, err
 	}
-	return c, nil
+	return c, c.admit()
 }
 
 // Spec is the command that runs the server in the foreground. SIGINT is
@@ -151,7 +157,14 @@ func (c *Cluster) Stop(ctx context.Context) error {
 func (c *Cluster) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	conn, err := pgx.Connect(ctx, c.URL("postgres"))
+	config, err := pgx.ParseConfig(c.URL("postgres"))
+	if err != nil {
+		return errors.New("the URL of postgres makes no sense") // It holds a password.
+	}
+	if c.config.Dial != nil {
+		config.DialFunc = c.config.Dial
+	}
+	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return fmt.Errorf("connect to postgres: %w", err)
 	}
@@ -175,10 +188,17 @@ func (c *Cluster) RoleURL(role, password, database string) string {
 
 // Address is the server's host:port.
 func (c *Cluster) Address() string {
-	return net.JoinHostPort("127.0.0.1", strconv.Itoa(c.config.Port))
+	return net.JoinHostPort(c.host(), strconv.Itoa(c.config.Port))
 }
 
-// Port is the port on loopback.
+func (c *Cluster) host() string {
+	if c.config.Host == "" {
+		return "127.0.0.1"
+	}
+	return c.config.Host
+}
+
+// Port is the port it listens on.
 func (c *Cluster) Port() int { return c.config.Port }
 
 // Binaries tells which PostgreSQL runs.

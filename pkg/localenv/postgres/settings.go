@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -15,7 +16,7 @@ func (c *Cluster) settings() []string {
 	}
 	values := []string{
 		"port=" + strconv.Itoa(c.config.Port),
-		"listen_addresses=127.0.0.1",
+		"listen_addresses=" + c.host(),
 		// A socket's path may be too long below a deep state folder.
 		"unix_socket_directories=",
 		"max_connections=" + strconv.Itoa(connections),
@@ -34,6 +35,9 @@ func (c *Cluster) settings() []string {
 		values = append(values,
 			"fsync=off", "synchronous_commit=off", "full_page_writes=off",
 			"max_wal_size=4GB", "checkpoint_timeout=1h", "autovacuum_naptime=10min")
+	}
+	if c.config.Host != "" {
+		values = append(values, "hba_file="+c.admission())
 	}
 	args := []string{"-D", c.data()}
 	for _, value := range values {
@@ -54,4 +58,18 @@ func (c *Cluster) hasStatements() bool {
 		}
 	}
 	return false
+}
+
+// admission is the file that says who may log in from where, in place of
+// initdb's, which knows loopback only.
+func (c *Cluster) admission() string { return filepath.Join(c.home, "admission.conf") }
+
+func (c *Cluster) admit() error {
+	if c.config.Host == "" {
+		return nil
+	}
+	if err := os.WriteFile(c.admission(), []byte("host all all all scram-sha-256\n"), 0o600); err != nil {
+		return fmt.Errorf("say who may log in: %w", err)
+	}
+	return c.account.Own(c.home)
 }

@@ -16,6 +16,7 @@ type kubernetesCommand struct {
 	Programs string `help:"Folder of the programs that tools/kubernetes builds; the folder kubernetes beside this program if empty." placeholder:"DIR" type:"path"`
 
 	Up      kubernetesUp      `cmd:"" help:"Start a lab, or add the nodes that are missing."`
+	Servers kubernetesServers `cmd:"" help:"Start PostgreSQL and Apache Kafka on the first node unless they run."`
 	Down    kubernetesDown    `cmd:"" help:"End it and remove everything of it."`
 	Nodes   kubernetesNodes   `cmd:"" help:"Print the nodes that run."`
 	Kill    kubernetesKill    `cmd:"" help:"End a node as a loss of power does; up brings it back."`
@@ -53,6 +54,24 @@ func (u kubernetesUp) Run(p place, line *commandLine) error {
 	}
 	fmt.Printf("kubernetes is up after %.1f s: nodes %v, the first at %s; state in %s\n",
 		time.Since(start).Seconds(), lab.Nodes(), lab.Address(), lab.Dir())
+	return nil
+}
+
+type kubernetesServers struct{}
+
+// Run starts the servers and prints where they are.
+func (kubernetesServers) Run(p place, line *commandLine) error {
+	lab, err := line.Kubernetes.lab(p)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	where, err := lab.StartServers(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("postgres is at %s (its superuser's URL is in %s), kafka at %s\n", where.Postgres, where.PostgresURL, where.Kafka)
 	return nil
 }
 
