@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/test/bufconn"
 
+	"github.com/curfew-platform/curfew/pkg/interceptors"
 	"github.com/curfew-platform/curfew/pkg/lifecycle"
 	"github.com/curfew-platform/curfew/pkg/lifecycle/httpserver"
 )
@@ -20,6 +21,7 @@ import (
 const (
 	edgeBuffer  = 1 << 20 // bytes between the HTTP edge and the gRPC server
 	maxHTTPBody = 4 << 20
+	requestID   = "X-Request-Id"
 )
 
 // Gateway is a generated Register...Handler function of grpc-gateway.
@@ -37,7 +39,8 @@ func newEdge(rt *Runtime, api API, srv *grpc.Server) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("http edge: %w", err)
 	}
-	gateway := runtime.NewServeMux(runtime.WithIncomingHeaderMatcher(passHeader))
+	gateway := runtime.NewServeMux(runtime.WithIncomingHeaderMatcher(passHeader),
+		runtime.WithOutgoingHeaderMatcher(answerHeader), runtime.WithErrorHandler(answerError))
 	for _, register := range api.Gateways {
 		if err := register(context.Background(), gateway, conn); err != nil {
 			return nil, fmt.Errorf("http edge: %w", err)
@@ -82,11 +85,31 @@ func addMemoryServing(g *lifecycle.Group, srv *grpc.Server, memory *bufconn.List
 // remove.
 func passHeader(name string) (string, bool) {
 	switch http.CanonicalHeaderKey(name) {
-	case "X-Request-Id", "Traceparent", "Tracestate":
+	case requestID, "Traceparent", "Tracestate":
 		return strings.ToLower(name), true
 	default:
 		return "", false
 	}
+}
+
+// answerHeader names the headers of an answer that came as metadata.
+func answerHeader(key string) (string, bool) {
+	if key == interceptors.RequestIDKey {
+		return requestID, true
+	}
+	return runtime.MetadataHeaderPrefix + key, true
+}
+
+// answerError writes an error with the request id, as every answer has it: of
+// a unary call that is refused the id comes in the trailer, which HTTP clients
+// are not given.
+func answerError(ctx context.Context, mux *runtime.ServeMux, m runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error) {
+	if md, ok := runtime.ServerMetadataFromContext(ctx); ok {
+		for _, id := range md.TrailerMD.Get(interceptors.RequestIDKey) {
+			w.Header().Set(requestID, id)
+		}
+	}
+	runtime.DefaultHTTPErrorHandler(ctx, mux, m, w, r, err)
 }
 
 func limitBody(next http.Handler) http.Handler {

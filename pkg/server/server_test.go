@@ -53,7 +53,7 @@ type active struct{}
 
 func (active) Introspect(context.Context, *identity.Identity, token.Raw) error { return nil }
 
-func testChain(t *testing.T) *interceptors.Chain {
+func chainConfig(t *testing.T) interceptors.Config {
 	t.Helper()
 	perms, err := authz.ParsePermissions([]byte(`{"roles": {"service": ["auth.tokens.introspect"]}}`))
 	if err != nil {
@@ -67,10 +67,15 @@ func testChain(t *testing.T) *interceptors.Chain {
 	if err != nil {
 		t.Fatal(err)
 	}
-	chain, err := interceptors.New(interceptors.Config{
+	return interceptors.Config{
 		Verifier: verifier, Revocation: memory.New(nil), Policy: policy,
 		Logger: slog.New(slog.DiscardHandler), Introspector: active{},
-	})
+	}
+}
+
+func testChain(t *testing.T, settings *Settings) *interceptors.Chain {
+	t.Helper()
+	chain, err := NewChain(nil, settings, chainConfig(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +109,7 @@ func start(t *testing.T, settings *Settings, health func() lifecycle.Health) (*l
 	}
 	rt := &Runtime{Name: "test", Log: slog.New(slog.DiscardHandler), Group: group}
 	err = Add(rt, API{
-		Settings: settings, Chain: testChain(t),
+		Settings: settings, Chain: testChain(t, settings),
 		Register: func(s grpc.ServiceRegistrar) { authv1.RegisterTokenServiceServer(s, keys{}) },
 		Gateways: []Gateway{authv1.RegisterTokenServiceHandler},
 	})
@@ -279,7 +284,7 @@ func TestAMethodWithoutARuleStopsTheServerFromStarting(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = Add(&Runtime{Name: "test", Log: slog.New(slog.DiscardHandler), Group: group}, API{
-		Settings: &Settings{Listen: "127.0.0.1:0"}, Chain: testChain(t),
+		Settings: &Settings{Listen: "127.0.0.1:0"}, Chain: testChain(t, &Settings{}),
 		Register: func(s grpc.ServiceRegistrar) {
 			authv1.RegisterAccountServiceServer(s, authv1.UnimplementedAccountServiceServer{})
 		},

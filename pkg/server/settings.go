@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"time"
 
 	"github.com/curfew-platform/curfew/pkg/server/kafkaconn"
@@ -28,6 +29,11 @@ type Settings struct {
 	Insecure    bool   `help:"Allow plaintext on addresses other than loopback."`
 	Reflection  bool   `help:"Serve gRPC reflection." negatable:""`
 
+	// The limits are far above what a person or a busy client does; they stop loops and floods.
+	AddressRate    float64        `help:"Calls per second that one network address (of IPv6: one /64) may make of this replica, after a burst of as many; 0 is no limit." default:"20000"`
+	IdentityRate   float64        `help:"Calls per second that one user may make of this replica, after a burst of as many; 0 is no limit. Services are not limited." default:"5000"`
+	TrustedProxies []netip.Prefix `help:"Networks of proxies that append to X-Forwarded-For whom they forward from; the client is the nearest hop outside of them." default:"127.0.0.0/8,::1/128"`
+
 	StartTimeout time.Duration `help:"How long the start may take before it fails." default:"1m"`
 
 	Grace       time.Duration `help:"Time from SIGTERM to SIGKILL; the same value as terminationGracePeriodSeconds." default:"30s"`
@@ -36,7 +42,7 @@ type Settings struct {
 
 	TerminationMessage string `help:"File for the stop report, for kubectl describe pod." type:"path"`
 
-	Telemetry string `help:"Where traces and metrics go: off, or otlp for the collector that the variables OTEL_EXPORTER_OTLP_* name (gRPC)." default:"off" enum:"off,otlp"`
+	Telemetry string `help:"Where traces, metrics and logs go: off, or otlp for the collector that the variables OTEL_EXPORTER_OTLP_* name (gRPC)." default:"off" enum:"off,otlp"`
 
 	LogLevel        slog.Level `help:"Lowest level that is logged: debug, info, warn or error." default:"info"`
 	LogKafkaBrokers []string   `help:"Brokers to ship log lines to; empty ships nothing." placeholder:"HOST:PORT"`
@@ -60,6 +66,9 @@ func (s *Settings) Validate() error {
 		if err := checkAddress("--health-listen", s.HealthListen); err != nil {
 			errs = append(errs, err)
 		}
+	}
+	if err := s.rates().Check(); err != nil {
+		errs = append(errs, fmt.Errorf("--address-rate and --identity-rate: %w", err))
 	}
 	if err := s.Kafka.Validate(); err != nil {
 		errs = append(errs, err)

@@ -12,6 +12,7 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/identity"
 	revocations "github.com/curfew-platform/curfew/pkg/interceptors/revocation"
 	"github.com/curfew-platform/curfew/pkg/interceptors/token"
+	"github.com/curfew-platform/curfew/pkg/server"
 	authv1 "github.com/curfew-platform/curfew/proto/gen/curfew/auth/v1"
 	revocationv1 "github.com/curfew-platform/curfew/proto/gen/curfew/revocation/v1"
 	"github.com/curfew-platform/curfew/services/auth/internal/introspect"
@@ -34,19 +35,17 @@ func newPolicy() (*authz.Policy, error) {
 	), permissions)
 }
 
-func newChain(log *slog.Logger, cfg *Config, v interceptors.Verifier, source revocations.Source, i *introspect.Introspector) (*interceptors.Chain, error) {
+func newChain(rt *server.Runtime, log *slog.Logger, cfg *Config, v interceptors.Verifier, source revocations.Source, i *introspect.Introspector) (*interceptors.Chain, error) {
 	policy, err := newPolicy()
 	if err != nil {
 		return nil, err
 	}
-	return interceptors.New(interceptors.Config{
+	return server.NewChain(rt, &cfg.Settings, interceptors.Config{
 		Verifier:     v,
 		Revocation:   source,
 		Policy:       policy,
 		Logger:       log,
 		Introspector: primary{i},
-		Audit:        interceptors.AuditLog(log),
-		Reflection:   cfg.Reflection,
 	})
 }
 
@@ -77,7 +76,7 @@ func (c *Config) describe(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	chain, err := newChain(slog.New(slog.DiscardHandler), c, verifier, feed.watcher, introspect.New(verifier, nil))
+	chain, err := newChain(nil, slog.New(slog.DiscardHandler), c, verifier, feed.watcher, introspect.New(verifier, nil))
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package auth
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"runtime"
 	"time"
 
@@ -30,8 +29,6 @@ type Config struct {
 	SessionIdle     time.Duration `name:"session-idle" help:"End of a session that is not refreshed." default:"336h"`
 	SessionAbsolute time.Duration `name:"session-absolute" help:"End of every session." default:"2160h"`
 	MaxSessions     int           `name:"max-sessions" help:"Sessions per user; one more ends the least recently used." default:"20"`
-
-	TrustedProxies []netip.Prefix `name:"trusted-proxies" help:"Networks of proxies that append to X-Forwarded-For whom they forward from; the client is the nearest hop outside of them." default:"127.0.0.0/8,::1/128"`
 
 	RegisterRate float64 `name:"register-rate" help:"Users that one network address may register per second, after a burst of ten times as many; 0 is no limit." default:"20"`
 

@@ -56,7 +56,7 @@ func serve(ctx context.Context, rt *server.Runtime, cfg *Config) error {
 		return err
 	}
 	inspector := introspect.New(core.verifier, core.store)
-	chain, err := newChain(rt.Log, cfg, core.verifier, feed.watcher, inspector)
+	chain, err := newChain(rt, rt.Log, cfg, core.verifier, feed.watcher, inspector)
 	if err != nil {
 		return err
 	}

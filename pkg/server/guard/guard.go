@@ -63,24 +63,22 @@ func Add(rt *server.Runtime, settings *Settings, common *server.Settings, policy
 	if err != nil {
 		return nil, err
 	}
-	chain, err := newChain(rt.Log, verifier, source, policy, conn, common.Reflection)
+	chain, err := newChain(rt, common, rt.Log, verifier, source, policy, conn)
 	if err != nil {
 		return nil, err
 	}
 	return &Guard{Chain: chain, Conn: conn}, nil
 }
 
-func newChain(log *slog.Logger, verifier interceptors.Verifier, source revocation.Source, policy *authz.Policy,
-	conn grpc.ClientConnInterface, reflection bool,
+func newChain(rt *server.Runtime, common *server.Settings, log *slog.Logger, verifier interceptors.Verifier, source revocation.Source,
+	policy *authz.Policy, conn grpc.ClientConnInterface,
 ) (*interceptors.Chain, error) {
-	chain, err := interceptors.New(interceptors.Config{
+	chain, err := server.NewChain(rt, common, interceptors.Config{
 		Verifier:     verifier,
 		Revocation:   source,
 		Policy:       policy,
 		Logger:       log,
 		Introspector: introspector{authv1.NewTokenServiceClient(conn)},
-		Audit:        interceptors.AuditLog(log),
-		Reflection:   reflection,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("guard: %w", err)
@@ -99,7 +97,7 @@ func Describe(w io.Writer, settings *Settings, common *server.Settings, policy *
 	if settings.Revocation == None {
 		source = none.Source{}
 	}
-	chain, err := newChain(slog.New(slog.DiscardHandler), verifier, source, policy, nil, common.Reflection)
+	chain, err := newChain(nil, common, slog.New(slog.DiscardHandler), verifier, source, policy, nil)
 	if err != nil {
 		return err
 	}
