@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/maypok86/otter/v2"
-
 	"github.com/curfew-platform/curfew/pkg/interceptors/identity"
 )
 
@@ -26,7 +24,7 @@ type Options struct {
 // Verifier verifies tokens of several issuers. It is safe for concurrent use.
 type Verifier struct {
 	profiles map[string]*Profile
-	cache    *otter.Cache[string, *entry]
+	cache    *cache
 	now      func() time.Time
 }
 
@@ -78,7 +76,7 @@ func (o Options) NewVerifier(profiles ...Profile) (*Verifier, error) {
 //
 // Verify says nothing about revocation.
 func (v *Verifier) Verify(ctx context.Context, raw string) (*identity.Identity, error) {
-	if e, ok := v.cache.GetIfPresent(raw); ok {
+	if e := v.cache.get(raw); e != nil {
 		// The cache drops expired entries when it likes; this is the check.
 		if !v.now().Before(e.deadline) {
 			return nil, ErrExpired
@@ -90,7 +88,7 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*identity.Identity, 
 		return nil, err
 	}
 	// The text is cloned: it is a part of a larger buffer of the transport.
-	v.cache.Set(strings.Clone(raw), &entry{id: id, deadline: id.ExpiresAt.Add(p.Leeway)})
+	v.cache.add(&entry{raw: strings.Clone(raw), id: id, deadline: id.ExpiresAt.Add(p.Leeway)})
 	return id, nil
 }
 
@@ -138,17 +136,11 @@ func mediaType(typ string) string {
 }
 
 // Stats returns the counters of the verified-token cache.
-func (v *Verifier) Stats() Stats {
-	s := v.cache.Stats()
-	return Stats{
-		Hits: s.Hits, Misses: s.Misses, Evictions: s.Evictions,
-		Entries: v.cache.EstimatedSize(), Bytes: v.cache.WeightedSize(),
-	}
-}
+func (v *Verifier) Stats() Stats { return v.cache.stats() }
 
 // Close ends the goroutine that removes expired tokens from the cache. A
 // Verifier that lives as long as its process need not be closed.
-func (v *Verifier) Close() { v.cache.StopAllGoroutines() }
+func (v *Verifier) Close() { v.cache.kept.StopAllGoroutines() }
 
 // Describe lists the profiles, one per line, ordered by issuer.
 func (v *Verifier) Describe() string {

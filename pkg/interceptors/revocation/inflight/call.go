@@ -20,9 +20,8 @@ type Call struct {
 	id         *identity.Identity
 	failClosed bool
 
-	// guarded by the lock of the shard
-	shard      *shard
-	next, prev *Call
+	index *Index // where slot is one of; nil outside
+	slot  *slot
 
 	mu       sync.Mutex
 	ended    bool                    // cancelled, or left

@@ -3,12 +3,13 @@
 //
 // Two orders make it complete. The interceptor registers the call and then
 // asks the source; who revokes publishes the rule and then sweeps. Whichever
-// comes first, either the check sees the rule or the sweep sees the call.
+// comes first, either the check sees the rule or the sweep sees the call. Both
+// sides are one atomic store and then atomic loads, which Go orders totally.
 package inflight
 
 import (
 	"context"
-	"sync"
+	"sync/atomic"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/identity"
 )
@@ -19,20 +20,14 @@ type Owner interface {
 	Inflight() *Index
 }
 
-const shards = 64
-
 // Index holds the running calls of a process. The zero value is ready. It is
-// safe for concurrent use; every processor has a shard of its own, as long as
-// there are not more than shards of them, so that calls do not meet.
+// safe for concurrent use, and calls do not wait for each other: one that finds
+// a shard busy takes another one. It grows with the most calls that ever ran at
+// once, 128 bytes each and half a megabyte besides, and does not shrink.
 type Index struct {
-	shard [shards]shard
-}
-
-type shard struct {
-	mu    sync.Mutex
-	first *Call
-	n     int
-	_     [104]byte // two cache lines: processors fetch them in pairs
+	shard  [shards]shard
+	chunks atomic.Pointer[chunk] // all slots; a list that only grows
+	slots  atomic.Int64          // how many
 }
 
 // Register enters a call whose context derives from ctx. It must be done
@@ -42,18 +37,8 @@ type shard struct {
 func (x *Index) Register(ctx context.Context, c *Call, id *identity.Identity, failClosed bool) {
 	c.Begin(ctx)
 	c.id, c.failClosed = id, failClosed
-	h, _ := hands.Get().(*hand)
-	s := &x.shard[h.n%shards]
-	hands.Put(h)
-	c.shard = s
-	s.mu.Lock()
-	c.next = s.first
-	if c.next != nil {
-		c.next.prev = c
-	}
-	s.first = c
-	s.n++
-	s.mu.Unlock()
+	c.index, c.slot = x, x.take()
+	c.slot.call.Store(c)
 }
 
 // Enter is [Index.Register] with a new call. It returns its context, and the
@@ -64,24 +49,14 @@ func (x *Index) Enter(ctx context.Context, id *identity.Identity, failClosed boo
 	return c, c.Leave
 }
 
-// unlink takes the call out of its shard.
+// unlink takes the call out of its slot.
 func (c *Call) unlink() {
-	s := c.shard
-	if s == nil {
+	if c.slot == nil {
 		return
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if c.prev != nil {
-		c.prev.next = c.next
-	} else {
-		s.first = c.next
-	}
-	if c.next != nil {
-		c.next.prev = c.prev
-	}
-	s.n--
-	c.shard, c.prev, c.next = nil, nil, nil
+	c.slot.call.Store(nil)
+	c.index.give(c.slot)
+	c.index, c.slot = nil, nil
 }
 
 // Cancel cancels every running call whose identity matches, with the cause,
@@ -98,33 +73,20 @@ func (x *Index) CancelFailClosed(cause error) int {
 // Len returns the number of running calls.
 func (x *Index) Len() int {
 	n := 0
-	for i := range x.shard {
-		s := &x.shard[i]
-		s.mu.Lock()
-		n += s.n
-		s.mu.Unlock()
+	for range x.running {
+		n++
 	}
 	return n
 }
 
+// sweep holds no lock: a cancelled context runs what waits for it.
 func (x *Index) sweep(match func(*Call) bool, cause error) int {
 	n := 0
-	var hit []*Call
-	for i := range x.shard {
-		s := &x.shard[i]
-		hit = hit[:0]
-		s.mu.Lock()
-		for c := s.first; c != nil; c = c.next {
-			if match(c) {
-				hit = append(hit, c)
-			}
-		}
-		s.mu.Unlock()
-		// Outside the lock: a cancelled context runs what waits for it.
-		for _, c := range hit {
+	for c := range x.running {
+		if match(c) {
 			c.Cancel(cause)
+			n++
 		}
-		n += len(hit)
 	}
 	return n
 }
