@@ -34,12 +34,19 @@ help: ## List the targets
 # --- tools ---
 
 .PHONY: setup
-setup: .bin/.go-tools .bin/.npm-tools ## Install the pinned tools into .bin and tools/node_modules
+setup: .bin/.go-tools .bin/.npm-tools .bin/.prometheus ## Install the pinned tools into .bin and tools/node_modules
 
 .bin/.go-tools: tools/go.mod tools/go.sum
 	@echo "installing the Go tools (minutes with an empty cache)"
 	@mkdir -p .bin
 	@GOBIN=$(CURDIR)/.bin GOWORK=off go -C tools install tool
+	@touch $@
+
+# Without service discovery, which is most of its code.
+.bin/.prometheus: tools/prometheus/go.mod tools/prometheus/go.sum
+	@echo "installing Prometheus (minutes with an empty cache)"
+	@mkdir -p .bin
+	@GOBIN=$(CURDIR)/.bin GOWORK=off go -C tools/prometheus install -tags remove_all_sd tool
 	@touch $@
 
 .bin/.npm-tools: tools/package.json tools/package-lock.json
@@ -80,7 +87,7 @@ images: ## Build the container images into bin/images, with a bill of materials 
 # --- checks ---
 
 .PHONY: test
-test: ## Run every test, beside a real PostgreSQL and a real Apache Kafka
+test: .bin/.prometheus ## Run every test, beside a real PostgreSQL and a real Apache Kafka
 	@tools/require --install cc java mvn redis-server kcat psql pgbench spin npm
 	@$(MAKE) --no-print-directory build
 	@bin/localenv with postgres,kafka -- $(MAKE) --no-print-directory test-here
@@ -108,7 +115,7 @@ test-short: build ## Run the tests that need Go only
 	@bin/localenv with postgres -- go test -p $(JOBS) -short $(SHORT_PACKAGES)
 
 .PHONY: soak
-soak: ## Run the fault suites at full size (hours)
+soak: .bin/.prometheus ## Run the fault suites at full size (hours)
 	@tools/require --install cc java mvn redis-server kcat psql pgbench spin npm
 	@$(MAKE) --no-print-directory build
 	@CURFEW_TEST_SIZE=soak bin/localenv with postgres,kafka -- \
@@ -157,6 +164,19 @@ bin/kubernetes/.built: $(wildcard tools/kubernetes/*.* tools/kubernetes/*/*.*)
 		go build -trimpath -ldflags "-s -w" -o ../../bin/kubernetes/pause ./pause; \
 		go build -C coredns -trimpath -ldflags "-s -w" -o ../../../bin/kubernetes/coredns .
 	@touch $@
+
+K8S_STATE ?= .state/local
+K8S_NODES ?= 2
+
+.PHONY: k8s-up
+k8s-up: ## Start a real Kubernetes, deploy to it and leave it running (Linux, root)
+	@tools/require --install containerd runc cni iptables conntrack ip nsenter java mvn
+	@$(MAKE) --no-print-directory bin/kubernetes/.built build images
+	@tools/kubernetes/up $(K8S_STATE) $(K8S_NODES)
+
+.PHONY: k8s-down
+k8s-down: ## Remove it, and everything of it
+	@go run ./pkg/localenv/cmd/localenv --state $(K8S_STATE) kubernetes down
 
 # --- real servers that stay ---
 

@@ -88,7 +88,9 @@ func observeFeed(m metric.Meter, feed Feed, register registerFunc) error {
 	return register(func(_ context.Context, o metric.Observer) error {
 		s := feed.Status()
 		o.ObserveInt64(rules, int64(s.Rules))
-		o.ObserveFloat64(lease, s.Lease.Seconds())
+		if !s.Left { // a stop is no loss, and its last figures are looked at for minutes
+			o.ObserveFloat64(lease, s.Lease.Seconds())
+		}
 		o.ObserveInt64(losses, clamp(s.Losses))
 		return nil
 	}, errors.Join(err1, err2, err3), rules, lease, losses)

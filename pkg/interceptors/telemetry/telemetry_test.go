@@ -111,6 +111,23 @@ func TestWhatAChainHoldsIsReadWhenItIsCollected(t *testing.T) {
 	}
 }
 
+type left struct{}
+
+func (left) Status() watcher.Status {
+	return watcher.Status{Rules: 7, Lease: -time.Hour, Losses: 2, Left: true}
+}
+
+func TestTheLastFiguresOfAStopDoNotLookLikeALostLease(t *testing.T) {
+	reader := sdkmetric.NewManualReader()
+	if _, err := telemetry.Observe(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)), nil, left{}); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"curfew.revocation.lease.losses{} 2", "curfew.revocation.rules{} 7"}
+	if diff := cmp.Diff(want, collect(t, reader)); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestWithoutAProviderNothingIsMade(t *testing.T) {
 	if _, err := telemetry.New(nil); err == nil {
 		t.Error("a meter without a provider")

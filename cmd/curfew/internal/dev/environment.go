@@ -128,6 +128,7 @@ func (e *environment) export(admin string) error {
 		v.Set(variable(db.Name, "GRACE"), e.childGrace().String())
 		v.Set(variable(db.Name, "LOG_KAFKA_BROKERS"), strings.Join(e.brokers, ","))
 		v.Set(variable(db.Name, "LOG_KAFKA_TOPIC"), logsTopic)
+		v.Set(variable(db.Name, "TELEMETRY"), e.flags.Telemetry)
 	}
 	v.Set("CURFEW_ORDERS_KAFKA_BROKERS", strings.Join(e.brokers, ","))
 	v.Set("CURFEW_ORDERS_EVENTS_TOPIC", orderEventsTopic)

@@ -16,6 +16,7 @@ type Flags struct {
 	DatabaseURL    string        `help:"Use this PostgreSQL server, as a role that may create roles and databases, instead of a private one." env:"CURFEW_DEV_DATABASE_URL" placeholder:"URL"`
 	LogWorkers     int           `help:"Worker processes of logproc (${default})." default:"4" placeholder:"N"`
 	OrdersReplicas int           `help:"Processes of orders (${default})." default:"1" placeholder:"N"`
+	Telemetry      string        `help:"Where the services send traces, metrics and logs: off, or otlp for the collector that the variables OTEL_EXPORTER_OTLP_* name (${default})." default:"off" enum:"off,otlp"`
 	Grace          time.Duration `help:"Time that a stop may take." default:"30s"`
 	Reset          bool          `help:"Remove what earlier runs stored first."`
 }

@@ -37,5 +37,13 @@ func TestALostLeaseIsCountedOnceAndARenewedOneNever(t *testing.T) {
 			t.Fatal("no lease after the second grant")
 		}
 		expect("held again", 1)
+		if err := r.Leave(t.Context()); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(2 * ttl)
+		expect("left", 1)
+		if !r.Status().Left {
+			t.Error("it does not say that it has left")
+		}
 	})
 }

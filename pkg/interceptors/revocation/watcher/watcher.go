@@ -116,6 +116,8 @@ type Status struct {
 	// Losses counts the leases that ended before the next one was held, or were given up: between the two, calls
 	// are refused whose method does not bear staleness.
 	Losses uint64
+	// Left tells that the lease was given up for good, by a stop.
+	Left bool
 }
 
 // Status returns the state of the watcher.
@@ -126,7 +128,7 @@ func (w *Watcher) Status() Status {
 	if !w.left && s.deadline != (leaseclock.Instant{}) && s.deadline.Over(now) {
 		losses++ // counted by the next grant
 	}
-	return Status{Generation: w.generation, AppliedSeq: w.applied, Rules: s.set.Len(), Lease: s.deadline.Left(now), Losses: losses}
+	return Status{Generation: w.generation, AppliedSeq: w.applied, Rules: s.set.Len(), Lease: s.deadline.Left(now), Losses: losses, Left: w.left}
 }
 
 // Run follows the feed until ctx ends or [Watcher.Leave] is called, and

@@ -62,8 +62,21 @@ type Collector struct {
 // New returns a collector that serves until the test is over.
 func New(t testing.TB) *Collector {
 	t.Helper()
-	lis := listen(t)
-	c := &Collector{Addr: lis.Addr().String(), metrics: map[string]Metric{}}
+	c, stop, err := Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	return c
+}
+
+// Start returns a collector that serves until stop is called.
+func Start() (c *Collector, stop func(), err error) {
+	lis, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, nil, err
+	}
+	c = &Collector{Addr: lis.Addr().String(), metrics: map[string]Metric{}}
 	srv := grpc.NewServer()
 	coltrace.RegisterTraceServiceServer(srv, traces{c: c})
 	colmetrics.RegisterMetricsServiceServer(srv, metrics{c: c})
@@ -73,11 +86,10 @@ func New(t testing.TB) *Collector {
 		defer close(served)
 		_ = srv.Serve(lis) // ends with Stop
 	}()
-	t.Cleanup(func() {
+	return c, func() {
 		srv.Stop()
 		<-served
-	})
-	return c
+	}, nil
 }
 
 // Frozen returns the address of a collector that accepts connections and never answers, until the test is over.
