@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 )
@@ -21,14 +22,29 @@ type chaos struct {
 	random *rand.Rand
 	log    func(format string, args ...any)
 	auths  chan struct{} // bounds how many servers of the feed fail at a time
-	store  sync.Mutex    // one restart of the database at a time
+	places chan struct{} // bounds how much is wrong at a time
+
+	store     sync.Mutex // one restart of the database at a time
+	restarted time.Time  // the database, last
 
 	mu   sync.Mutex
 	busy map[*Server]bool
 }
 
+// longestPause is longer than a lease.
+const longestPause = 5 * time.Second
+
+const (
+	// atOnce is how many faults there are at a time. With many more hardly
+	// anything is revoked, and nothing is seen of that.
+	atOnce = 3
+	// databaseRest is the least time between two restarts of the database: no
+	// outcome is known of what was being revoked at one.
+	databaseRest = 5 * time.Second
+)
+
 var faults = []fault{ //nolint:gochecknoglobals // A constant table.
-	{"pause a replica", func(ctx context.Context, c *chaos) error { return c.freeze(ctx, c.pick(c.Replicas), 5*time.Second) }},
+	{"pause a replica", func(ctx context.Context, c *chaos) error { return c.freeze(ctx, c.pick(c.Replicas), longestPause) }},
 	{"pause a replica briefly", func(ctx context.Context, c *chaos) error { return c.freeze(ctx, c.pick(c.Replicas), time.Second) }},
 	{"kill a replica", func(ctx context.Context, c *chaos) error { return c.kill(ctx, c.pick(c.Replicas)) }},
 	{"a replica leaves and another one joins", func(ctx context.Context, c *chaos) error { return c.restart(ctx, c.pick(c.Replicas)) }},
@@ -37,7 +53,18 @@ var faults = []fault{ //nolint:gochecknoglobals // A constant table.
 	{"pause a server of the feed", func(ctx context.Context, c *chaos) error { return c.freeze(ctx, c.pick(c.Auths), 7*time.Second) }},
 	{"kill a server of the feed", func(ctx context.Context, c *chaos) error { return c.kill(ctx, c.pick(c.Auths)) }},
 	{"restart a server of the feed", func(ctx context.Context, c *chaos) error { return c.restart(ctx, c.pick(c.Auths)) }},
-	{"cut a server of the feed off from the database", cutStore},
+	{"cut a server of the feed off from the database", func(ctx context.Context, c *chaos) error {
+		return cutStore(ctx, c, (*Proxy).Cut)
+	}},
+	{"lose what a replica says to the feed", func(ctx context.Context, c *chaos) error {
+		return c.deafen(ctx, "a replica to the feed", c.Links[c.chance(len(c.Links))], (*Proxy).CutThere)
+	}},
+	{"lose what the feed says to a replica", func(ctx context.Context, c *chaos) error {
+		return c.deafen(ctx, "the feed to a replica", c.Links[c.chance(len(c.Links))], (*Proxy).CutBack)
+	}},
+	{"lose what the database says to a server of the feed", func(ctx context.Context, c *chaos) error {
+		return cutStore(ctx, c, (*Proxy).CutBack)
+	}},
 	{"restart the database", func(ctx context.Context, c *chaos) error { return c.database(ctx, false) }},
 	{"crash the database", func(ctx context.Context, c *chaos) error { return c.database(ctx, true) }},
 }
@@ -46,7 +73,7 @@ var faults = []fault{ //nolint:gochecknoglobals // A constant table.
 func (i *Installation) Break(ctx context.Context, random *rand.Rand, log func(format string, args ...any)) error {
 	c := &chaos{
 		Installation: i, random: random, log: log,
-		auths: make(chan struct{}, max(1, len(i.Auths)-1)), busy: map[*Server]bool{},
+		auths: make(chan struct{}, max(1, len(i.Auths)-1)), places: make(chan struct{}, atOnce), busy: map[*Server]bool{},
 	}
 	var running sync.WaitGroup
 	var failed error
@@ -54,10 +81,13 @@ func (i *Installation) Break(ctx context.Context, random *rand.Rand, log func(fo
 	for ctx.Err() == nil {
 		for _, n := range random.Perm(len(faults)) {
 			pause(ctx, time.Duration(100+random.IntN(600))*time.Millisecond)
-			if ctx.Err() != nil {
-				break
+			select {
+			case c.places <- struct{}{}:
+			case <-ctx.Done():
+				continue
 			}
 			running.Go(func() {
+				defer func() { <-c.places }()
 				if err := faults[n].do(ctx, c); err != nil {
 					once.Do(func() { failed = fmt.Errorf("%s: %w", faults[n].name, err) })
 				}
@@ -182,11 +212,29 @@ func cutAll(ctx context.Context, c *chaos) error {
 	return nil
 }
 
-func cutStore(ctx context.Context, c *chaos) error {
-	link, d := c.Stores[c.chance(len(c.Stores))], c.upTo(7*time.Second)
-	c.log("a server of the feed is cut off from the database for %v", d)
-	link.Cut()
+func cutStore(ctx context.Context, c *chaos, cut func(*Proxy)) error {
+	s := c.pick(c.Auths)
+	finish, ok := c.breaking(s)
+	if !ok {
+		return nil
+	}
+	defer finish()
+	link, d := c.Stores[slices.Index(c.Auths, s)], c.upTo(7*time.Second)
+	c.log("%s is cut off from the database for %v", s.Name, d)
+	cut(link)
 	defer link.Heal()
+	pause(ctx, d)
+	return nil
+}
+
+// deafen cuts links in one direction.
+func (c *chaos) deafen(ctx context.Context, what string, links []*Proxy, cut func(*Proxy)) error {
+	d := c.upTo(longestPause)
+	c.log("nothing gets from %s for %v", what, d)
+	for _, link := range links {
+		cut(link)
+		defer link.Heal()
+	}
 	pause(ctx, d)
 	return nil
 }
@@ -194,6 +242,10 @@ func cutStore(ctx context.Context, c *chaos) error {
 func (c *chaos) database(ctx context.Context, crash bool) error {
 	c.store.Lock()
 	defer c.store.Unlock()
+	if time.Since(c.restarted) < databaseRest {
+		return nil
+	}
+	defer func() { c.restarted = time.Now() }()
 	c.log("the database restarts; crash: %t", crash)
 	return c.RestartDatabase(context.WithoutCancel(ctx), crash)
 }

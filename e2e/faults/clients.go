@@ -5,13 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"time"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/curfew-platform/curfew/e2e/faults/history"
 	"github.com/curfew-platform/curfew/e2e/stand"
 	authv1 "github.com/curfew-platform/curfew/proto/gen/curfew/auth/v1"
 	revocationv1 "github.com/curfew-platform/curfew/proto/gen/curfew/revocation/v1"
@@ -22,6 +23,9 @@ type Tally struct {
 	Tokens, Revocations, Unknown   int // unknown: revoking calls without an outcome
 	Admitted, Refused, Unavailable int // calls
 	Ticks                          int // of streams
+	Refreshed, LoggedOut           int // logged out: refreshes that were refused while the session lived
+	// Reasons says why revoking calls had no outcome.
+	Reasons map[string]int
 	// Longest is the longest wait of a receipt.
 	Longest time.Duration
 	// Wrong are the histories that break the guarantee.
@@ -32,18 +36,17 @@ type Tally struct {
 type Clients struct {
 	installation *Installation
 
-	mu    sync.Mutex
-	tally Tally
-	admin string // access token of the administrator
+	mu         sync.Mutex
+	tally      Tally
+	admin      string    // access token of the administrator
+	adminSince time.Time // when it was made
 }
 
 // NewClients returns the clients of an installation.
 func NewClients(ctx context.Context, i *Installation) (*Clients, error) {
-	r, err := authv1.NewAuthServiceClient(i.Auths[0].Conn).Login(ctx, &authv1.LoginRequest{Email: i.secrets.admin.Email, Password: i.secrets.admin.Password})
-	if err != nil {
-		return nil, fmt.Errorf("administrator: %w", err)
-	}
-	return &Clients{installation: i, admin: r.GetAccessToken()}, nil
+	c := &Clients{installation: i}
+	_, err := c.adminToken(ctx)
+	return c, err
 }
 
 // Tally returns what there is so far.
@@ -59,27 +62,81 @@ func (c *Clients) count(change func(*Tally)) {
 	change(&c.tally)
 }
 
-// Time limits of a client.
+// What clients do.
 const (
-	callLimit   = 2 * time.Second
-	loginLimit  = 3 * time.Second
-	revokeLimit = 9 * time.Second
+	callLimit    = 2 * time.Second
+	loginLimit   = 5 * time.Second
+	revokeLimit  = 9 * time.Second
+	refreshLimit = 20 * time.Second // with all tries
+	revokeTries  = 20
+
+	// pipeline is how many tokens of one user are being revoked at a time.
+	pipeline = 5
+	// endOneOf sessions ends with the token, and one of streamOneOf tokens has
+	// a stream.
+	endOneOf, streamOneOf = 40, 4
+	adminLife             = 2 * time.Minute
 )
 
-// Run lets the users log in, call, stream and revoke until ctx ends. Their last
-// rounds are finished all the same.
+// Run lets the users log in, call, stream and revoke until ctx ends. What they
+// have begun is finished all the same.
 func (c *Clients) Run(ctx context.Context, users []stand.User) {
 	var running sync.WaitGroup
 	for _, u := range users {
 		running.Go(func() {
 			for ctx.Err() == nil {
 				if session, ok := c.login(ctx, u); ok {
-					c.round(context.WithoutCancel(ctx), session)
+					c.use(ctx, session)
 				}
 			}
 		})
 	}
 	running.Wait()
+}
+
+// use takes one token of the session after the other and revokes each, several
+// at a time, until the session ends.
+func (c *Clients) use(ctx context.Context, u *user) {
+	var lives, seers sync.WaitGroup
+	defer seers.Wait()
+	defer lives.Wait()
+	places := make(chan struct{}, pipeline)
+	finish := context.WithoutCancel(ctx)
+	l := u.life(c)
+	for ctx.Err() == nil {
+		if rand.IntN(endOneOf) == 0 {
+			lives.Wait() // a revocation of the user would end this token too early
+			if l = c.refreshed(ctx, u); l == nil {
+				return
+			}
+			l.live(finish, []Revoking{Logout, EndSession}[rand.IntN(2)], &seers)
+			return
+		}
+		select {
+		case places <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		one := l
+		lives.Go(func() {
+			one.live(finish, ChangeRoles, &seers)
+			<-places
+		})
+		if l = c.refreshed(ctx, u); l == nil {
+			return
+		}
+	}
+}
+
+// refreshed gets the next token of the session, nil if there is none.
+func (c *Clients) refreshed(ctx context.Context, u *user) *Life {
+	l := u.life(c)
+	if !c.refresh(ctx, u) {
+		u.judged(l) // there is nothing to judge
+		return nil
+	}
+	l.token = u.access
+	return l
 }
 
 // Register makes n users.
@@ -94,75 +151,26 @@ func (c *Clients) Register(ctx context.Context, n int) ([]stand.User, error) {
 	return users, nil
 }
 
-// Round is the life of one session.
-func (c *Clients) Round(ctx context.Context) error {
-	u, err := c.register(ctx)
-	if err != nil {
-		return err
-	}
-	session, ok := c.login(ctx, u)
-	if !ok {
-		return errors.New("login failed")
-	}
-	c.round(ctx, session)
-	return nil
-}
-
-// round uses and ends one session, and judges what was seen of its token.
-func (c *Clients) round(ctx context.Context, session *authv1.LoginResponse) {
-	h := &history.Token{}
-	token := session.GetAccessToken()
-	using, stop := context.WithCancel(stand.Bearer(ctx, token))
-	var users sync.WaitGroup
-	for range 3 {
-		users.Go(func() {
-			for using.Err() == nil {
-				c.look(using, anyOf(c.installation.Replicas), h)
-				pause(using, time.Duration(rand.IntN(10))*time.Millisecond)
-			}
-		})
-	}
-	for range 2 {
-		users.Go(func() { c.follow(using, anyOf(c.installation.Replicas), h) })
-	}
-	pause(ctx, time.Duration(100+rand.IntN(300))*time.Millisecond)
-	c.revoke(ctx, session, h)
-	// The guarantee is about every replica at this moment, and about one that
-	// stands still when it wakes up: these calls are waited for.
-	var all sync.WaitGroup
-	for _, s := range c.installation.Replicas {
-		all.Go(func() { c.look(stand.Bearer(ctx, token), s, h) })
-	}
-	pause(ctx, time.Duration(50+rand.IntN(200))*time.Millisecond)
-	stop()
-	users.Wait()
-	all.Wait()
-	err := h.Check()
-	c.count(func(t *Tally) {
-		t.Tokens++
-		t.Admitted += h.Count(history.Admitted)
-		t.Refused += h.Count(history.Refused)
-		if err != nil {
-			t.Wrong = append(t.Wrong, err)
-		}
-	})
-}
-
 // register makes a user.
 func (c *Clients) register(ctx context.Context) (stand.User, error) {
 	auth := &stand.Auth{Auth: authv1.NewAuthServiceClient(anyOf(c.installation.Auths).Conn)}
 	return auth.Register(ctx)
 }
 
-func (c *Clients) login(ctx context.Context, u stand.User) (*authv1.LoginResponse, bool) {
-	call, cancel := context.WithTimeout(ctx, loginLimit)
-	defer cancel()
-	r, err := authv1.NewAuthServiceClient(c.likely().Conn).Login(call, &authv1.LoginRequest{Email: u.Email, Password: u.Password})
-	if err != nil {
-		pause(ctx, 100*time.Millisecond)
-		return nil, false
+// Token logs somebody new in, however often that takes until ctx ends.
+func (c *Clients) Token(ctx context.Context) (*Life, error) {
+	for {
+		someone, err := c.register(ctx)
+		if err == nil {
+			if u, ok := c.login(ctx, someone); ok {
+				return u.life(c), nil
+			}
+		}
+		if ctx.Err() != nil {
+			return nil, errors.Join(context.Cause(ctx), err)
+		}
+		pause(ctx, 50*time.Millisecond)
 	}
-	return r, true
 }
 
 // likely is a server that nothing is wrong with, most of the time.
@@ -174,83 +182,68 @@ func (c *Clients) likely() *Server {
 	return s
 }
 
-// revoke ends the session in one of three ways.
-func (c *Clients) revoke(ctx context.Context, session *authv1.LoginResponse, h *history.Token) {
-	server := c.likely()
-	caller := stand.Bearer(ctx, session.GetAccessToken())
-	call, cancel := context.WithTimeout(caller, revokeLimit)
-	defer cancel()
-	before := server.faultCount()
-	start := time.Now()
-	receipt, err := end(call, server, session)
-	if stand.Reason(err) == "REVOCATION_PENDING" {
-		receipt, err = c.await(ctx, err)
+// adminToken returns an access token of the administrator.
+func (c *Clients) adminToken(ctx context.Context) (string, error) {
+	c.mu.Lock()
+	token, since := c.admin, c.adminSince
+	c.mu.Unlock()
+	if time.Since(since) < adminLife {
+		return token, nil
 	}
-	switch {
-	case err == nil:
-		h.Revoked(start, time.Now())
-		undisturbed := before%2 == 0 && server.faultCount() == before
-		c.count(func(t *Tally) {
-			t.Revocations++
-			if undisturbed {
-				t.Longest = max(t.Longest, receipt.GetWaited().AsDuration())
-			}
-		})
-	default:
-		h.MayBeRevoked(start)
-		c.count(func(t *Tally) { t.Unknown++ })
+	admin := c.installation.secrets.admin
+	r, err := authv1.NewAuthServiceClient(c.likely().Conn).Login(ctx, &authv1.LoginRequest{Email: admin.Email, Password: admin.Password})
+	if err != nil {
+		if token != "" {
+			return token, nil // it lives for some minutes more
+		}
+		return "", fmt.Errorf("%w: administrator: %w", errUndone, err)
 	}
-}
-
-func end(ctx context.Context, server *Server, session *authv1.LoginResponse) (*revocationv1.Receipt, error) {
-	if rand.IntN(2) == 0 {
-		r, err := authv1.NewAuthServiceClient(server.Conn).Logout(ctx, &authv1.LogoutRequest{})
-		return r.GetRevocation(), err
-	}
-	r, err := authv1.NewAccountServiceClient(server.Conn).RevokeSession(ctx, &authv1.RevokeSessionRequest{Name: session.GetSession()})
-	return r.GetRevocation(), err
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.admin, c.adminSince = r.GetAccessToken(), time.Now()
+	return c.admin, nil
 }
 
 // await waits for a revocation that is committed, at whichever server answers.
 func (c *Clients) await(ctx context.Context, pending error) (*revocationv1.Receipt, error) {
 	seq, err := sequence(pending)
 	for tries := 0; err == nil && tries < 3; tries++ {
-		call, cancel := context.WithTimeout(stand.Bearer(ctx, c.admin), revokeLimit)
+		var admin string
+		if admin, err = c.adminToken(ctx); err != nil {
+			break
+		}
+		call, cancel := context.WithTimeout(stand.Bearer(ctx, admin), revokeLimit)
 		var r *revocationv1.AwaitRevocationResponse
 		r, err = revocationv1.NewRevocationServiceClient(anyOf(c.installation.Auths).Conn).AwaitRevocation(call, &revocationv1.AwaitRevocationRequest{Seq: seq})
 		cancel()
 		if err == nil {
 			return r.GetRevocation(), nil
 		}
+		if status.Code(err) == codes.Unavailable {
+			err = nil // another server may answer
+		}
 	}
-	return nil, err
+	return nil, errors.Join(pending, err)
 }
 
-// judge notes what a call came to.
-func (c *Clients) judge(err error, process string, start time.Time, h *history.Token) {
-	switch {
-	case err == nil:
-		h.Saw(history.Admitted, process, start, time.Now())
-	case stand.Reason(err) == "TOKEN_REVOKED":
-		h.Saw(history.Refused, process, start, time.Now())
-	case status.Code(err) == codes.Unavailable:
-		c.count(func(t *Tally) { t.Unavailable++ })
+// sequence reads the position out of a REVOCATION_PENDING.
+func sequence(err error) (int64, error) {
+	for _, d := range status.Convert(err).Details() {
+		if info, ok := d.(*errdetails.ErrorInfo); ok {
+			return strconv.ParseInt(info.GetMetadata()["seq"], 10, 64)
+		}
 	}
+	return 0, fmt.Errorf("no position in: %w", err)
 }
 
-// Session logs somebody new in, however often that takes until ctx ends, and
-// returns a context for calls with the token.
-func (c *Clients) Session(ctx context.Context) (context.Context, error) {
-	for {
-		u, err := c.register(ctx)
-		if err == nil {
-			if session, ok := c.login(ctx, u); ok {
-				return stand.Bearer(ctx, session.GetAccessToken()), nil
-			}
-		}
-		if ctx.Err() != nil {
-			return nil, errors.Join(context.Cause(ctx), err)
-		}
-		pause(ctx, 50*time.Millisecond)
+func anyOf(servers []*Server) *Server { return servers[rand.IntN(len(servers))] }
+
+// pause waits; a client has no better event.
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
 	}
 }

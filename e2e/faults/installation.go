@@ -205,6 +205,9 @@ func (i *Installation) Blind(ctx context.Context, s *Server, do func() error) er
 	return errors.Join(do(), replace(guard.Feed))
 }
 
+// StopDatabase stops the server cleanly; RestartDatabase starts it again.
+func (i *Installation) StopDatabase(ctx context.Context) error { return i.cluster.Stop(ctx) }
+
 // RestartDatabase stops the server, cleanly or as a crash, and starts it again.
 func (i *Installation) RestartDatabase(ctx context.Context, crash bool) error {
 	stop, cancel := context.WithCancel(ctx)

@@ -7,17 +7,19 @@ import (
 	"sync"
 )
 
-// Proxy is a link between two processes that can be cut: then bytes stay where
-// they are, in both directions, as in a partition, and go on when it heals. Its
-// address stays when the process behind it gets another one.
+// Proxy is a link between two processes that can be cut, in one direction or in
+// both: then bytes stay where they are, as in a partition, and go on when it
+// heals. Its address stays when the process behind it gets another one.
 type Proxy struct {
 	listener net.Listener
+	there    *gate // from who connects to the process behind the link
+	back     *gate
+	done     chan struct{} // closed by Close
 
 	mu     sync.Mutex
 	target string
-	flow   chan struct{} // closed while the link is whole
-	whole  bool
 	conns  map[net.Conn]struct{}
+	far    map[net.Conn]struct{} // those of conns that end at the target
 	closed bool
 	wg     sync.WaitGroup
 }
@@ -28,8 +30,10 @@ func NewProxy(ctx context.Context, target string) (*Proxy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("proxy: %w", err)
 	}
-	p := &Proxy{listener: l, target: target, flow: make(chan struct{}), whole: true, conns: map[net.Conn]struct{}{}}
-	close(p.flow)
+	p := &Proxy{
+		listener: l, target: target, there: newGate(), back: newGate(), done: make(chan struct{}),
+		conns: map[net.Conn]struct{}{}, far: map[net.Conn]struct{}{},
+	}
 	p.wg.Go(p.accept)
 	return p, nil
 }
@@ -46,27 +50,36 @@ func (p *Proxy) Point(target string) {
 
 // Cut stops all bytes until Heal.
 func (p *Proxy) Cut() {
+	p.there.close()
+	p.back.close()
+}
+
+// CutThere stops what is sent to the process behind the link, until Heal.
+func (p *Proxy) CutThere() { p.there.close() }
+
+// CutBack stops what the process behind the link sends, until Heal.
+func (p *Proxy) CutBack() { p.back.close() }
+
+// Break ends the connections as the process behind the link sees them. With
+// the link cut, the other end does not notice.
+func (p *Proxy) Break() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.whole {
-		p.whole, p.flow = false, make(chan struct{})
+	for c := range p.far {
+		_ = c.Close()
 	}
 }
 
 // Heal lets the bytes go on.
 func (p *Proxy) Heal() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.whole {
-		p.whole = true
-		close(p.flow)
-	}
+	p.there.open()
+	p.back.open()
 }
 
 // Close ends the proxy and its connections.
 func (p *Proxy) Close() {
 	_ = p.listener.Close()
-	p.Heal()
+	close(p.done)
 	p.mu.Lock()
 	p.closed = true
 	for c := range p.conns {
@@ -87,32 +100,37 @@ func (p *Proxy) accept() {
 }
 
 func (p *Proxy) serve(near net.Conn) {
-	if !p.hold(near) {
+	if !p.hold(near, p.conns) {
 		return
 	}
 	defer p.drop(near)
-	p.pass()
+	// A connection needs both directions, and is made when they are whole.
+	if !p.there.pass(p.there.arrive(), p.done) || !p.back.pass(p.back.arrive(), p.done) {
+		return
+	}
 	p.mu.Lock()
 	target := p.target
 	p.mu.Unlock()
 	far, err := new(net.Dialer).DialContext(context.Background(), "tcp", target)
-	if err != nil || !p.hold(far) {
+	if err != nil || !p.hold(far, p.conns) || !p.hold(far, p.far) {
 		return
 	}
 	defer p.drop(far)
 	var both sync.WaitGroup
-	both.Go(func() { p.copy(far, near) })
-	both.Go(func() { p.copy(near, far) })
+	both.Go(func() { p.copy(p.there, far, near) })
+	both.Go(func() { p.copy(p.back, near, far) })
 	both.Wait()
 }
 
-// copy ends both connections with one.
-func (p *Proxy) copy(to, from net.Conn) {
+// copy ends both connections with one, when the news of that has passed.
+func (p *Proxy) copy(g *gate, to, from net.Conn) {
 	defer func() { _, _ = to.Close(), from.Close() }()
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buf)
-		p.pass() // what was read while the link was cut waits here
+		if !g.pass(g.arrive(), p.done) { // what was read while the link was cut waits here
+			return
+		}
 		if n > 0 {
 			if _, err := to.Write(buf[:n]); err != nil {
 				return
@@ -124,27 +142,14 @@ func (p *Proxy) copy(to, from net.Conn) {
 	}
 }
 
-// pass waits until the link is whole.
-func (p *Proxy) pass() {
-	for {
-		p.mu.Lock()
-		flow, whole := p.flow, p.whole
-		p.mu.Unlock()
-		if whole {
-			return
-		}
-		<-flow
-	}
-}
-
-func (p *Proxy) hold(c net.Conn) bool {
+func (p *Proxy) hold(c net.Conn, in map[net.Conn]struct{}) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
 		_ = c.Close()
 		return false
 	}
-	p.conns[c] = struct{}{}
+	in[c] = struct{}{}
 	return true
 }
 
@@ -152,5 +157,6 @@ func (p *Proxy) drop(c net.Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.conns, c)
+	delete(p.far, c)
 	_ = c.Close()
 }

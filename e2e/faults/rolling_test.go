@@ -23,11 +23,11 @@ func TestARollingRestartOfAuthRefusesNoCallForLackOfALease(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := clients.Session(t.Context())
+	token, err := clients.Token(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	load, stop := context.WithCancel(token)
+	load, stop := context.WithCancel(token.Context(t.Context()))
 	var running sync.WaitGroup
 	var mu sync.Mutex
 	calls := 0
@@ -78,9 +78,15 @@ func TestTheOracleSeesAnAdmission(t *testing.T) {
 	defer cancel()
 	err = installation.Blind(t.Context(), installation.Replicas[0], func() error {
 		for ctx.Err() == nil && len(clients.Tally().Wrong) == 0 {
-			if err := clients.Round(ctx); err != nil {
+			token, err := clients.Token(ctx)
+			if err != nil {
 				return err
 			}
+			if _, err := token.Revoke(ctx, installation.Auths[0], faults.Logout); err != nil {
+				return err
+			}
+			token.LookAtAll(ctx, calm)
+			_ = token.Judge() // counted
 		}
 		return nil
 	})

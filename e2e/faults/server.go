@@ -118,12 +118,16 @@ func (s *Server) Stop() error {
 	return err
 }
 
-// via returns the URL with the address of a link instead of the database's.
+// via returns the URL with the address of a link instead of the database's. A
+// crash of the database may take back nothing that was answered.
 func via(databaseURL string, link *Proxy) (string, error) {
 	u, err := url.Parse(databaseURL)
 	if err != nil {
 		return "", fmt.Errorf("address of the database: %w", err)
 	}
 	u.Host = link.Addr()
+	q := u.Query()
+	q.Set("synchronous_commit", "on")
+	u.RawQuery = q.Encode()
 	return u.String(), nil
 }

@@ -37,10 +37,12 @@ func (m *Mutation) Run(ctx context.Context, scratch string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, testTime+time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "go", "test", "-overlay", overlay, "-vet=off", "-count=1", "-failfast",
+	cmd := exec.CommandContext(ctx, "go", "test", "-vet=off", "-count=1", "-failfast",
 		"-timeout", testTime.String(), "-run", "^"+m.Test+"$", ".")
 	cmd.Dir = m.Package
-	cmd.Env = append(os.Environ(), "CURFEW_TEST_SIZE=ci")
+	// Programs that the test builds are of the mutated code too, and none that was
+	// built before is used.
+	cmd.Env = append(os.Environ(), "CURFEW_TEST_SIZE=ci", "GOFLAGS=-overlay="+overlay, "CURFEW_BIN_DIR=")
 	cmd.WaitDelay = 10 * time.Second
 	out, err := cmd.CombinedOutput()
 	return m.verdict(string(out), err)

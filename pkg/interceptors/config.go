@@ -27,7 +27,8 @@ type Verifier interface {
 // STALENESS_POLICY_INTROSPECT while the local knowledge is not fresh.
 type Introspector interface {
 	// Introspect returns nil if the token is active and revocation.ErrRevoked
-	// if it is not. Every other error means that nobody knows.
+	// if it is not. Every other error means that nobody knows. ctx ends a second
+	// after the question at the latest.
 	Introspect(ctx context.Context, id *identity.Identity, raw token.Raw) error
 }
 

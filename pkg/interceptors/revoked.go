@@ -69,6 +69,10 @@ func (r *revocationCheck) check(ctx context.Context, id *identity.Identity) revo
 	return r.source.Check(id)
 }
 
+// introspectLimit bounds the question to the issuer: who stands still must not
+// hold every call until its own deadline.
+const introspectLimit = time.Second
+
 // admit decides about one call, when it begins and whenever its handler asks.
 func (r *revocationCheck) admit(ctx context.Context, c *call) error {
 	verdict := r.check(ctx, c.identity)
@@ -83,7 +87,9 @@ func (r *revocationCheck) admit(ctx context.Context, c *call) error {
 	if !errors.Is(err, revocation.ErrStale) || c.rule == nil || c.rule.Staleness != authz.Introspect {
 		return err
 	}
-	if err := r.introspector.Introspect(ctx, c.identity, c.raw); err != nil {
+	asking, cancel := context.WithTimeout(ctx, introspectLimit)
+	defer cancel()
+	if err := r.introspector.Introspect(asking, c.identity, c.raw); err != nil {
 		if errors.Is(err, revocation.ErrRevoked) {
 			return revocation.ErrRevoked
 		}

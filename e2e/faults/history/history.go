@@ -42,6 +42,7 @@ type input struct {
 type Token struct {
 	mu  sync.Mutex
 	ops []porcupine.Operation
+	may int64 // when the first revoking call without an outcome began; 0 if there is none
 }
 
 // Saw notes the verdict of a process, found between call and done. Without a
@@ -56,11 +57,26 @@ func (t *Token) Revoked(call, done time.Time) {
 	t.add(end, "", call.UnixNano(), done.UnixNano())
 }
 
-// MayBeRevoked notes a revoking call whose outcome nobody knows.
+// MayBeRevoked notes a revoking call whose outcome nobody knows. Of several the
+// first allows what any of them does.
 func (t *Token) MayBeRevoked(call time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if at := call.UnixNano(); t.may == 0 || at < t.may {
+		t.may = at
+	}
+}
+
+// operations returns what is judged.
+func (t *Token) operations() []porcupine.Operation {
 	const never = int64(1) << 62
-	t.add(begin, "", call.UnixNano(), never)
-	t.add(end, "", call.UnixNano(), never)
+	ops := slices.Clone(t.ops)
+	if t.may != 0 {
+		for _, kind := range []Kind{begin, end} {
+			ops = append(ops, porcupine.Operation{Input: input{kind, ""}, Call: t.may, Return: never})
+		}
+	}
+	return ops
 }
 
 func (t *Token) add(kind Kind, process string, call, done int64) {
@@ -144,19 +160,19 @@ const limit = 20 * time.Second
 func (t *Token) Check() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	ops := t.operations()
 	for name, model := range map[string]porcupine.Model{
 		"admitted after the revoking call returned, or refused before it was made": guarantee(),
 		"a process admitted what it had refused":                                   monotony(),
 	} {
-		if verdict := porcupine.CheckOperationsTimeout(model, t.ops, limit); verdict != porcupine.Ok {
-			return fmt.Errorf("%s (%s):\n%s", name, verdict, t.text())
+		if verdict := porcupine.CheckOperationsTimeout(model, ops, limit); verdict != porcupine.Ok {
+			return fmt.Errorf("%s (%s):\n%s", name, verdict, text(ops))
 		}
 	}
 	return nil
 }
 
-func (t *Token) text() string {
-	ops := slices.Clone(t.ops)
+func text(ops []porcupine.Operation) string {
 	slices.SortFunc(ops, func(a, b porcupine.Operation) int { return int(a.Call - b.Call) })
 	var b strings.Builder
 	for _, op := range ops {

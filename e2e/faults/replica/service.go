@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -18,17 +19,25 @@ import (
 	authzv1 "github.com/curfew-platform/curfew/proto/gen/curfew/authz/v1"
 )
 
-// The methods. Both answer with moments of this machine's clock.
+// The methods. All answer with moments of this machine's clock.
 const (
 	serviceName = "curfew.e2e.v1.ProbeService"
 	permission  = "probe.calls.make"
-	// Look answers with the moment at which the handler began.
+	// Look answers with the moment at which the handler began. Without a lease it
+	// is refused.
 	Look = "/" + serviceName + "/Look"
+	// LookStale is Look that goes on for MaxStale without a lease.
+	LookStale = "/" + serviceName + "/LookStale"
+	// LookAsking is Look that asks services/auth without a lease.
+	LookAsking = "/" + serviceName + "/LookAsking"
 	// Follow sends a moment again and again at which its context was not
 	// cancelled and revocation.CommitGuard let it go on: the moment is taken
 	// before both.
 	Follow = "/" + serviceName + "/Follow"
 )
+
+// MaxStale is how long LookStale goes on.
+const MaxStale = 2 * time.Second
 
 // FollowDesc describes Follow to a client.
 //
@@ -39,9 +48,13 @@ var FollowDesc = grpc.StreamDesc{StreamName: "Follow", ServerStreams: true}
 const every = 20 * time.Millisecond
 
 func descriptor() ([]protoreflect.ServiceDescriptor, error) {
-	method := func(name string, streams bool) *descriptorpb.MethodDescriptorProto {
+	method := func(name string, streams bool, staleness authzv1.StalenessPolicy) *descriptorpb.MethodDescriptorProto {
 		options := &descriptorpb.MethodOptions{}
-		proto.SetExtension(options, authzv1.E_Rule, &authzv1.MethodRule{Permission: permission})
+		rule := &authzv1.MethodRule{Permission: permission, Staleness: staleness}
+		if staleness == authzv1.StalenessPolicy_STALENESS_POLICY_BOUNDED {
+			rule.MaxStaleness = durationpb.New(MaxStale)
+		}
+		proto.SetExtension(options, authzv1.E_Rule, rule)
 		return &descriptorpb.MethodDescriptorProto{
 			Name:            new(name),
 			InputType:       new(".google.protobuf.Empty"),
@@ -56,8 +69,13 @@ func descriptor() ([]protoreflect.ServiceDescriptor, error) {
 		Syntax:     new("proto3"),
 		Dependency: []string{"google/protobuf/empty.proto", "google/protobuf/timestamp.proto", "curfew/authz/v1/options.proto"},
 		Service: []*descriptorpb.ServiceDescriptorProto{{
-			Name:   new("ProbeService"),
-			Method: []*descriptorpb.MethodDescriptorProto{method("Look", false), method("Follow", true)},
+			Name: new("ProbeService"),
+			Method: []*descriptorpb.MethodDescriptorProto{
+				method("Look", false, authzv1.StalenessPolicy_STALENESS_POLICY_FAIL_CLOSED),
+				method("LookStale", false, authzv1.StalenessPolicy_STALENESS_POLICY_BOUNDED),
+				method("LookAsking", false, authzv1.StalenessPolicy_STALENESS_POLICY_INTROSPECT),
+				method("Follow", true, authzv1.StalenessPolicy_STALENESS_POLICY_FAIL_CLOSED),
+			},
 		}},
 	}, protoregistry.GlobalFiles)
 	if err != nil {
@@ -70,19 +88,23 @@ func service() *grpc.ServiceDesc {
 	return &grpc.ServiceDesc{
 		ServiceName: serviceName,
 		HandlerType: (*any)(nil),
-		Methods:     []grpc.MethodDesc{{MethodName: "Look", Handler: look()}},
-		Streams:     []grpc.StreamDesc{{StreamName: "Follow", Handler: follow, ServerStreams: true}},
+		Methods: []grpc.MethodDesc{
+			{MethodName: "Look", Handler: look(Look)},
+			{MethodName: "LookStale", Handler: look(LookStale)},
+			{MethodName: "LookAsking", Handler: look(LookAsking)},
+		},
+		Streams: []grpc.StreamDesc{{StreamName: "Follow", Handler: follow, ServerStreams: true}},
 	}
 }
 
-func look() grpc.MethodHandler {
+func look(method string) grpc.MethodHandler {
 	handle := func(context.Context, any) (any, error) { return timestamppb.Now(), nil }
 	return func(_ any, ctx context.Context, decode func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
 		in := &emptypb.Empty{}
 		if err := decode(in); err != nil {
 			return nil, err
 		}
-		return interceptor(ctx, in, &grpc.UnaryServerInfo{FullMethod: Look}, handle)
+		return interceptor(ctx, in, &grpc.UnaryServerInfo{FullMethod: method}, handle)
 	}
 }
 

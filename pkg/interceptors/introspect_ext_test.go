@@ -1,0 +1,35 @@
+package interceptors_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/curfew-platform/curfew/pkg/interceptors"
+	"github.com/curfew-platform/curfew/pkg/interceptors/identity"
+	"github.com/curfew-platform/curfew/pkg/interceptors/internal/shop"
+	"github.com/curfew-platform/curfew/pkg/interceptors/revocation"
+	"github.com/curfew-platform/curfew/pkg/interceptors/token"
+)
+
+// silent is an issuer that takes the question and never answers.
+type silent struct{}
+
+func (silent) Introspect(ctx context.Context, _ *identity.Identity, _ token.Raw) error {
+	<-ctx.Done()
+	return context.Cause(ctx)
+}
+
+func TestAnIssuerThatIsAskedAndSaysNothingDoesNotHoldTheCall(t *testing.T) {
+	h := newHarness(t, &shop.Server{}, func(c *interceptors.Config) {
+		c.Revocation, c.Introspector = stale{age: revocation.Unknown}, silent{}
+	})
+	start := time.Now()
+	err := shop.Call(with(t, h.issuer.Service(t, "orders")), h.conn, "Peek", shop.Message{})
+	want(t, err, codes.Unavailable, "REVOCATION_UNKNOWN")
+	if took := time.Since(start); took > 5*time.Second { // half of the call's deadline
+		t.Errorf("the call was held for %v", took)
+	}
+}
