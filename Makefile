@@ -121,6 +121,10 @@ soak: .bin/.prometheus ## Run the fault suites at full size (hours)
 	@CURFEW_TEST_SIZE=soak bin/localenv with postgres,kafka -- \
 		$(MAKE) --no-print-directory test-here GO_TEST='go test -p 1 -count=1 -timeout 12h -v'
 
+.PHONY: manifests-test
+manifests-test: build ## Render the Kubernetes manifests, check them against schemas, rules and the services
+	@GOWORK=off CURFEW_BIN_DIR=$(CURDIR)/bin go -C tools/manifests test -count=1 ./...
+
 .PHONY: mutations
 mutations: build ## Make every listed mutation of the code and see its test fail (minutes)
 	@CURFEW_TEST_SIZE=soak bin/localenv with postgres,kafka -- go test -count=1 -timeout 2h -v -run EveryListed ./e2e/mutation
@@ -177,6 +181,12 @@ k8s-up: ## Start a real Kubernetes, deploy to it and leave it running (Linux, ro
 .PHONY: k8s-down
 k8s-down: ## Remove it, and everything of it
 	@go run ./pkg/localenv/cmd/localenv --state $(K8S_STATE) kubernetes down
+
+.PHONY: manifests-schemas
+manifests-schemas: ## Make the schemas of the manifests again, from the module of Kubernetes
+	@GOWORK=off go -C tools/manifests run ./cmd/schemas \
+		"$$(GOWORK=off go -C tools/kubernetes list -m -f '{{.Dir}}' k8s.io/kubernetes)/api/openapi-spec/swagger.json" schemas \
+		Namespace ServiceAccount ConfigMap Secret Service EndpointSlice StatefulSet Job Pod PodDisruptionBudget NetworkPolicy Ingress PriorityClass
 
 # --- real servers that stay ---
 

@@ -14,6 +14,7 @@ import (
 	"github.com/curfew-platform/curfew/cmd/curfew/internal/broker"
 	"github.com/curfew-platform/curfew/cmd/curfew/internal/dev"
 	"github.com/curfew-platform/curfew/cmd/curfew/internal/guard"
+	"github.com/curfew-platform/curfew/cmd/curfew/internal/provision"
 	"github.com/curfew-platform/curfew/cmd/curfew/internal/revocations"
 	"github.com/curfew-platform/curfew/cmd/curfew/internal/stopreport"
 	"github.com/curfew-platform/curfew/pkg/lifecycle"
@@ -26,6 +27,8 @@ import (
 type commandLine struct {
 	Dev dev.Flags `cmd:"" help:"Start everything and stay, or run a command in it: curfew dev [flags] [-- CMD...]."`
 	Run struct{}  `cmd:"" help:"Run one process of it: curfew run auth|orders|logproc|broker [flags]."`
+
+	Provision provision.Flags `cmd:"" help:"Make the databases, topics and keysets of an installation, and print its Kubernetes Secrets."`
 
 	Revocations revocations.Flags `cmd:"" help:"Show who watches the feed of revocations: leases, how fresh each is, the last receipts."`
 
@@ -50,6 +53,8 @@ func run(args []string) int {
 	switch strings.Fields(parsed.Command())[0] {
 	case "dev":
 		return dev.Main(&line.Dev, command, os.Stdout, os.Stderr)
+	case "provision":
+		return provision.Main(&line.Provision, os.Stdout, os.Stderr)
 	case "revocations":
 		return revocations.Main(&line.Revocations, os.Stdout, os.Stderr)
 	case "stop-report":

@@ -3,6 +3,7 @@
 package kubernetes
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -179,9 +181,13 @@ func (l *Lab) removeData() error {
 	if err != nil {
 		return fmt.Errorf("read where the database is: %w", err)
 	}
-	place, mark, _ := strings.Cut(string(note), "\n")
-	if marked, err := os.ReadFile(place + "/mark"); err != nil || !strings.HasSuffix(string(marked), mark) || mark == "" {
-		return nil // Another's by now.
+	place, _, _ := strings.Cut(string(note), "\n")
+	marked, err := os.ReadFile(filepath.Join(place, "mark"))
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !bytes.Equal(marked, note) {
+		return nil // It is gone, or another's by now.
+	}
+	if err != nil {
+		return fmt.Errorf("read whose database it is: %w", err)
 	}
 	if err := os.RemoveAll(place); err != nil {
 		return fmt.Errorf("remove the database: %w", err)

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 )
 
 // settings are passed on the command line, so that the same data folder can be
@@ -64,11 +65,14 @@ func (c *Cluster) hasStatements() bool {
 // initdb's, which knows loopback only.
 func (c *Cluster) admission() string { return filepath.Join(c.home, "admission.conf") }
 
+// everybody may log in to every database from everywhere, with a password.
+var everybody = strings.Join([]string{"host", "all", "all", "all", "scram-sha-256"}, " ") + "\n"
+
 func (c *Cluster) admit() error {
 	if c.config.Host == "" {
 		return nil
 	}
-	if err := os.WriteFile(c.admission(), []byte("host all all all scram-sha-256\n"), 0o600); err != nil {
+	if err := os.WriteFile(c.admission(), []byte(everybody), 0o600); err != nil {
 		return fmt.Errorf("say who may log in: %w", err)
 	}
 	return c.account.Own(c.home)
