@@ -148,6 +148,11 @@ func check(cmd Command, parsed *kong.Context, stdout, stderr io.Writer) int {
 	if err := cmd.Config.Validate(); err != nil {
 		return usage(stderr, cmd.Name, err)
 	}
+	group, err := newGroup(cmd.Config.Common(), &Runtime{Log: slog.New(slog.DiscardHandler)}, io.Discard)
+	if err != nil {
+		return usage(stderr, cmd.Name, err)
+	}
+	fmt.Fprintf(stdout, "\nstop: the longest drain is %v\n%s", group.Plan().Longest(lifecycle.Drain), group.Plan())
 	if cmd.Check == nil {
 		return exitOK
 	}

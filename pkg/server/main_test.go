@@ -67,6 +67,8 @@ func TestTheCommandLineOfAService(t *testing.T) {
 		{"check prints the chain", []string{"--check", "--keyset-file", "x"}, nil, 0, "chain: everything", ""},
 		{"check hides passwords", []string{"--check", "--keyset-file", "x", "--database-url", "postgres://u:s3cret@h/d"}, nil, 0, "postgres://u:xxxxx@h/d", "s3cret"},
 		{"check fails as serving would", []string{"--check"}, nil, 2, "--keyset-file is required", ""},
+		{"check refuses a grace that cannot be kept", []string{"--check", "--keyset-file", "x", "--grace", "1s"}, nil, 2, "grace", ""},
+		{"check says how long a stop may drain", []string{"--check", "--keyset-file", "x", "--grace", "30s", "--propagation", "5s"}, nil, 0, "stop: the longest drain is 16s", ""},
 		{"the environment counts", []string{"--check"}, map[string]string{"CURFEW_SHOP_KEYSET_FILE": "k"}, 0, "--keyset-file=k", ""},
 		{"the command line beats it", []string{"--check", "--keyset-file", "mine"}, map[string]string{"CURFEW_SHOP_KEYSET_FILE": "k"}, 0, "--keyset-file=mine", ""},
 		{"a command that ends by itself", []string{"migrate", "--database-url", "x"}, nil, 0, "migrated x", ""},

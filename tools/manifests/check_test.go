@@ -6,18 +6,26 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
-
-	corev1 "k8s.io/api/core/v1"
+	"time"
 )
 
-// check asks the program of a service what it says to the settings of its pod.
-func check(t *testing.T, s *Set, name string) error {
+// longestWork is what a replica may have to finish when it is told to stop: a
+// call of a client that gives it 10 s. Batches of logproc take less, --stop-budget.
+const longestWork = 10 * time.Second
+
+var longestDrain = regexp.MustCompile(`(?m)^stop: the longest drain is (\S+)$`)
+
+// check asks the program of a service what it says to the settings of its pod,
+// and how long they let it drain.
+func check(t *testing.T, s *Set, name string) (time.Duration, error) {
 	t.Helper()
 	dir := os.Getenv("CURFEW_BIN_DIR")
 	if dir == "" {
@@ -40,11 +48,17 @@ func check(t *testing.T, s *Set, name string) error {
 		}
 		cmd.Env = append(cmd.Env, variable+"="+value)
 	}
-	output, err := cmd.CombinedOutput()
+	var refused strings.Builder
+	cmd.Stderr = &refused
+	output, err := cmd.Output()
 	if err != nil {
-		t.Logf("%s --check: %s", name, output)
+		return 0, fmt.Errorf("%s --check: %w: %s", name, err, &refused)
 	}
-	return err
+	match := longestDrain.FindSubmatch(output)
+	if match == nil {
+		return 0, fmt.Errorf("%s --check does not say how long it drains", name)
+	}
+	return time.ParseDuration(string(match[1]))
 }
 
 // secrets is a folder with what a Secret holds that a service reads to validate
@@ -72,26 +86,35 @@ func secrets(t *testing.T) string {
 	return dir
 }
 
-func TestEveryServiceAcceptsTheSettingsOfItsPod(t *testing.T) {
+func TestEveryServiceAcceptsTheSettingsOfItsPodAndHasTheTimeToStop(t *testing.T) {
 	for _, overlay := range overlays {
 		s := render(t, overlay)
 		for _, name := range s.names() {
-			if err := check(t, s, name); err != nil {
-				t.Errorf("%s: %s: %v", overlay, name, err)
+			drain, err := check(t, s, name)
+			if err != nil {
+				t.Errorf("%s: %v", overlay, err)
+			} else if drain < longestWork {
+				t.Errorf("%s: a stop of %s has %v to drain, needed are %v", overlay, name, drain, longestWork)
 			}
 		}
 	}
 }
 
 func TestASettingThatAServiceRefusesIsNoticed(t *testing.T) {
-	s := render(t, "production")
-	s.main("orders").Env = append(s.main("orders").Env, corev1.EnvVar{Name: "CURFEW_ORDERS_REVOCATION", Value: "rumour"})
-	if check(t, s, "orders") == nil {
-		t.Error("a source of revocations that does not exist is not noticed")
+	for _, c := range []struct{ service, setting, value, want string }{
+		{"orders", "REVOCATION", "rumour", "--revocation must be one of"},
+		{"auth", "ACCESS_LIFE", "10s", "--access-life"},
+		{"logproc", "GRACE", "8s", "grace"},
+	} {
+		s := render(t, "production")
+		set(s, c.service, c.setting, c.value)
+		if _, err := check(t, s, c.service); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s of %s: %v", c.setting, c.service, err)
+		}
 	}
-	s = render(t, "dev")
-	s.main("auth").Env = append(s.main("auth").Env, corev1.EnvVar{Name: "CURFEW_AUTH_ACCESS_LIFE", Value: "10s"})
-	if check(t, s, "auth") == nil {
-		t.Error("a life that is too short is not noticed")
+	s := render(t, "dev")
+	set(s, "orders", "PROPAGATION", "15s")
+	if drain, err := check(t, s, "orders"); err != nil || drain >= longestWork {
+		t.Errorf("a propagation of 15 s leaves %v, %v", drain, err)
 	}
 }

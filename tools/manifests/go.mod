@@ -3,7 +3,6 @@ module github.com/curfew-platform/curfew/tools/manifests
 go 1.26.0
 
 require (
-	github.com/curfew-platform/curfew/pkg/lifecycle v0.0.0
 	github.com/yannh/kubeconform v0.8.0
 	k8s.io/api v0.35.4
 	k8s.io/apimachinery v0.35.4
@@ -57,5 +56,3 @@ require (
 	sigs.k8s.io/randfill v1.0.0 // indirect
 	sigs.k8s.io/structured-merge-diff/v6 v6.3.2 // indirect
 )
-
-replace github.com/curfew-platform/curfew/pkg/lifecycle => ../../pkg/lifecycle

@@ -33,11 +33,6 @@ var breaches = []breach{
 	// stop.go
 	{"--grace is 30s, terminationGracePeriodSeconds 40s", func(s *Set) { pod(s, "auth").TerminationGracePeriodSeconds = to(int64(40)) }},
 	{"auth: no terminationGracePeriodSeconds", func(s *Set) { pod(s, "auth").TerminationGracePeriodSeconds = nil }},
-	{"the process would refuse to start", func(s *Set) {
-		pod(s, "auth").TerminationGracePeriodSeconds = to(int64(8))
-		set(s, "auth", "GRACE", "8s")
-	}},
-	{"a stop has", func(s *Set) { set(s, "orders", "PROPAGATION", "15s") }},
 	{"--pre-stop is 0s, the preStop hook takes 5s", func(s *Set) {
 		s.main("orders").Lifecycle = &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: 5}}}
 	}},

@@ -4,17 +4,10 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-
-	"github.com/curfew-platform/curfew/pkg/lifecycle"
 )
 
-// longestWork is what a replica may have to finish when it is told to stop: the
-// longest deadline of a call, and of logproc what a worker may take for its last
-// batch (--stop-budget) while calls are still answered.
-var longestWork = map[string]time.Duration{"auth": 10 * time.Second, "orders": 10 * time.Second, "logproc": 10 * time.Second}
-
 // checkGrace: the pod, the process and the probes agree on the time that a stop
-// has, and what has to be done in it fits.
+// has. Whether that is enough, the service itself says.
 func (s *Set) checkGrace(name string, say sayer) {
 	pod, c := &s.StatefulSets[name].Spec.Template.Spec, s.main(name)
 	if pod.TerminationGracePeriodSeconds == nil {
@@ -36,15 +29,6 @@ func (s *Set) checkGrace(name string, say sayer) {
 		say("%s: no grace of the liveness probe", name)
 	} else if own := time.Duration(*c.LivenessProbe.TerminationGracePeriodSeconds) * time.Second; own <= 0 || own > grace {
 		say("%s: a liveness kill has %v, the grace is %v", name, own, grace)
-	}
-	group, err := lifecycle.New(lifecycle.WithoutSignals(), lifecycle.WithReportWriter(nil), lifecycle.WithGrace(grace),
-		lifecycle.WithPreStop(preStop), lifecycle.WithPropagation(s.duration(name, "PROPAGATION")))
-	if err != nil {
-		say("%s: the process would refuse to start: %v", name, err)
-		return
-	}
-	if drain := group.Plan().Longest(lifecycle.Drain); drain < longestWork[name] {
-		say("%s: a stop has %v to drain, needed are %v", name, drain, longestWork[name])
 	}
 }
 

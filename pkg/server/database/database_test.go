@@ -76,6 +76,26 @@ func TestAServiceRefusesAnOlderSchemaAndAcceptsANewerOne(t *testing.T) {
 	}
 }
 
+// Rolling back is rolling out the old version, whose migrate runs again.
+func TestMigrateOfAnOlderVersionLeavesANewerSchemaAsItIs(t *testing.T) {
+	url := pgtest.Database(t, nil)
+	for _, version := range []fstest.MapFS{old, newer, old} {
+		if err := database.Migrate(t.Context(), url, "", version, quiet); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pool, err := database.Open(t.Context(), url, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	for name, version := range map[string]fstest.MapFS{"older": old, "newer": newer} {
+		if err := database.CheckSchema(t.Context(), pool, version); err != nil {
+			t.Errorf("the %s version: %v", name, err)
+		}
+	}
+}
+
 func TestTheServingRoleReadsAndWritesRowsAndHasNoDDLRights(t *testing.T) {
 	owner := pgtest.Database(t, nil)
 	conn, err := pgx.Connect(t.Context(), owner)
