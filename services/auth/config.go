@@ -19,11 +19,14 @@ type Config struct {
 
 	KeysetFile      string `name:"keyset-file" help:"Keys that all replicas share: encryption of signing keys, refresh tokens, page tokens." type:"path"`
 	ServiceKeysFile string `name:"service-keys-file" help:"Public keys of services (JSON)." type:"path"`
-	Cluster ClusterSettings `embed:"" prefix:"cluster-"`
 
+	Cluster ClusterSettings `embed:"" prefix:"cluster-"`
 
 	Issuer     string        `help:"iss of the tokens." default:"https://auth.curfew.dev"`
 	AccessLife time.Duration `name:"access-life" help:"Life of an access token: above two refresh windows, and at most 1h." default:"5m"`
+
+	SigningKeyAnnounce time.Duration `name:"signing-key-announce" help:"How long a signing key is shown, and known to all replicas, before it may sign: longer than verifiers go without asking; not below 30s in production." default:"1m"`
+	SigningKeyRotation time.Duration `name:"signing-key-rotation" help:"Age at which the signing key is replaced by the next one; 0 is only by RotateSigningKey." default:"720h"`
 
 	RefreshWindow   time.Duration `name:"refresh-window" help:"How long a refresh token gives the same pair again; not below 30s in production." default:"30s"`
 	SessionIdle     time.Duration `name:"session-idle" help:"End of a session that is not refreshed." default:"336h"`
@@ -43,6 +46,12 @@ func (c *Config) Validate() error {
 	errs := []error{c.Settings.Validate(), c.Database.Validate(), c.limits().Validate(), c.validateLife(), c.Cluster.validate(c.Issuer)}
 	if c.KeysetFile == "" {
 		errs = append(errs, errors.New("--keyset-file is required"))
+	}
+	if c.SigningKeyAnnounce <= 0 {
+		errs = append(errs, fmt.Errorf("--signing-key-announce %v is not positive", c.SigningKeyAnnounce))
+	}
+	if r := c.SigningKeyRotation; r != 0 && r < 2*c.SigningKeyAnnounce {
+		errs = append(errs, fmt.Errorf("--signing-key-rotation %v is neither 0 nor at least twice --signing-key-announce", r))
 	}
 	if c.PasswordConcurrency < 0 {
 		errs = append(errs, fmt.Errorf("--password-concurrency %d is negative", c.PasswordConcurrency))

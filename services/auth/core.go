@@ -30,23 +30,24 @@ type core struct {
 
 // newCore loads the signing keys, makes the first one if there is none, and
 // builds the use cases.
-func newCore(ctx context.Context, log *slog.Logger, cfg *Config, pool *pgxpool.Pool, keys *keyset.Set, platform servicetoken.Platform, barrier account.Barrier) (*core, error) {
+func newCore(ctx context.Context, log *slog.Logger, cfg *Config, pool *pgxpool.Pool, keys *keyset.Set, platform servicetoken.Platform, barrier account.Barrier,
+	reader keyReader,
+) (*core, error) {
 	store := postgres.New(pool, cfg.Issuer, ruleLife())
-	ring, err := signingkey.Open(ctx, store, keys)
+	ring, err := openRing(ctx, log, cfg, store, keys, reader)
 	if err != nil {
 		return nil, err
 	}
-	kid, private := ring.Primary()
 	tokens, err := issuer.New(issuer.Config{
 		Issuer:   cfg.Issuer,
 		Audience: token.CurfewAudience,
 		Life:     cfg.AccessLife,
 		Roles:    append(account.Roles(), servicetoken.Role),
-	}, issuer.Key{ID: kid, Private: private})
+	}, ring)
 	if err != nil {
 		return nil, err
 	}
-	verifier, err := newVerifier(cfg.Issuer, ring)
+	verifier, err := token.NewVerifier(token.Curfew(cfg.Issuer, ring))
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +65,11 @@ func newCore(ctx context.Context, log *slog.Logger, cfg *Config, pool *pgxpool.P
 		Pace:    attempt.NewPace(cfg.RegisterRate, time.Now),
 		Barrier: barrier,
 		Limits:  cfg.limits(),
-		Log:     log,
+		Ring:    ring,
+
+		Announce: cfg.SigningKeyAnnounce,
+
+		Log: log,
 	})
 	if err != nil {
 		return nil, err
@@ -78,17 +83,4 @@ func newCore(ctx context.Context, log *slog.Logger, cfg *Config, pool *pgxpool.P
 		store: store, ring: ring, verifier: verifier, accounts: accounts,
 		services: servicetoken.NewExchange(assertions, platform, store, tokens, time.Now),
 	}, nil
-}
-
-// newVerifier verifies the service's own tokens with its own keys.
-func newVerifier(iss string, ring *signingkey.Ring) (*token.Verifier, error) {
-	public := make([]token.Key, 0, len(ring.All()))
-	for _, k := range ring.All() {
-		public = append(public, token.Key{ID: k.ID, Algorithm: signingkey.Algorithm, Public: k.Key})
-	}
-	static, err := token.NewStatic(public...)
-	if err != nil {
-		return nil, err
-	}
-	return token.NewVerifier(token.Curfew(iss, static))
 }

@@ -80,6 +80,7 @@ func (w *world) config(cfg *auth.Config) {
 	cfg.SessionIdle = 24 * time.Hour
 	cfg.SessionAbsolute = 48 * time.Hour
 	cfg.MaxSessions = 5
+	cfg.SigningKeyAnnounce = time.Minute
 	cfg.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 }
 

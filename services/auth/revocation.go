@@ -19,6 +19,7 @@ import (
 	"github.com/curfew-platform/curfew/services/auth/internal/account"
 	"github.com/curfew-platform/curfew/services/auth/internal/postgres"
 	"github.com/curfew-platform/curfew/services/auth/internal/rpc"
+	"github.com/curfew-platform/curfew/services/auth/internal/signingkey"
 )
 
 // principal of this service's own watcher.
@@ -30,6 +31,7 @@ type revocation struct {
 	engine  *feed.Engine
 	watcher *watcher.Watcher
 	streams *rpc.RevocationServer
+	reader  signingkey.Reader
 	log     *slog.Logger
 }
 
@@ -54,7 +56,8 @@ func newRevocation(log *slog.Logger, feedPool, pool *pgxpool.Pool) (*revocation,
 		return nil, err
 	}
 	streams := rpc.NewRevocationServer(engine, barrier{engine}, head{engine, postgres.NewFeed(pool)})
-	return &revocation{engine: engine, watcher: own, streams: streams, log: log}, nil
+	reader := signingkey.Reader{Replica: name, Incarnation: incarnation}
+	return &revocation{engine: engine, watcher: own, streams: streams, reader: reader, log: log}, nil
 }
 
 // moveLimit bounds the wait for watchers that move: within the longest that a

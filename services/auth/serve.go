@@ -51,7 +51,7 @@ func serve(ctx context.Context, rt *server.Runtime, cfg *Config) error {
 	if err != nil {
 		return err
 	}
-	core, err := newCore(ctx, rt.Log, cfg, pool, keys, platform, feed.barrier())
+	core, err := newCore(ctx, rt.Log, cfg, pool, keys, platform, feed.barrier(), feed.keyReader(cfg.Issuer))
 	if err != nil {
 		return err
 	}
@@ -60,6 +60,7 @@ func serve(ctx context.Context, rt *server.Runtime, cfg *Config) error {
 	if err != nil {
 		return err
 	}
+	tendKeys(rt, core.ring)
 	gate := stall.New(leaseclock.System(), cfg.stallLimit())
 	rt.Group.Go("stall gate", gate.Run)
 	rt.Group.Every("clean-up", postgres.CleanUpEvery, postgres.CleanUpEvery, func(ctx context.Context) error { return cleanUp(ctx, rt, core.store) })
@@ -70,7 +71,7 @@ func serve(ctx context.Context, rt *server.Runtime, cfg *Config) error {
 			authv1.RegisterAuthServiceServer(s, &rpc.AuthServer{Accounts: core.accounts, Services: core.services, Gate: gate, Proxies: cfg.TrustedProxies})
 			authv1.RegisterAccountServiceServer(s, &rpc.AccountServer{Accounts: core.accounts, Pages: pagetoken.New(keys), Proxies: cfg.TrustedProxies})
 			authv1.RegisterUserAdminServiceServer(s, &rpc.UserAdminServer{Accounts: core.accounts})
-			authv1.RegisterTokenServiceServer(s, &rpc.TokenServer{Ring: core.ring, Introspector: inspector})
+			authv1.RegisterTokenServiceServer(s, &rpc.TokenServer{Keys: core.ring, Introspector: inspector})
 			revocationv1.RegisterRevocationServiceServer(s, feed.service())
 		},
 		Gateways: []server.Gateway{

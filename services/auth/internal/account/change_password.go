@@ -90,7 +90,8 @@ func (s *Service) changePassword(ctx context.Context, caller Caller, in Password
 	if err != nil {
 		return PasswordChanged{}, err
 	}
-	tokens, err := s.minter.Mint(g)
+	// The call may have been cancelled by its own revocation.
+	tokens, err := s.minter.Mint(context.WithoutCancel(ctx), g)
 	if err != nil {
 		return PasswordChanged{}, err
 	}

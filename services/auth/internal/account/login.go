@@ -115,7 +115,7 @@ func (s *Service) login(ctx context.Context, email string, in Login) (LoggedIn, 
 	if err != nil {
 		return LoggedIn{}, err
 	}
-	tokens, err := s.minter.Mint(g)
+	tokens, err := s.minter.Mint(ctx, g)
 	if err != nil {
 		return LoggedIn{}, err
 	}

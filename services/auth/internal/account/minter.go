@@ -1,6 +1,7 @@
 package account
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -29,8 +30,8 @@ type Minter struct {
 func NewMinter(i *issuer.Issuer, c *refresh.Codec) *Minter { return &Minter{issuer: i, refresh: c} }
 
 // Mint returns the pair of g.
-func (m *Minter) Mint(g Generation) (Tokens, error) {
-	access, expires, err := m.issuer.Issue(issuer.Subject{
+func (m *Minter) Mint(ctx context.Context, g Generation) (Tokens, error) {
+	access, expires, err := m.issuer.Issue(ctx, issuer.Subject{
 		ID:        g.UserID.String(),
 		SessionID: g.SessionID.String(),
 		TokenID:   g.TokenID.String(),

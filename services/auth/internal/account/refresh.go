@@ -61,7 +61,7 @@ func (s *Service) Refresh(ctx context.Context, token string, retryKey []byte) (T
 	if r.Refused != nil {
 		return Tokens{}, r.Refused
 	}
-	return s.minter.Mint(r.Generation)
+	return s.minter.Mint(ctx, r.Generation)
 }
 
 func (s *Service) presented(t refresh.Token, retryKey []byte) (Presented, error) {

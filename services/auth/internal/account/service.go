@@ -20,6 +20,7 @@ type Store interface {
 	sessionsStore
 	usersStore
 	adminStore
+	keyStore
 }
 
 // Hasher hashes and checks passwords with bounded concurrency.
@@ -82,7 +83,11 @@ type Parts struct {
 	Pace    Pace // of registrations
 	Barrier Barrier
 	Limits  Limits
-	Log     *slog.Logger
+	Ring    Ring
+	// Announce is how long a signing key is known everywhere before it signs.
+	Announce time.Duration
+
+	Log *slog.Logger
 }
 
 // Service is the use cases. It is safe for concurrent use.
@@ -95,7 +100,11 @@ type Service struct {
 	pace    Pace
 	barrier Barrier
 	limits  Limits
-	log     *slog.Logger
+	ring    Ring
+
+	announce time.Duration // of signing keys
+
+	log *slog.Logger
 }
 
 // New returns the use cases. The error says which limit is wrong.
@@ -105,7 +114,7 @@ func New(p Parts) (*Service, error) {
 	}
 	return &Service{
 		store: p.Store, hasher: p.Hasher, minter: p.Minter, refresh: p.Refresh,
-		limiter: p.Limiter, pace: p.Pace, barrier: p.Barrier, limits: p.Limits, log: p.Log,
+		limiter: p.Limiter, pace: p.Pace, barrier: p.Barrier, limits: p.Limits, ring: p.Ring, announce: p.Announce, log: p.Log,
 	}, nil
 }
 

@@ -6,6 +6,7 @@
 package issuer
 
 import (
+	"context"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
@@ -41,21 +42,20 @@ type Config struct {
 	Roles []string
 }
 
-// Key signs.
-type Key struct {
-	ID      string
-	Private ed25519.PrivateKey
+// Keys give the key that signs at this moment.
+type Keys interface {
+	Primary(ctx context.Context) (id string, key ed25519.PrivateKey, err error)
 }
 
 // Issuer signs access tokens with EdDSA, which is deterministic: the same
-// Subject gives the same bytes. It is safe for concurrent use.
+// Subject and key give the same bytes. It is safe for concurrent use.
 type Issuer struct {
-	cfg Config
-	key Key
+	cfg  Config
+	keys Keys
 }
 
 // New returns an Issuer. The error says which setting is wrong.
-func New(cfg Config, key Key) (*Issuer, error) {
+func New(cfg Config, keys Keys) (*Issuer, error) {
 	u, err := url.Parse(cfg.Issuer)
 	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return nil, fmt.Errorf("issuer %q: expected https://host[/path]: %w", cfg.Issuer, ErrShape)
@@ -71,10 +71,7 @@ func New(cfg Config, key Key) (*Issuer, error) {
 			return nil, fmt.Errorf("role %q: %w", r, ErrShape)
 		}
 	}
-	if len(key.Private) != ed25519.PrivateKeySize || key.ID == "" {
-		return nil, errors.New("signing key: not an Ed25519 key with an id")
-	}
-	return &Issuer{cfg: cfg, key: key}, nil
+	return &Issuer{cfg: cfg, keys: keys}, nil
 }
 
 // Name is `iss` of the tokens.
@@ -95,10 +92,15 @@ type Subject struct {
 	IssuedAt  time.Time // of the database, at or before that row version was read
 }
 
-// Issue signs the token of s and says when it expires. The error is ErrShape.
-func (i *Issuer) Issue(s Subject) (token string, expires time.Time, err error) {
+// Issue signs the token of s and says when it expires. The error is ErrShape,
+// or why there is no key to sign with.
+func (i *Issuer) Issue(ctx context.Context, s Subject) (token string, expires time.Time, err error) {
 	if err := i.check(s); err != nil {
 		return "", time.Time{}, err
+	}
+	kid, private, err := i.keys.Primary(ctx)
+	if err != nil {
+		return "", time.Time{}, fmt.Errorf("sign: %w", err)
 	}
 	issued := s.IssuedAt.Truncate(time.Second)
 	expires = issued.Add(i.cfg.Life)
@@ -117,8 +119,8 @@ func (i *Issuer) Issue(s Subject) (token string, expires time.Time, err error) {
 		ExpiresAt: expires.Unix(),
 	})
 	t.Header["typ"] = Type
-	t.Header["kid"] = i.key.ID
-	token, err = t.SignedString(i.key.Private)
+	t.Header["kid"] = kid
+	token, err = t.SignedString(private)
 	if err != nil {
 		return "", time.Time{}, fmt.Errorf("sign: %w", err)
 	}

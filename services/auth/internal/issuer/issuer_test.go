@@ -1,6 +1,7 @@
 package issuer_test
 
 import (
+	"context"
 	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/json"
@@ -21,8 +22,11 @@ func config() issuer.Config {
 	return issuer.Config{Issuer: "https://auth.curfew.dev", Audience: "curfew", Life: 5 * time.Minute, Roles: []string{"customer", "service"}}
 }
 
-func key() issuer.Key {
-	return issuer.Key{ID: "kid", Private: ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))}
+// key is the only key.
+type key struct{}
+
+func (key) Primary(context.Context) (string, ed25519.PrivateKey, error) {
+	return "kid", ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)), nil
 }
 
 func subject() issuer.Subject {
@@ -36,11 +40,11 @@ func subject() issuer.Subject {
 
 func issue(t *testing.T, s issuer.Subject) (string, time.Time, error) {
 	t.Helper()
-	i, err := issuer.New(config(), key())
+	i, err := issuer.New(config(), key{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return i.Issue(s)
+	return i.Issue(t.Context(), s)
 }
 
 func TestTheSameSubjectGivesTheSameBytes(t *testing.T) {
@@ -115,7 +119,7 @@ func TestPersonalDataIsRefusedWhereverItIsPut(t *testing.T) {
 	} {
 		c := config()
 		change(&c)
-		if _, err := issuer.New(c, key()); err == nil {
+		if _, err := issuer.New(c, key{}); err == nil {
 			t.Errorf("%s was configured", what)
 		}
 	}

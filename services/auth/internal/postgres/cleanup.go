@@ -11,6 +11,9 @@ import (
 // outer DELETE too: READ COMMITTED checks only that one again, and a row that
 // was renewed meanwhile must stay.
 //
+// A signing key goes a day after the rule about it, if it was revoked, so that the
+// list of keys says why its tokens are refused.
+//
 // Sessions go only an hour after their absolute limit, and generations have no
 // rows of their own: no clean-up turns the detection of a copied token off.
 var cleanups = []struct{ table, statement string }{
@@ -22,6 +25,14 @@ DELETE FROM sessions s USING (
 DELETE FROM revocation_rules r USING (
   SELECT seq, part FROM revocation_rules WHERE keep_until < now() ORDER BY keep_until LIMIT $1 FOR UPDATE SKIP LOCKED
 ) d WHERE r.seq = d.seq AND r.part = d.part AND r.keep_until < now()`},
+	{"signing_keys", `
+DELETE FROM signing_keys k USING (
+  SELECT kid FROM signing_keys WHERE greatest(retired_at, revoked_at) < now() - interval '8 days' ORDER BY retired_at LIMIT $1 FOR UPDATE SKIP LOCKED
+) d WHERE k.kid = d.kid AND NOT k.is_primary AND greatest(k.retired_at, k.revoked_at) < now() - interval '8 days'`},
+	{"signing_key_readers", `
+DELETE FROM signing_key_readers r USING (
+  SELECT replica, incarnation FROM signing_key_readers WHERE seen_at < now() - interval '1 hour' LIMIT $1 FOR UPDATE SKIP LOCKED
+) d WHERE r.replica = d.replica AND r.incarnation = d.incarnation AND r.seen_at < now() - interval '1 hour'`},
 	{"used_assertions", `
 DELETE FROM used_assertions a USING (
   SELECT service, jti FROM used_assertions WHERE expires_at < now() ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED

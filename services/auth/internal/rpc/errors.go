@@ -16,6 +16,7 @@ import (
 	"github.com/curfew-platform/curfew/services/auth/internal/account"
 	"github.com/curfew-platform/curfew/services/auth/internal/password"
 	"github.com/curfew-platform/curfew/services/auth/internal/servicetoken"
+	"github.com/curfew-platform/curfew/services/auth/internal/signingkey"
 )
 
 // Domains of the reasons.
@@ -66,6 +67,7 @@ var refusals = []refusal{
 	{password.ErrBreached, codes.InvalidArgument, authv1.ErrorReason_ERROR_REASON_PASSWORD_BREACHED, "the password is one that attackers try first", nil},
 	{password.ErrBusy, codes.Unavailable, authv1.ErrorReason_ERROR_REASON_BUSY, "too many passwords wait to be checked", details(status.Retry(busyRetry))},
 	{errStalled, codes.Unavailable, authv1.ErrorReason_ERROR_REASON_BUSY, "the server stood still; try again", details(status.Retry(busyRetry))},
+	{signingkey.ErrNotFound, codes.NotFound, authv1.ErrorReason_ERROR_REASON_SIGNING_KEY_NOT_FOUND, "no such signing key", nil},
 	{servicetoken.ErrAssertionInvalid, codes.Unauthenticated, authv1.ErrorReason_ERROR_REASON_ASSERTION_INVALID, "the assertion is not accepted", nil},
 }
 
@@ -92,6 +94,14 @@ func fail(err error) error {
 	if errors.Is(err, account.ErrRetryKeyRequired) {
 		return status.New(codes.InvalidArgument, authzDomain, authzv1.ErrorReason_ERROR_REASON_REQUEST_INVALID,
 			"a native session is refreshed with a retry key only", status.Field("retry_key", "required for a native session"))
+	}
+	if wait, ok := errors.AsType[*signingkey.NotReadyError](err); ok {
+		return status.New(codes.FailedPrecondition, domain, authv1.ErrorReason_ERROR_REASON_SIGNING_KEY_NOT_READY,
+			"the next signing key is not known everywhere yet; try again", status.Retry(wait.RetryAfter))
+	}
+	if errors.Is(err, signingkey.ErrUnavailable) {
+		return status.WithCause(status.New(codes.Unavailable, authzDomain, authzv1.ErrorReason_ERROR_REASON_KEYS_UNAVAILABLE,
+			"the signing keys cannot be had now; try again", status.Retry(busyRetry)), err)
 	}
 	if errors.Is(err, servicetoken.ErrKeysUnavailable) {
 		return status.New(codes.Unavailable, authzDomain, authzv1.ErrorReason_ERROR_REASON_KEYS_UNAVAILABLE,

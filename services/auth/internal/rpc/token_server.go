@@ -16,20 +16,29 @@ type Introspector interface {
 	Token(ctx context.Context, raw string) (*identity.Identity, error)
 }
 
+// SigningKeys are the keys that verify. The error is signingkey.ErrUnavailable.
+type SigningKeys interface {
+	All(ctx context.Context) ([]signingkey.Public, error)
+}
+
 // TokenServer implements authv1.TokenServiceServer.
 type TokenServer struct {
 	authv1.UnsafeTokenServiceServer
 
-	Ring         *signingkey.Ring
+	Keys         SigningKeys
 	Introspector Introspector
 }
 
 var _ authv1.TokenServiceServer = (*TokenServer)(nil)
 
 // GetJwks implements authv1.TokenServiceServer.
-func (s *TokenServer) GetJwks(context.Context, *authv1.GetJwksRequest) (*authv1.Jwks, error) {
+func (s *TokenServer) GetJwks(ctx context.Context, _ *authv1.GetJwksRequest) (*authv1.Jwks, error) {
+	keys, err := s.Keys.All(ctx)
+	if err != nil {
+		return nil, fail(err)
+	}
 	out := &authv1.Jwks{}
-	for _, k := range s.Ring.All() {
+	for _, k := range keys {
 		out.Keys = append(out.Keys, &authv1.Jwk{
 			Kty: "OKP", Crv: "Ed25519", X: base64.RawURLEncoding.EncodeToString(k.Key),
 			Kid: k.ID, Alg: signingkey.Algorithm, Use: "sig",

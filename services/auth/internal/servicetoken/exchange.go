@@ -66,7 +66,7 @@ func (e *Exchange) Issue(ctx context.Context, assertion string) (token string, e
 		return "", time.Time{}, fmt.Errorf("token id: %w", err)
 	}
 	now := e.now()
-	return e.issuer.Issue(issuer.Subject{
+	return e.issuer.Issue(ctx, issuer.Subject{
 		ID:        principalPrefix + service,
 		SessionID: session.String(),
 		TokenID:   id.String(),

@@ -85,6 +85,11 @@ const (
 	// NOT_FOUND: the feed of revocations has not reached this position; nothing
 	// was revoked there yet.
 	ErrorReason_ERROR_REASON_SEQ_NOT_REACHED ErrorReason = 22
+	// NOT_FOUND: no signing key of this name.
+	ErrorReason_ERROR_REASON_SIGNING_KEY_NOT_FOUND ErrorReason = 23
+	// FAILED_PRECONDITION with RetryInfo: the next signing key has not been known
+	// to all replicas for long enough to sign. Nothing was done.
+	ErrorReason_ERROR_REASON_SIGNING_KEY_NOT_READY ErrorReason = 24
 )
 
 // Enum value maps for ErrorReason.
@@ -113,31 +118,35 @@ var (
 		20: "ERROR_REASON_REVOCATION_PENDING",
 		21: "ERROR_REASON_STORE_UNAVAILABLE",
 		22: "ERROR_REASON_SEQ_NOT_REACHED",
+		23: "ERROR_REASON_SIGNING_KEY_NOT_FOUND",
+		24: "ERROR_REASON_SIGNING_KEY_NOT_READY",
 	}
 	ErrorReason_value = map[string]int32{
-		"ERROR_REASON_UNSPECIFIED":         0,
-		"ERROR_REASON_EMAIL_TAKEN":         1,
-		"ERROR_REASON_CREDENTIALS_INVALID": 2,
-		"ERROR_REASON_USER_DEACTIVATED":    3,
-		"ERROR_REASON_REFRESH_UNKNOWN":     4,
-		"ERROR_REASON_REFRESH_EXPIRED":     5,
-		"ERROR_REASON_REFRESH_REUSED":      6,
-		"ERROR_REASON_SESSION_REVOKED":     7,
-		"ERROR_REASON_PASSWORD_TOO_SHORT":  8,
-		"ERROR_REASON_PASSWORD_TOO_LONG":   9,
-		"ERROR_REASON_PASSWORD_BREACHED":   10,
-		"ERROR_REASON_PASSWORD_UNCHANGED":  11,
-		"ERROR_REASON_EMAIL_INVALID":       12,
-		"ERROR_REASON_ROLE_INVALID":        13,
-		"ERROR_REASON_USER_NOT_FOUND":      14,
-		"ERROR_REASON_SESSION_NOT_FOUND":   15,
-		"ERROR_REASON_TOO_MANY_ATTEMPTS":   16,
-		"ERROR_REASON_BUSY":                17,
-		"ERROR_REASON_ASSERTION_INVALID":   18,
-		"ERROR_REASON_ACCOUNT_CHANGED":     19,
-		"ERROR_REASON_REVOCATION_PENDING":  20,
-		"ERROR_REASON_STORE_UNAVAILABLE":   21,
-		"ERROR_REASON_SEQ_NOT_REACHED":     22,
+		"ERROR_REASON_UNSPECIFIED":           0,
+		"ERROR_REASON_EMAIL_TAKEN":           1,
+		"ERROR_REASON_CREDENTIALS_INVALID":   2,
+		"ERROR_REASON_USER_DEACTIVATED":      3,
+		"ERROR_REASON_REFRESH_UNKNOWN":       4,
+		"ERROR_REASON_REFRESH_EXPIRED":       5,
+		"ERROR_REASON_REFRESH_REUSED":        6,
+		"ERROR_REASON_SESSION_REVOKED":       7,
+		"ERROR_REASON_PASSWORD_TOO_SHORT":    8,
+		"ERROR_REASON_PASSWORD_TOO_LONG":     9,
+		"ERROR_REASON_PASSWORD_BREACHED":     10,
+		"ERROR_REASON_PASSWORD_UNCHANGED":    11,
+		"ERROR_REASON_EMAIL_INVALID":         12,
+		"ERROR_REASON_ROLE_INVALID":          13,
+		"ERROR_REASON_USER_NOT_FOUND":        14,
+		"ERROR_REASON_SESSION_NOT_FOUND":     15,
+		"ERROR_REASON_TOO_MANY_ATTEMPTS":     16,
+		"ERROR_REASON_BUSY":                  17,
+		"ERROR_REASON_ASSERTION_INVALID":     18,
+		"ERROR_REASON_ACCOUNT_CHANGED":       19,
+		"ERROR_REASON_REVOCATION_PENDING":    20,
+		"ERROR_REASON_STORE_UNAVAILABLE":     21,
+		"ERROR_REASON_SEQ_NOT_REACHED":       22,
+		"ERROR_REASON_SIGNING_KEY_NOT_FOUND": 23,
+		"ERROR_REASON_SIGNING_KEY_NOT_READY": 24,
 	}
 )
 
@@ -172,7 +181,7 @@ var File_curfew_auth_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_curfew_auth_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"!curfew/auth/v1/error_reason.proto\x12\x0ecurfew.auth.v1*\x9b\x06\n" +
+	"!curfew/auth/v1/error_reason.proto\x12\x0ecurfew.auth.v1*\xeb\x06\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18ERROR_REASON_EMAIL_TAKEN\x10\x01\x12$\n" +
@@ -197,7 +206,9 @@ const file_curfew_auth_v1_error_reason_proto_rawDesc = "" +
 	"\x1cERROR_REASON_ACCOUNT_CHANGED\x10\x13\x12#\n" +
 	"\x1fERROR_REASON_REVOCATION_PENDING\x10\x14\x12\"\n" +
 	"\x1eERROR_REASON_STORE_UNAVAILABLE\x10\x15\x12 \n" +
-	"\x1cERROR_REASON_SEQ_NOT_REACHED\x10\x16BCZAgithub.com/curfew-platform/curfew/proto/gen/curfew/auth/v1;authv1b\x06proto3"
+	"\x1cERROR_REASON_SEQ_NOT_REACHED\x10\x16\x12&\n" +
+	"\"ERROR_REASON_SIGNING_KEY_NOT_FOUND\x10\x17\x12&\n" +
+	"\"ERROR_REASON_SIGNING_KEY_NOT_READY\x10\x18BCZAgithub.com/curfew-platform/curfew/proto/gen/curfew/auth/v1;authv1b\x06proto3"
 
 var (
 	file_curfew_auth_v1_error_reason_proto_rawDescOnce sync.Once

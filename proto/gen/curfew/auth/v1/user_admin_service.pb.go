@@ -374,11 +374,298 @@ func (x *SetUserRolesResponse) GetRevocation() *v1.Receipt {
 	return nil
 }
 
+// Request of ListSigningKeys.
+type ListSigningKeysRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSigningKeysRequest) Reset() {
+	*x = ListSigningKeysRequest{}
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSigningKeysRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSigningKeysRequest) ProtoMessage() {}
+
+func (x *ListSigningKeysRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSigningKeysRequest.ProtoReflect.Descriptor instead.
+func (*ListSigningKeysRequest) Descriptor() ([]byte, []int) {
+	return file_curfew_auth_v1_user_admin_service_proto_rawDescGZIP(), []int{7}
+}
+
+// Response of ListSigningKeys.
+type ListSigningKeysResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The keys, newest first.
+	SigningKeys   []*SigningKey `protobuf:"bytes,1,rep,name=signing_keys,json=signingKeys,proto3" json:"signing_keys,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSigningKeysResponse) Reset() {
+	*x = ListSigningKeysResponse{}
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSigningKeysResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSigningKeysResponse) ProtoMessage() {}
+
+func (x *ListSigningKeysResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSigningKeysResponse.ProtoReflect.Descriptor instead.
+func (*ListSigningKeysResponse) Descriptor() ([]byte, []int) {
+	return file_curfew_auth_v1_user_admin_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ListSigningKeysResponse) GetSigningKeys() []*SigningKey {
+	if x != nil {
+		return x.SigningKeys
+	}
+	return nil
+}
+
+// Request of RotateSigningKey.
+type RotateSigningKeyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `signingKeys/{kid}` of the key to be replaced. If another one is primary
+	// already nothing happens, so that the call can be repeated. Empty replaces
+	// whichever it is.
+	Primary       string `protobuf:"bytes,1,opt,name=primary,proto3" json:"primary,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RotateSigningKeyRequest) Reset() {
+	*x = RotateSigningKeyRequest{}
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RotateSigningKeyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RotateSigningKeyRequest) ProtoMessage() {}
+
+func (x *RotateSigningKeyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RotateSigningKeyRequest.ProtoReflect.Descriptor instead.
+func (*RotateSigningKeyRequest) Descriptor() ([]byte, []int) {
+	return file_curfew_auth_v1_user_admin_service_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *RotateSigningKeyRequest) GetPrimary() string {
+	if x != nil {
+		return x.Primary
+	}
+	return ""
+}
+
+// Response of RotateSigningKey.
+type RotateSigningKeyResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The key that signs now.
+	Primary       *SigningKey `protobuf:"bytes,1,opt,name=primary,proto3" json:"primary,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RotateSigningKeyResponse) Reset() {
+	*x = RotateSigningKeyResponse{}
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RotateSigningKeyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RotateSigningKeyResponse) ProtoMessage() {}
+
+func (x *RotateSigningKeyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RotateSigningKeyResponse.ProtoReflect.Descriptor instead.
+func (*RotateSigningKeyResponse) Descriptor() ([]byte, []int) {
+	return file_curfew_auth_v1_user_admin_service_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *RotateSigningKeyResponse) GetPrimary() *SigningKey {
+	if x != nil {
+		return x.Primary
+	}
+	return nil
+}
+
+// Request of RevokeSigningKey.
+type RevokeSigningKeyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `signingKeys/{kid}`.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokeSigningKeyRequest) Reset() {
+	*x = RevokeSigningKeyRequest{}
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokeSigningKeyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokeSigningKeyRequest) ProtoMessage() {}
+
+func (x *RevokeSigningKeyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokeSigningKeyRequest.ProtoReflect.Descriptor instead.
+func (*RevokeSigningKeyRequest) Descriptor() ([]byte, []int) {
+	return file_curfew_auth_v1_user_admin_service_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *RevokeSigningKeyRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// Response of RevokeSigningKey.
+type RevokeSigningKeyResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The key.
+	SigningKey *SigningKey `protobuf:"bytes,1,opt,name=signing_key,json=signingKey,proto3" json:"signing_key,omitempty"`
+	// The key that signs now.
+	Primary *SigningKey `protobuf:"bytes,2,opt,name=primary,proto3" json:"primary,omitempty"`
+	// How far the revocation has reached.
+	Revocation    *v1.Receipt `protobuf:"bytes,3,opt,name=revocation,proto3" json:"revocation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokeSigningKeyResponse) Reset() {
+	*x = RevokeSigningKeyResponse{}
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokeSigningKeyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokeSigningKeyResponse) ProtoMessage() {}
+
+func (x *RevokeSigningKeyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokeSigningKeyResponse.ProtoReflect.Descriptor instead.
+func (*RevokeSigningKeyResponse) Descriptor() ([]byte, []int) {
+	return file_curfew_auth_v1_user_admin_service_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *RevokeSigningKeyResponse) GetSigningKey() *SigningKey {
+	if x != nil {
+		return x.SigningKey
+	}
+	return nil
+}
+
+func (x *RevokeSigningKeyResponse) GetPrimary() *SigningKey {
+	if x != nil {
+		return x.Primary
+	}
+	return nil
+}
+
+func (x *RevokeSigningKeyResponse) GetRevocation() *v1.Receipt {
+	if x != nil {
+		return x.Revocation
+	}
+	return nil
+}
+
 var File_curfew_auth_v1_user_admin_service_proto protoreflect.FileDescriptor
 
 const file_curfew_auth_v1_user_admin_service_proto_rawDesc = "" +
 	"\n" +
-	"'curfew/auth/v1/user_admin_service.proto\x12\x0ecurfew.auth.v1\x1a\x1bbuf/validate/validate.proto\x1a\x19curfew/auth/v1/user.proto\x1a\x1dcurfew/authz/v1/options.proto\x1a\x1fcurfew/revocation/v1/rule.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\"z\n" +
+	"'curfew/auth/v1/user_admin_service.proto\x12\x0ecurfew.auth.v1\x1a\x1bbuf/validate/validate.proto\x1a curfew/auth/v1/signing_key.proto\x1a\x19curfew/auth/v1/user.proto\x1a\x1dcurfew/authz/v1/options.proto\x1a\x1fcurfew/revocation/v1/rule.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\"z\n" +
 	"\x0eGetUserRequest\x12h\n" +
 	"\x04name\x18\x01 \x01(\tBT\xe0A\x02\xfaA\x16\n" +
 	"\x14auth.curfew.dev/User\xbaH5r321^users/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$R\x04name\"\x81\x01\n" +
@@ -403,7 +690,24 @@ const file_curfew_auth_v1_user_admin_service_proto_rawDesc = "" +
 	"\x04user\x18\x01 \x01(\v2\x14.curfew.auth.v1.UserR\x04user\x12=\n" +
 	"\n" +
 	"revocation\x18\x02 \x01(\v2\x1d.curfew.revocation.v1.ReceiptR\n" +
-	"revocation2\xac\x05\n" +
+	"revocation\"\x18\n" +
+	"\x16ListSigningKeysRequest\"X\n" +
+	"\x17ListSigningKeysResponse\x12=\n" +
+	"\fsigning_keys\x18\x01 \x03(\v2\x1a.curfew.auth.v1.SigningKeyR\vsigningKeys\"a\n" +
+	"\x17RotateSigningKeyRequest\x12F\n" +
+	"\aprimary\x18\x01 \x01(\tB,\xe0A\x01\xbaH&\xd8\x01\x01r!2\x1f^signingKeys/[A-Za-z0-9_-]{43}$R\aprimary\"P\n" +
+	"\x18RotateSigningKeyResponse\x124\n" +
+	"\aprimary\x18\x01 \x01(\v2\x1a.curfew.auth.v1.SigningKeyR\aprimary\"w\n" +
+	"\x17RevokeSigningKeyRequest\x12\\\n" +
+	"\x04name\x18\x01 \x01(\tBH\xe0A\x02\xfaA\x1c\n" +
+	"\x1aauth.curfew.dev/SigningKey\xbaH#r!2\x1f^signingKeys/[A-Za-z0-9_-]{43}$R\x04name\"\xcc\x01\n" +
+	"\x18RevokeSigningKeyResponse\x12;\n" +
+	"\vsigning_key\x18\x01 \x01(\v2\x1a.curfew.auth.v1.SigningKeyR\n" +
+	"signingKey\x124\n" +
+	"\aprimary\x18\x02 \x01(\v2\x1a.curfew.auth.v1.SigningKeyR\aprimary\x12=\n" +
+	"\n" +
+	"revocation\x18\x03 \x01(\v2\x1d.curfew.revocation.v1.ReceiptR\n" +
+	"revocation2\xc7\t\n" +
 	"\x10UserAdminService\x12}\n" +
 	"\aGetUser\x12\x1e.curfew.auth.v1.GetUserRequest\x1a\x14.curfew.auth.v1.User\"<\xea\xc2\x18\x16\n" +
 	"\x0eauth.users.get\x12\x04name\x82\xd3\xe4\x93\x02\x19\x12\x17/auth/v1/{name=users/*}\x90\x02\x01\x12\xb4\x01\n" +
@@ -412,7 +716,13 @@ const file_curfew_auth_v1_user_admin_service_proto_rawDesc = "" +
 	"\x0eReactivateUser\x12%.curfew.auth.v1.ReactivateUserRequest\x1a&.curfew.auth.v1.ReactivateUserResponse\"S\xea\xc2\x18\x1f\n" +
 	"\x15auth.users.reactivate\x12\x04name0\x01\x82\xd3\xe4\x93\x02':\x01*\"\"/auth/v1/{name=users/*}:reactivate\x90\x02\x02\x12\xaa\x01\n" +
 	"\fSetUserRoles\x12#.curfew.auth.v1.SetUserRolesRequest\x1a$.curfew.auth.v1.SetUserRolesResponse\"O\xea\xc2\x18\x1d\n" +
-	"\x13auth.users.setRoles\x12\x04name0\x01\x82\xd3\xe4\x93\x02%:\x01*\" /auth/v1/{name=users/*}:setRoles\x90\x02\x02BCZAgithub.com/curfew-platform/curfew/proto/gen/curfew/auth/v1;authv1b\x06proto3"
+	"\x13auth.users.setRoles\x12\x04name0\x01\x82\xd3\xe4\x93\x02%:\x01*\" /auth/v1/{name=users/*}:setRoles\x90\x02\x02\x12\x9e\x01\n" +
+	"\x0fListSigningKeys\x12&.curfew.auth.v1.ListSigningKeysRequest\x1a'.curfew.auth.v1.ListSigningKeysResponse\":\xea\xc2\x18\x17\n" +
+	"\x15auth.signingKeys.list\x82\xd3\xe4\x93\x02\x16\x12\x14/auth/v1/signingKeys\x90\x02\x01\x12\xb1\x01\n" +
+	"\x10RotateSigningKey\x12'.curfew.auth.v1.RotateSigningKeyRequest\x1a(.curfew.auth.v1.RotateSigningKeyResponse\"J\xea\xc2\x18 \n" +
+	"\x17auth.signingKeys.rotate0\x01J\x03\b\x84\a\x82\xd3\xe4\x93\x02 :\x01*\"\x1b/auth/v1/signingKeys:rotate\x12\xc3\x01\n" +
+	"\x10RevokeSigningKey\x12'.curfew.auth.v1.RevokeSigningKeyRequest\x1a(.curfew.auth.v1.RevokeSigningKeyResponse\"\\\xea\xc2\x18&\n" +
+	"\x17auth.signingKeys.revoke\x12\x04name0\x01J\x03\b\x84\a\x82\xd3\xe4\x93\x02):\x01*\"$/auth/v1/{name=signingKeys/*}:revoke\x90\x02\x02BCZAgithub.com/curfew-platform/curfew/proto/gen/curfew/auth/v1;authv1b\x06proto3"
 
 var (
 	file_curfew_auth_v1_user_admin_service_proto_rawDescOnce sync.Once
@@ -426,37 +736,55 @@ func file_curfew_auth_v1_user_admin_service_proto_rawDescGZIP() []byte {
 	return file_curfew_auth_v1_user_admin_service_proto_rawDescData
 }
 
-var file_curfew_auth_v1_user_admin_service_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_curfew_auth_v1_user_admin_service_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_curfew_auth_v1_user_admin_service_proto_goTypes = []any{
-	(*GetUserRequest)(nil),         // 0: curfew.auth.v1.GetUserRequest
-	(*DeactivateUserRequest)(nil),  // 1: curfew.auth.v1.DeactivateUserRequest
-	(*DeactivateUserResponse)(nil), // 2: curfew.auth.v1.DeactivateUserResponse
-	(*ReactivateUserRequest)(nil),  // 3: curfew.auth.v1.ReactivateUserRequest
-	(*ReactivateUserResponse)(nil), // 4: curfew.auth.v1.ReactivateUserResponse
-	(*SetUserRolesRequest)(nil),    // 5: curfew.auth.v1.SetUserRolesRequest
-	(*SetUserRolesResponse)(nil),   // 6: curfew.auth.v1.SetUserRolesResponse
-	(*User)(nil),                   // 7: curfew.auth.v1.User
-	(*v1.Receipt)(nil),             // 8: curfew.revocation.v1.Receipt
+	(*GetUserRequest)(nil),           // 0: curfew.auth.v1.GetUserRequest
+	(*DeactivateUserRequest)(nil),    // 1: curfew.auth.v1.DeactivateUserRequest
+	(*DeactivateUserResponse)(nil),   // 2: curfew.auth.v1.DeactivateUserResponse
+	(*ReactivateUserRequest)(nil),    // 3: curfew.auth.v1.ReactivateUserRequest
+	(*ReactivateUserResponse)(nil),   // 4: curfew.auth.v1.ReactivateUserResponse
+	(*SetUserRolesRequest)(nil),      // 5: curfew.auth.v1.SetUserRolesRequest
+	(*SetUserRolesResponse)(nil),     // 6: curfew.auth.v1.SetUserRolesResponse
+	(*ListSigningKeysRequest)(nil),   // 7: curfew.auth.v1.ListSigningKeysRequest
+	(*ListSigningKeysResponse)(nil),  // 8: curfew.auth.v1.ListSigningKeysResponse
+	(*RotateSigningKeyRequest)(nil),  // 9: curfew.auth.v1.RotateSigningKeyRequest
+	(*RotateSigningKeyResponse)(nil), // 10: curfew.auth.v1.RotateSigningKeyResponse
+	(*RevokeSigningKeyRequest)(nil),  // 11: curfew.auth.v1.RevokeSigningKeyRequest
+	(*RevokeSigningKeyResponse)(nil), // 12: curfew.auth.v1.RevokeSigningKeyResponse
+	(*User)(nil),                     // 13: curfew.auth.v1.User
+	(*v1.Receipt)(nil),               // 14: curfew.revocation.v1.Receipt
+	(*SigningKey)(nil),               // 15: curfew.auth.v1.SigningKey
 }
 var file_curfew_auth_v1_user_admin_service_proto_depIdxs = []int32{
-	7, // 0: curfew.auth.v1.DeactivateUserResponse.user:type_name -> curfew.auth.v1.User
-	8, // 1: curfew.auth.v1.DeactivateUserResponse.revocation:type_name -> curfew.revocation.v1.Receipt
-	7, // 2: curfew.auth.v1.ReactivateUserResponse.user:type_name -> curfew.auth.v1.User
-	7, // 3: curfew.auth.v1.SetUserRolesResponse.user:type_name -> curfew.auth.v1.User
-	8, // 4: curfew.auth.v1.SetUserRolesResponse.revocation:type_name -> curfew.revocation.v1.Receipt
-	0, // 5: curfew.auth.v1.UserAdminService.GetUser:input_type -> curfew.auth.v1.GetUserRequest
-	1, // 6: curfew.auth.v1.UserAdminService.DeactivateUser:input_type -> curfew.auth.v1.DeactivateUserRequest
-	3, // 7: curfew.auth.v1.UserAdminService.ReactivateUser:input_type -> curfew.auth.v1.ReactivateUserRequest
-	5, // 8: curfew.auth.v1.UserAdminService.SetUserRoles:input_type -> curfew.auth.v1.SetUserRolesRequest
-	7, // 9: curfew.auth.v1.UserAdminService.GetUser:output_type -> curfew.auth.v1.User
-	2, // 10: curfew.auth.v1.UserAdminService.DeactivateUser:output_type -> curfew.auth.v1.DeactivateUserResponse
-	4, // 11: curfew.auth.v1.UserAdminService.ReactivateUser:output_type -> curfew.auth.v1.ReactivateUserResponse
-	6, // 12: curfew.auth.v1.UserAdminService.SetUserRoles:output_type -> curfew.auth.v1.SetUserRolesResponse
-	9, // [9:13] is the sub-list for method output_type
-	5, // [5:9] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	13, // 0: curfew.auth.v1.DeactivateUserResponse.user:type_name -> curfew.auth.v1.User
+	14, // 1: curfew.auth.v1.DeactivateUserResponse.revocation:type_name -> curfew.revocation.v1.Receipt
+	13, // 2: curfew.auth.v1.ReactivateUserResponse.user:type_name -> curfew.auth.v1.User
+	13, // 3: curfew.auth.v1.SetUserRolesResponse.user:type_name -> curfew.auth.v1.User
+	14, // 4: curfew.auth.v1.SetUserRolesResponse.revocation:type_name -> curfew.revocation.v1.Receipt
+	15, // 5: curfew.auth.v1.ListSigningKeysResponse.signing_keys:type_name -> curfew.auth.v1.SigningKey
+	15, // 6: curfew.auth.v1.RotateSigningKeyResponse.primary:type_name -> curfew.auth.v1.SigningKey
+	15, // 7: curfew.auth.v1.RevokeSigningKeyResponse.signing_key:type_name -> curfew.auth.v1.SigningKey
+	15, // 8: curfew.auth.v1.RevokeSigningKeyResponse.primary:type_name -> curfew.auth.v1.SigningKey
+	14, // 9: curfew.auth.v1.RevokeSigningKeyResponse.revocation:type_name -> curfew.revocation.v1.Receipt
+	0,  // 10: curfew.auth.v1.UserAdminService.GetUser:input_type -> curfew.auth.v1.GetUserRequest
+	1,  // 11: curfew.auth.v1.UserAdminService.DeactivateUser:input_type -> curfew.auth.v1.DeactivateUserRequest
+	3,  // 12: curfew.auth.v1.UserAdminService.ReactivateUser:input_type -> curfew.auth.v1.ReactivateUserRequest
+	5,  // 13: curfew.auth.v1.UserAdminService.SetUserRoles:input_type -> curfew.auth.v1.SetUserRolesRequest
+	7,  // 14: curfew.auth.v1.UserAdminService.ListSigningKeys:input_type -> curfew.auth.v1.ListSigningKeysRequest
+	9,  // 15: curfew.auth.v1.UserAdminService.RotateSigningKey:input_type -> curfew.auth.v1.RotateSigningKeyRequest
+	11, // 16: curfew.auth.v1.UserAdminService.RevokeSigningKey:input_type -> curfew.auth.v1.RevokeSigningKeyRequest
+	13, // 17: curfew.auth.v1.UserAdminService.GetUser:output_type -> curfew.auth.v1.User
+	2,  // 18: curfew.auth.v1.UserAdminService.DeactivateUser:output_type -> curfew.auth.v1.DeactivateUserResponse
+	4,  // 19: curfew.auth.v1.UserAdminService.ReactivateUser:output_type -> curfew.auth.v1.ReactivateUserResponse
+	6,  // 20: curfew.auth.v1.UserAdminService.SetUserRoles:output_type -> curfew.auth.v1.SetUserRolesResponse
+	8,  // 21: curfew.auth.v1.UserAdminService.ListSigningKeys:output_type -> curfew.auth.v1.ListSigningKeysResponse
+	10, // 22: curfew.auth.v1.UserAdminService.RotateSigningKey:output_type -> curfew.auth.v1.RotateSigningKeyResponse
+	12, // 23: curfew.auth.v1.UserAdminService.RevokeSigningKey:output_type -> curfew.auth.v1.RevokeSigningKeyResponse
+	17, // [17:24] is the sub-list for method output_type
+	10, // [10:17] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_curfew_auth_v1_user_admin_service_proto_init() }
@@ -464,6 +792,7 @@ func file_curfew_auth_v1_user_admin_service_proto_init() {
 	if File_curfew_auth_v1_user_admin_service_proto != nil {
 		return
 	}
+	file_curfew_auth_v1_signing_key_proto_init()
 	file_curfew_auth_v1_user_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -471,7 +800,7 @@ func file_curfew_auth_v1_user_admin_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_curfew_auth_v1_user_admin_service_proto_rawDesc), len(file_curfew_auth_v1_user_admin_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   7,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,17 +19,21 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	UserAdminService_GetUser_FullMethodName        = "/curfew.auth.v1.UserAdminService/GetUser"
-	UserAdminService_DeactivateUser_FullMethodName = "/curfew.auth.v1.UserAdminService/DeactivateUser"
-	UserAdminService_ReactivateUser_FullMethodName = "/curfew.auth.v1.UserAdminService/ReactivateUser"
-	UserAdminService_SetUserRoles_FullMethodName   = "/curfew.auth.v1.UserAdminService/SetUserRoles"
+	UserAdminService_GetUser_FullMethodName          = "/curfew.auth.v1.UserAdminService/GetUser"
+	UserAdminService_DeactivateUser_FullMethodName   = "/curfew.auth.v1.UserAdminService/DeactivateUser"
+	UserAdminService_ReactivateUser_FullMethodName   = "/curfew.auth.v1.UserAdminService/ReactivateUser"
+	UserAdminService_SetUserRoles_FullMethodName     = "/curfew.auth.v1.UserAdminService/SetUserRoles"
+	UserAdminService_ListSigningKeys_FullMethodName  = "/curfew.auth.v1.UserAdminService/ListSigningKeys"
+	UserAdminService_RotateSigningKey_FullMethodName = "/curfew.auth.v1.UserAdminService/RotateSigningKey"
+	UserAdminService_RevokeSigningKey_FullMethodName = "/curfew.auth.v1.UserAdminService/RevokeSigningKey"
 )
 
 // UserAdminServiceClient is the client API for UserAdminService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// What staff do with the accounts of others.
+// What staff do with the accounts of others, and with the keys that sign their
+// tokens.
 type UserAdminServiceClient interface {
 	// One user.
 	GetUser(ctx context.Context, in *GetUserRequest, opts ...grpc.CallOption) (*User, error)
@@ -41,6 +45,18 @@ type UserAdminServiceClient interface {
 	// Replaces the roles. When it returns OK no replica admits a token with the
 	// old ones; the sessions live, so clients refresh once and go on.
 	SetUserRoles(ctx context.Context, in *SetUserRolesRequest, opts ...grpc.CallOption) (*SetUserRolesResponse, error)
+	// The keys that sign access tokens, newest first, and for some days those
+	// that did.
+	ListSigningKeys(ctx context.Context, in *ListSigningKeysRequest, opts ...grpc.CallOption) (*ListSigningKeysResponse, error)
+	// Lets the standby key sign. Every replica and, by GetJwks, every verifier has
+	// known it for a while; if not, FAILED_PRECONDITION / SIGNING_KEY_NOT_READY
+	// says when to try again. Tokens of the old key are good until they expire.
+	RotateSigningKey(ctx context.Context, in *RotateSigningKeyRequest, opts ...grpc.CallOption) (*RotateSigningKeyResponse, error)
+	// Ends a key. When it returns OK no replica admits a token that was signed
+	// with it, also not of the caller; the sessions live, so clients refresh once
+	// and go on. If it is the primary the standby takes its place, and
+	// SIGNING_KEY_NOT_READY says when that may.
+	RevokeSigningKey(ctx context.Context, in *RevokeSigningKeyRequest, opts ...grpc.CallOption) (*RevokeSigningKeyResponse, error)
 }
 
 type userAdminServiceClient struct {
@@ -91,11 +107,42 @@ func (c *userAdminServiceClient) SetUserRoles(ctx context.Context, in *SetUserRo
 	return out, nil
 }
 
+func (c *userAdminServiceClient) ListSigningKeys(ctx context.Context, in *ListSigningKeysRequest, opts ...grpc.CallOption) (*ListSigningKeysResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListSigningKeysResponse)
+	err := c.cc.Invoke(ctx, UserAdminService_ListSigningKeys_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *userAdminServiceClient) RotateSigningKey(ctx context.Context, in *RotateSigningKeyRequest, opts ...grpc.CallOption) (*RotateSigningKeyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RotateSigningKeyResponse)
+	err := c.cc.Invoke(ctx, UserAdminService_RotateSigningKey_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *userAdminServiceClient) RevokeSigningKey(ctx context.Context, in *RevokeSigningKeyRequest, opts ...grpc.CallOption) (*RevokeSigningKeyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RevokeSigningKeyResponse)
+	err := c.cc.Invoke(ctx, UserAdminService_RevokeSigningKey_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // UserAdminServiceServer is the server API for UserAdminService service.
 // All implementations must embed UnimplementedUserAdminServiceServer
 // for forward compatibility.
 //
-// What staff do with the accounts of others.
+// What staff do with the accounts of others, and with the keys that sign their
+// tokens.
 type UserAdminServiceServer interface {
 	// One user.
 	GetUser(context.Context, *GetUserRequest) (*User, error)
@@ -107,6 +154,18 @@ type UserAdminServiceServer interface {
 	// Replaces the roles. When it returns OK no replica admits a token with the
 	// old ones; the sessions live, so clients refresh once and go on.
 	SetUserRoles(context.Context, *SetUserRolesRequest) (*SetUserRolesResponse, error)
+	// The keys that sign access tokens, newest first, and for some days those
+	// that did.
+	ListSigningKeys(context.Context, *ListSigningKeysRequest) (*ListSigningKeysResponse, error)
+	// Lets the standby key sign. Every replica and, by GetJwks, every verifier has
+	// known it for a while; if not, FAILED_PRECONDITION / SIGNING_KEY_NOT_READY
+	// says when to try again. Tokens of the old key are good until they expire.
+	RotateSigningKey(context.Context, *RotateSigningKeyRequest) (*RotateSigningKeyResponse, error)
+	// Ends a key. When it returns OK no replica admits a token that was signed
+	// with it, also not of the caller; the sessions live, so clients refresh once
+	// and go on. If it is the primary the standby takes its place, and
+	// SIGNING_KEY_NOT_READY says when that may.
+	RevokeSigningKey(context.Context, *RevokeSigningKeyRequest) (*RevokeSigningKeyResponse, error)
 	mustEmbedUnimplementedUserAdminServiceServer()
 }
 
@@ -128,6 +187,15 @@ func (UnimplementedUserAdminServiceServer) ReactivateUser(context.Context, *Reac
 }
 func (UnimplementedUserAdminServiceServer) SetUserRoles(context.Context, *SetUserRolesRequest) (*SetUserRolesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SetUserRoles not implemented")
+}
+func (UnimplementedUserAdminServiceServer) ListSigningKeys(context.Context, *ListSigningKeysRequest) (*ListSigningKeysResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListSigningKeys not implemented")
+}
+func (UnimplementedUserAdminServiceServer) RotateSigningKey(context.Context, *RotateSigningKeyRequest) (*RotateSigningKeyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RotateSigningKey not implemented")
+}
+func (UnimplementedUserAdminServiceServer) RevokeSigningKey(context.Context, *RevokeSigningKeyRequest) (*RevokeSigningKeyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RevokeSigningKey not implemented")
 }
 func (UnimplementedUserAdminServiceServer) mustEmbedUnimplementedUserAdminServiceServer() {}
 func (UnimplementedUserAdminServiceServer) testEmbeddedByValue()                          {}
@@ -222,6 +290,60 @@ func _UserAdminService_SetUserRoles_Handler(srv interface{}, ctx context.Context
 	return interceptor(ctx, in, info, handler)
 }
 
+func _UserAdminService_ListSigningKeys_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListSigningKeysRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(UserAdminServiceServer).ListSigningKeys(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: UserAdminService_ListSigningKeys_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(UserAdminServiceServer).ListSigningKeys(ctx, req.(*ListSigningKeysRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _UserAdminService_RotateSigningKey_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RotateSigningKeyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(UserAdminServiceServer).RotateSigningKey(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: UserAdminService_RotateSigningKey_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(UserAdminServiceServer).RotateSigningKey(ctx, req.(*RotateSigningKeyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _UserAdminService_RevokeSigningKey_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RevokeSigningKeyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(UserAdminServiceServer).RevokeSigningKey(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: UserAdminService_RevokeSigningKey_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(UserAdminServiceServer).RevokeSigningKey(ctx, req.(*RevokeSigningKeyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // UserAdminService_ServiceDesc is the grpc.ServiceDesc for UserAdminService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -244,6 +366,18 @@ var UserAdminService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "SetUserRoles",
 			Handler:    _UserAdminService_SetUserRoles_Handler,
+		},
+		{
+			MethodName: "ListSigningKeys",
+			Handler:    _UserAdminService_ListSigningKeys_Handler,
+		},
+		{
+			MethodName: "RotateSigningKey",
+			Handler:    _UserAdminService_RotateSigningKey_Handler,
+		},
+		{
+			MethodName: "RevokeSigningKey",
+			Handler:    _UserAdminService_RevokeSigningKey_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
