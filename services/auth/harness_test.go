@@ -29,7 +29,12 @@ import (
 	"github.com/curfew-platform/curfew/services/auth/internal/postgres"
 )
 
-func TestMain(m *testing.M) { pgtest.Main(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(sessionFile) != "" {
+		os.Exit(sessionClient())
+	}
+	pgtest.Main(m)
+}
 
 // password of every user of these tests.
 const password = "a long enough passphrase"
@@ -47,7 +52,12 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{url: pgtest.Database(t, migrated), dir: t.TempDir(), logs: io.Discard}
+	return newWorldAt(t, pgtest.Database(t, migrated))
+}
+
+func newWorldAt(t *testing.T, url string) *world {
+	t.Helper()
+	w := &world{url: url, dir: t.TempDir(), logs: io.Discard}
 	if testing.Verbose() {
 		w.logs = t.Output()
 	}

@@ -54,6 +54,22 @@ func TestHoweverManyCallsAskAFailingSourceIsAskedWithPauses(t *testing.T) {
 	})
 }
 
+// TestATokenWithLittleTime: an issuer that repeats its last answer, for example.
+func TestATokenThatIsDueOnArrivalIsRenewedEachSecondAndNotForEveryCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &mill{life: time.Minute}
+		r := creds.NewRefreshing(m, creds.WithEarly(time.Hour))
+		defer r.Close()
+		for range 5_500 {
+			_ = get(t, r)
+			advance(time.Millisecond)
+		}
+		if n := m.made.Load(); n != 6 {
+			t.Errorf("%d tokens in 5.5 s", n)
+		}
+	})
+}
+
 func TestASourceThatNamesATimeIsNotAskedBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &failing{err: tooMany(t, 15*time.Second)}

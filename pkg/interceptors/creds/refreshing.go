@@ -19,8 +19,8 @@ type optionFunc func(*Refreshing)
 
 func (f optionFunc) apply(r *Refreshing) { f(r) }
 
-// WithEarly sets how long before its end a token is renewed. Calls go on with
-// the old one meanwhile. Default: a fifth of what was left when it was got, at
+// WithEarly sets how long before its end a token is renewed, at most each
+// second. Calls go on with the old one meanwhile. Default: a fifth of what was left when it was got, at
 // most 30 s.
 func WithEarly(d time.Duration) Option { return optionFunc(func(r *Refreshing) { r.early = d }) }
 
@@ -35,8 +35,8 @@ func WithPlaintext() Option { return optionFunc(func(r *Refreshing) { r.plaintex
 const (
 	defaultTimeout = retryFor + attemptTimeout
 	maxEarly       = 30 * time.Second
-	// retryEarly is the pause between early renewals that failed, while the
-	// old token is still good.
+	// retryEarly is the least time between early renewals, also where they fail,
+	// or bring what has little time left.
 	retryEarly = time.Second
 )
 
@@ -229,6 +229,9 @@ func (r *Refreshing) keep(t Token, now time.Time) {
 			early = min(t.ExpiresAt.Sub(now)/5, maxEarly)
 		}
 		r.renewAt = t.ExpiresAt.Add(-early)
+		if least := now.Add(retryEarly); r.renewAt.Before(least) {
+			r.renewAt = least
+		}
 	}
 	r.current = t
 }

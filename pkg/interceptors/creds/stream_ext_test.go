@@ -126,7 +126,7 @@ func TestTheAnswerOfARenewalThatBeganBeforeTheRefusalIsNotTheLastWord(t *testing
 	source := creds.SourceFunc(func(context.Context) (creds.Token, error) {
 		asked++
 		switch asked {
-		case 1: // due at once
+		case 1: // due in a second
 			return creds.Token{Value: "a", ExpiresAt: time.Now().Add(time.Minute)}, nil
 		case 2:
 			close(inFlight)
@@ -151,13 +151,18 @@ func TestTheAnswerOfARenewalThatBeganBeforeTheRefusalIsNotTheLastWord(t *testing
 		_, err := client.Check(t.Context(), &healthpb.HealthCheckRequest{})
 		return err
 	}
-	if err := check(); err != nil {
-		t.Fatal(err)
+	pace := time.NewTicker(20 * time.Millisecond)
+	defer pace.Stop()
+	for begun := false; !begun; {
+		if err := check(); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-inFlight:
+			begun = true
+		case <-pace.C:
+		}
 	}
-	if err := check(); err != nil { // begins the early renewal
-		t.Fatal(err)
-	}
-	<-inFlight
 	dead.Store(true)
 	if err := check(); err != nil {
 		t.Errorf("got %v after asking %d times", err, asked)

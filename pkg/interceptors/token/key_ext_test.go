@@ -8,7 +8,6 @@ import (
 	"crypto/rsa"
 	"encoding/base64"
 	"encoding/hex"
-	"errors"
 	"math/big"
 	"testing"
 	"time"
@@ -116,7 +115,7 @@ func TestAKeyIsUsedWithItsOneAlgorithmOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	refuseSome(t, v, []hostile{
+	refuseAll(t, v, []hostile{
 		{"ES256 token under the id of the Ed25519 key", signed("test-key", jwt.SigningMethodES256), token.ErrMalformed},
 		{"EdDSA token under the id of the P-256 key", f.withHeader(map[string]any{"kid": "ec"}), token.ErrMalformed},
 		{"r and s are 0 (CVE-2022-21449)", rs(zero, zero), token.ErrMalformed},
@@ -128,15 +127,6 @@ func TestAKeyIsUsedWithItsOneAlgorithmOnly(t *testing.T) {
 		{"DER instead of r and s", head + b64(string(der)), token.ErrMalformed},
 		{"half a signature", good[:len(good)-43], token.ErrMalformed},
 	})
-}
-
-func refuseSome(t *testing.T, v *token.Verifier, table []hostile) {
-	t.Helper()
-	for _, tc := range table {
-		if id, err := v.Verify(t.Context(), tc.raw); id != nil || !errors.Is(err, tc.err) {
-			t.Errorf("%s: got %v, %v", tc.name, id, err)
-		}
-	}
 }
 
 func TestAProfileThatWouldAdmitTooMuchIsRefused(t *testing.T) {
