@@ -23,7 +23,7 @@ import (
 
 // Config says whom to call and how much.
 type Config struct {
-	Auth   string   // gRPC target of auth
+	Auth   []string // gRPC targets of auth; thieves take turns
 	Orders []string // gRPC targets of orders; customers take turns
 	// Replicas are the gRPC targets of single replicas: each is asked whether it admits a token that has ended.
 	Replicas Replicas
@@ -81,18 +81,21 @@ func Run(ctx context.Context, c Config, begun func()) (Verdict, error) {
 	if err != nil {
 		return Verdict{}, err
 	}
-	conn, err := dial(c.Auth)
-	if err != nil {
+	var auths []*stand.Auth
+	for _, target := range c.Auth {
+		conn, err := dial(target)
+		if err != nil {
+			return Verdict{}, err
+		}
+		defer conn.Close()
+		auths = append(auths, &stand.Auth{
+			Auth: authv1.NewAuthServiceClient(conn), Account: authv1.NewAccountServiceClient(conn), Users: authv1.NewUserAdminServiceClient(conn),
+		})
+	}
+	if err := l.stock(ctx, auths[0]); err != nil {
 		return Verdict{}, err
 	}
-	defer conn.Close()
-	auth := &stand.Auth{
-		Auth: authv1.NewAuthServiceClient(conn), Account: authv1.NewAccountServiceClient(conn), Users: authv1.NewUserAdminServiceClient(conn),
-	}
-	if err := l.stock(ctx, auth); err != nil {
-		return Verdict{}, err
-	}
-	customers, err := l.customers(ctx, auth)
+	customers, err := l.customers(ctx, auths[0])
 	if err != nil {
 		return Verdict{}, err
 	}
@@ -115,8 +118,8 @@ func Run(ctx context.Context, c Config, begun func()) (Verdict, error) {
 	for _, customer := range customers {
 		running.Go(func() { customer.shop(ctx, finish) })
 	}
-	for range c.Thieves {
-		running.Go(func() { l.steal(ctx, finish, auth, witnesses) })
+	for n := range c.Thieves {
+		running.Go(func() { l.steal(ctx, finish, auths[n%len(auths)], witnesses) })
 	}
 	if c.Thieves > 0 {
 		running.Go(func() { l.tryOld(ctx, finish, witnesses) })

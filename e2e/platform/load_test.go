@@ -14,7 +14,7 @@ import (
 func use(t *testing.T, change func(*load.Config)) load.Verdict {
 	t.Helper()
 	c := load.Config{
-		Auth: platform.Auth, Orders: platform.Orders,
+		Auth: []string{platform.Auth}, Orders: platform.Orders,
 		Replicas:   load.Replicas{Auth: []string{platform.Auth}, Orders: platform.Orders, Logproc: []string{platform.Logproc}},
 		AdminEmail: platform.AdminEmail, AdminPassword: platform.AdminPassword,
 		Customers: 3, Pause: 5 * time.Millisecond, Thieves: 2, ThiefPause: 20 * time.Millisecond,

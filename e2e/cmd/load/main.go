@@ -16,8 +16,10 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/curfew-platform/curfew/e2e/load"
+	"github.com/curfew-platform/curfew/e2e/stand"
 )
 
 type kafkaFlags struct {
@@ -28,7 +30,7 @@ type kafkaFlags struct {
 type runCmd struct {
 	kafkaFlags
 
-	Auth            string        `env:"CURFEW_AUTH_ADDR" required:"" help:"gRPC target of auth."`
+	Auth            []string      `env:"CURFEW_AUTH_ADDR" required:"" help:"gRPC targets of auth; thieves take turns."`
 	Orders          []string      `env:"CURFEW_ORDERS_ADDR" required:"" help:"gRPC targets of orders; customers take turns."`
 	AuthReplicas    []string      `env:"CURFEW_LOAD_AUTH_REPLICAS" help:"gRPC targets of the single replicas of auth."`
 	OrdersReplicas  []string      `env:"CURFEW_LOAD_ORDERS_REPLICAS" help:"The same of orders."`
@@ -76,11 +78,18 @@ type progressCmd struct {
 	Limit time.Duration `default:"10m" help:"It ends by itself after this."`
 }
 
+type holdCmd struct {
+	URL   string        `required:"" help:"PostgreSQL, as the owner of the table."`
+	Table string        `required:"" help:"Table to lock against everybody."`
+	For   time.Duration `required:"" help:"How long; less if SIGTERM comes earlier."`
+}
+
 func main() {
 	var cli struct {
 		Run      runCmd      `cmd:"" help:"Call until SIGTERM and print what was seen."`
 		Stop     stopCmd     `cmd:"" help:"Tell a run to end."`
 		Check    checkCmd    `cmd:"" help:"Compare what a run saw with the databases; the exit status is 0 only if all is well."`
+		Hold     holdCmd     `cmd:"" help:"Lock a table, so that what needs it never returns."`
 		Progress progressCmd `cmd:"" help:"Watch the partitions of the log processor until SIGTERM and print how they got on."`
 	}
 	k := kong.Parse(&cli, kong.Name("load"), kong.Description("Everybody who uses a platform at once, and the oracles."), kong.UsageOnError())
@@ -180,4 +189,30 @@ func (c *progressCmd) Run() error {
 	}
 	_, err = printJSON(all)
 	return err
+}
+
+// Run locks.
+func (c *holdCmd) Run() error {
+	ctx, cancel := untilStopped(c.For + time.Minute)
+	defer cancel()
+	conn, err := stand.Connect(ctx, c.URL)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	tx, err := conn.Begin(ctx)
+	if err != nil {
+		return fmt.Errorf("lock %s: %w", c.Table, err)
+	}
+	if _, err := tx.Exec(ctx, "LOCK TABLE "+pgx.Identifier{c.Table}.Sanitize()+" IN ACCESS EXCLUSIVE MODE"); err != nil {
+		return fmt.Errorf("lock %s: %w", c.Table, err)
+	}
+	fmt.Println("locked")
+	timer := time.NewTimer(c.For)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return nil // The end of the connection lets go.
 }
