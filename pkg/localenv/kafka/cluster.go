@@ -36,6 +36,9 @@ var libraries = java.Libraries{
 	},
 }
 
+// Dial connects as net.Dialer's DialContext does.
+type Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
 // Config describes a broker. Only Dir is required.
 type Config struct {
 	// Dir is the state folder.
@@ -47,7 +50,7 @@ type Config struct {
 	Host string
 	// Dial, if not nil, is how this process reaches the broker, for one in
 	// another network namespace.
-	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	Dial Dial
 	// Heap is the most memory of the JVM's heap as in -Xmx; empty means 512m.
 	Heap string
 	// Secure, if not nil, adds a listener that asks for TLS and a password.
@@ -154,7 +157,7 @@ func (c *Cluster) Stop(ctx context.Context) error {
 }
 
 // Ready returns nil when the broker answers requests.
-func (c *Cluster) Ready(ctx context.Context) error { return ping(ctx, c.Address(), c.config.Dial) }
+func (c *Cluster) Ready(ctx context.Context) error { return PingFrom(ctx, c.Address(), c.config.Dial) }
 
 // Address is the broker's host:port.
 func (c *Cluster) Address() string {
@@ -169,9 +172,10 @@ func (c *Cluster) Address() string {
 func (c *Cluster) LogFile() string { return c.file("kafka.log") }
 
 // Ping returns nil when the broker at the address answers a metadata request.
-func Ping(ctx context.Context, address string) error { return ping(ctx, address, nil) }
+func Ping(ctx context.Context, address string) error { return PingFrom(ctx, address, nil) }
 
-func ping(ctx context.Context, address string, dial func(context.Context, string, string) (net.Conn, error)) error {
+// PingFrom is Ping by connections of dial, which may be nil.
+func PingFrom(ctx context.Context, address string, dial Dial) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	options := []kgo.Opt{kgo.SeedBrokers(address), kgo.RequestRetries(0)}

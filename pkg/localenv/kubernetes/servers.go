@@ -60,39 +60,64 @@ func (l *Lab) StartServers(ctx context.Context) (Servers, error) {
 	if err := makeDir(l.path("servers")); err != nil {
 		return Servers{}, err
 	}
-	// Downloads happen here: the node has no way to the world.
-	database, err := postgres.Prepare(ctx, postgres.Config{
-		Dir: l.path("servers", "postgres"), Host: l.Address(), Port: postgresPort, Connections: 400, Dial: n.dial, Progress: l.progress,
-	})
-	if err != nil {
-		return Servers{}, fmt.Errorf("prepare postgres: %w", err)
+	where := Servers{
+		Postgres:    net.JoinHostPort(l.Address(), strconv.Itoa(postgresPort)),
+		Kafka:       net.JoinHostPort(l.Address(), strconv.Itoa(kafkaPort)),
+		PostgresURL: l.path("servers", "postgres.url"),
 	}
-	broker, err := kafka.Prepare(ctx, kafka.Config{
-		Dir: l.path("servers", "kafka"), Host: l.Address(), Port: kafkaPort, Dial: n.dial, Progress: l.progress,
-	})
-	if err != nil {
-		return Servers{}, fmt.Errorf("prepare kafka: %w", err)
-	}
-	for _, s := range []server{database, broker} {
-		if err := n.serve(ctx, s); err != nil {
+	// Preparing is for servers that do not run: it mends what a killed one left.
+	// Downloads happen there: the node has no way to the world.
+	for _, s := range []struct {
+		answers func(context.Context) error
+		prepare func(context.Context) (server, error)
+	}{{
+		answers: func(ctx context.Context) error { return n.postgresAnswers(ctx, where) },
+		prepare: func(ctx context.Context) (server, error) { return n.preparePostgres(ctx, where) },
+	}, {
+		answers: func(ctx context.Context) error { return kafka.PingFrom(ctx, where.Kafka, n.dial) },
+		prepare: func(ctx context.Context) (server, error) {
+			return kafka.Prepare(ctx, kafka.Config{
+				Dir: l.path("servers", "kafka"), Host: l.Address(), Port: kafkaPort, Dial: n.dial, Progress: l.progress,
+			})
+		},
+	}} {
+		if s.answers(ctx) == nil {
+			continue
+		}
+		prepared, err := s.prepare(ctx)
+		if err != nil {
+			return Servers{}, fmt.Errorf("prepare a server: %w", err)
+		}
+		if err := n.serve(ctx, prepared); err != nil {
 			return Servers{}, err
 		}
-	}
-	where := Servers{Postgres: database.Address(), Kafka: broker.Address(), PostgresURL: l.path("servers", "postgres.url")}
-	if err := os.WriteFile(where.PostgresURL, []byte(database.URL("postgres")), 0o600); err != nil {
-		return Servers{}, fmt.Errorf("write where postgres is: %w", err)
 	}
 	return where, nil
 }
 
-// serve starts the server on the node unless it answers, and waits until it
-// does.
+func (n node) postgresAnswers(ctx context.Context, where Servers) error {
+	address, err := os.ReadFile(where.PostgresURL)
+	if err != nil {
+		return fmt.Errorf("read where postgres is: %w", err)
+	}
+	return postgres.Ping(ctx, string(address), n.dial)
+}
+
+func (n node) preparePostgres(ctx context.Context, where Servers) (server, error) {
+	cluster, err := postgres.Prepare(ctx, postgres.Config{
+		Dir: n.lab.path("servers", "postgres"), Host: n.lab.Address(), Port: postgresPort,
+		Connections: 400, Dial: n.dial, Progress: n.lab.progress,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return cluster, os.WriteFile(where.PostgresURL, []byte(cluster.URL("postgres")), 0o600)
+}
+
+// serve starts the server on the node and waits until it answers.
 func (n node) serve(ctx context.Context, s server) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if s.Ready(ctx) == nil {
-		return nil
-	}
 	spec, err := n.inside(s.Spec())
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/curfew-platform/curfew/pkg/localenv/leak"
 	"github.com/curfew-platform/curfew/pkg/localenv/postgres"
 	"github.com/curfew-platform/curfew/pkg/localenv/scratch"
 )
@@ -46,9 +47,10 @@ func Server(t testing.TB) string {
 	return private.cluster.URL("postgres")
 }
 
-// Main runs the tests of a package and stops its private server. Use it in
+// Main runs the tests of a package and stops its private server. They fail if a
+// log that a harness watches shows a secret (package leak). Use it in
 // TestMain, alone or, where another runner wraps it, through Runner.
-func Main(m *testing.M) { Runner{m}.Run() }
+func Main(m *testing.M) { os.Exit(Runner{m}.Run()) }
 
 // Runner is a testing.M that stops the private server after the tests, so that
 // goleak.VerifyTestMain(pgtest.Runner{M: m}) finds nothing of it.
@@ -60,7 +62,7 @@ func (r Runner) Run() int {
 	if err := stop(); err != nil {
 		fmt.Fprintln(os.Stderr, "stop the private PostgreSQL:", err)
 	}
-	return code
+	return leak.Exit(code, os.Stderr)
 }
 
 func start() error {

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/curfew-platform/curfew/pkg/localenv/account"
 	"github.com/curfew-platform/curfew/pkg/localenv/daemon"
@@ -27,6 +28,9 @@ import (
 
 // Superuser is the role that owns the cluster.
 const Superuser = "postgres"
+
+// Dial connects as net.Dialer's DialContext does.
+type Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 // Config describes a cluster. Only Dir is required.
 type Config struct {
@@ -40,7 +44,7 @@ type Config struct {
 	Host string
 	// Dial, if not nil, is how this process reaches the server, for one in
 	// another network namespace.
-	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	Dial Dial
 	// Durable keeps fsync on. Tests leave it off: their data may die with the
 	// machine, not with the process.
 	Durable bool
@@ -155,14 +159,20 @@ func (c *Cluster) Stop(ctx context.Context) error {
 
 // Ready returns nil when the server accepts connections.
 func (c *Cluster) Ready(ctx context.Context) error {
+	return Ping(ctx, c.URL("postgres"), c.config.Dial)
+}
+
+// Ping returns nil when the server at the URL accepts connections. Dial may be
+// nil.
+func Ping(ctx context.Context, address string, dial Dial) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	config, err := pgx.ParseConfig(c.URL("postgres"))
+	config, err := pgx.ParseConfig(address)
 	if err != nil {
 		return errors.New("the URL of postgres makes no sense") // It holds a password.
 	}
-	if c.config.Dial != nil {
-		config.DialFunc = c.config.Dial
+	if dial != nil {
+		config.DialFunc = pgconn.DialFunc(dial)
 	}
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {

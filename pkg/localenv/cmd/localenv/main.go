@@ -24,6 +24,8 @@ type commandLine struct {
 	Kubernetes kubernetesCommand `cmd:"" help:"A real Kubernetes cluster in namespaces of its own (Linux, root)."`
 
 	With withCommand `cmd:"" help:"Run a command beside servers that end with it."`
+
+	Scan scanCommand `cmd:"" help:"Pass standard input on and fail if a token, a password or a key is in it."`
 }
 
 type serverCommand struct {
