@@ -19,7 +19,7 @@ const window = 30 * time.Second
 // age lets time pass for every session.
 func (w *world) age(t *testing.T, by time.Duration) {
 	t.Helper()
-	w.exec(t, `UPDATE sessions SET rotated_at = rotated_at - $1::interval, handed_at = handed_at - $1::interval`, by)
+	w.exec(t, `UPDATE sessions SET rotated_at = rotated_at - $1::interval, handed_at = handed_at - $1::interval, issued_at = issued_at - $1::interval`, by)
 }
 
 func (r *replica) refresh(t *testing.T, token string) (*authv1.RefreshTokensResponse, error) {
@@ -108,6 +108,12 @@ func TestALostAnswerIsGivenAgainWithTheRetryKeyHoweverLate(t *testing.T) {
 	late, err := r.auth.RefreshTokens(t.Context(), req)
 	if err != nil || late.GetRefreshToken() != lost.GetRefreshToken() {
 		t.Fatalf("the late answer differs: %v", err)
+	}
+	if left := time.Until(late.GetAccessExpiresAt().AsTime()); left < 4*time.Minute {
+		t.Errorf("its access token lives %v", left)
+	}
+	if err := r.me(t.Context(), late.GetAccessToken()); err != nil {
+		t.Errorf("its access token: %v", err)
 	}
 	req.RetryKey = []byte("fedcba9876543210")
 	if _, err := r.auth.RefreshTokens(t.Context(), req); status.Reason(err) != "REFRESH_REUSED" {

@@ -29,7 +29,7 @@ FROM over WHERE s.id = over.id AND s.revoked_at IS NULL RETURNING s.id`
 const insertSessionSQL = `
 INSERT INTO sessions (id, user_id, device, native, token_kid, jti, expires_at)
 VALUES (@id, @user, @device, @native, @kid, @jti, now() + @absolute::interval)
-RETURNING id, user_id, gen, token_kid, jti, rotated_at, auth_time`
+RETURNING id, user_id, gen, token_kid, jti, rotated_at AS issued_at, auth_time`
 
 // OpenSession implements account.Store.
 func (s *Store) OpenSession(ctx context.Context, n account.NewSession) (account.Generation, error) {

@@ -109,5 +109,5 @@ func (d db) session(t *testing.T, user uuid.UUID) account.Generation {
 // age lets time pass for one session.
 func (d db) age(t *testing.T, session uuid.UUID, by time.Duration) {
 	t.Helper()
-	d.exec(t, `UPDATE sessions SET rotated_at = rotated_at - $2::interval, handed_at = handed_at - $2::interval WHERE id = $1`, session, by)
+	d.exec(t, `UPDATE sessions SET rotated_at = rotated_at - $2::interval, handed_at = handed_at - $2::interval, issued_at = issued_at - $2::interval WHERE id = $1`, session, by)
 }

@@ -15,18 +15,18 @@ var refreshSQL string
 
 // refreshRow is NULL in most columns when the token was refused.
 type refreshRow struct {
-	ID        *uuid.UUID
-	UserID    *uuid.UUID
-	Gen       *int32
-	TokenKid  *int64
-	Jti       *uuid.UUID
-	RotatedAt *time.Time
-	AuthTime  *time.Time
-	Epoch     *int64
-	Roles     []string
-	Ahead     bool
-	Again     bool
-	Refused   string
+	ID       *uuid.UUID
+	UserID   *uuid.UUID
+	Gen      *int32
+	TokenKid *int64
+	Jti      *uuid.UUID
+	IssuedAt *time.Time
+	AuthTime *time.Time
+	Epoch    *int64
+	Roles    []string
+	Ahead    bool
+	Again    bool
+	Refused  string
 }
 
 // Refresh implements account.Store.
@@ -40,7 +40,7 @@ func (s *Store) Refresh(ctx context.Context, p account.Presented) (account.Refre
 	case "":
 		row := generationRow{
 			ID: *r.ID, UserID: *r.UserID, Gen: *r.Gen, TokenKid: *r.TokenKid,
-			Jti: *r.Jti, RotatedAt: *r.RotatedAt, AuthTime: *r.AuthTime,
+			Jti: *r.Jti, IssuedAt: *r.IssuedAt, AuthTime: *r.AuthTime,
 		}
 		return account.Refreshed{Generation: row.generation(*r.Epoch, r.Roles), Again: r.Again}, nil
 	case "REFRESH_REUSED":

@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -144,14 +145,80 @@ func TestARetryKeyIsAnsweredHoweverLateUntilTheSuccessorIsUsed(t *testing.T) {
 	d.age(t, s.SessionID, time.Hour)
 	p.FreshID = newID(t)
 	got := d.want(t, p, 2)
-	if got.TokenID != lost.TokenID {
-		t.Errorf("the late answer has jti %v, the lost one %v", got.TokenID, lost.TokenID)
+	if got.Number != lost.Number || got.MACKey != lost.MACKey {
+		t.Errorf("the late answer is %+v, the lost one %+v", got, lost)
 	}
 	d.age(t, s.SessionID, window)
 	next := present(t, s.SessionID, 2)
 	next.RetryHash = []byte("key of the second")
 	d.want(t, next, 3)
 	d.refused(t, p, account.ErrRefreshReused)
+}
+
+func TestALateAnswerHasAnAccessTokenThatIsYoung(t *testing.T) {
+	d := open(t)
+	s := d.session(t, d.user(t).ID)
+	p := present(t, s.SessionID, 1)
+	p.RetryHash = []byte("key")
+	lost := d.want(t, p, 2)
+	d.age(t, s.SessionID, window-time.Second)
+	if got := d.want(t, p, 2); got.TokenID != lost.TokenID {
+		t.Error("inside the window the answer differs")
+	}
+	d.age(t, s.SessionID, time.Hour)
+	before := scan[time.Time](t, d, `SELECT rotated_at FROM sessions WHERE id = $1`, s.SessionID)
+	// Tries at once get one token.
+	answers := make(chan account.Generation, 8)
+	var wg sync.WaitGroup
+	for range cap(answers) {
+		q := p
+		q.FreshID = newID(t)
+		wg.Go(func() {
+			r, err := d.Refresh(t.Context(), q)
+			if err != nil || r.Refused != nil || !r.Again {
+				t.Errorf("%+v, %v", r, err)
+			}
+			answers <- r.Generation
+		})
+	}
+	wg.Wait()
+	late := <-answers
+	if late.Number != 2 || late.MACKey != lost.MACKey || late.TokenID == lost.TokenID {
+		t.Errorf("late %+v, lost %+v", late, lost)
+	}
+	if age := scan[time.Duration](t, d, `SELECT now() - $1::timestamptz`, late.IssuedAt); age < 0 || age > window {
+		t.Errorf("the token is %v old", age)
+	}
+	for range cap(answers) - 1 {
+		if got := <-answers; !same(got, late) {
+			t.Error("two answers")
+		}
+	}
+	// The generation is as old as it was: its parent has no window again.
+	if at := scan[time.Time](t, d, `SELECT rotated_at FROM sessions WHERE id = $1`, s.SessionID); !at.Equal(before) {
+		t.Error("the generation became younger")
+	}
+	// What was handed out is the current one, and given again with its token.
+	if got := d.want(t, present(t, s.SessionID, 2), 2); !same(got, late) {
+		t.Error("the pair that was given is not given again")
+	}
+	// The next one counts from its own beginning.
+	d.exec(t, `UPDATE sessions SET handed_at = handed_at - interval '1 minute' WHERE id = $1`, s.SessionID)
+	next := d.want(t, present(t, s.SessionID, 2), 3)
+	if again := d.want(t, present(t, s.SessionID, 2), 3); !same(next, again) {
+		t.Error("the next pair is not given again")
+	}
+}
+
+func TestALateAnswerOpensNoWindowForWhoHasNotTheKey(t *testing.T) {
+	d := open(t)
+	s := d.session(t, d.user(t).ID)
+	p := present(t, s.SessionID, 1)
+	p.RetryHash = []byte("key")
+	d.want(t, p, 2)
+	d.age(t, s.SessionID, time.Hour)
+	d.want(t, p, 2)
+	d.refused(t, present(t, s.SessionID, 1), account.ErrRefreshReused)
 }
 
 func TestANativeSessionHasNoWindowAndAnotherKeyIsTheftAtOnce(t *testing.T) {

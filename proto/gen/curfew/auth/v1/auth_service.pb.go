@@ -291,8 +291,8 @@ type RefreshTokensRequest struct {
 	RefreshToken string `protobuf:"bytes,1,opt,name=refresh_token,json=refreshToken,proto3" json:"refresh_token,omitempty"`
 	// At least 16 random bytes that the client stored before it sent, the same
 	// for all tries with one refresh token: with it a lost answer is given again
-	// however late, until the successor is used. The access token of a late answer
-	// may have expired: refresh with the pair that came, it is the current one.
+	// however late, until the successor is used. A late answer has the same refresh
+	// token, and an access token that was made for it.
 	RetryKey      []byte `protobuf:"bytes,2,opt,name=retry_key,json=retryKey,proto3" json:"retry_key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
