@@ -49,6 +49,9 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == stop.Child {
 		os.Exit(stop.Main(os.Args[2:], os.Stdin, os.Stdout))
 	}
+	if len(os.Args) > 1 && os.Args[1] == chain.Child {
+		os.Exit(chain.Main(os.Args[2:], os.Stdin, os.Stdout))
+	}
 	if supervisor.IsChild() {
 		os.Exit(workers.Main())
 	}

@@ -76,6 +76,33 @@ func TestACallIsRecordedByMethodCodeAndReasonAndNothingElse(t *testing.T) {
 	}
 }
 
+// A call is counted with the attributes of its series, which are made once.
+func TestCountingACallAllocatesNothingOfItsOwn(t *testing.T) {
+	m, err := telemetry.New(sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader())))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := testing.AllocsPerRun(1000, func() {
+		m.Began(t.Context(), "/a.B/C")
+		m.Ended(t.Context(), interceptors.Figures{Method: "/a.B/C", Duration: time.Second, Code: codes.NotFound, Reason: "USER_NOT_FOUND"})
+	})
+	if n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkACall(b *testing.B) {
+	m, err := telemetry.New(sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader())))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		m.Began(b.Context(), "/a.B/C")
+		m.Ended(b.Context(), interceptors.Figures{Method: "/a.B/C", Duration: time.Second})
+	}
+}
+
 type held struct{}
 
 func (held) Stats() token.Stats {
