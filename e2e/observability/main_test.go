@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/curfew-platform/curfew/pkg/lifecycle/telemetry/telemetrytest"
+	"github.com/curfew-platform/curfew/pkg/localenv/leak"
 )
 
 // What the tests of this package share.
@@ -32,7 +33,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "observability:", err)
 		code = 1
 	}
-	os.Exit(code)
+	os.Exit(leak.Exit(code, os.Stderr))
 }
 
 const (
@@ -63,6 +64,7 @@ func run(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	defer stopCollector()
+	collector.Watch(func(text string) { leak.Text("telemetry", text) })
 	r, err := startRelay(collector.Addr, server.url)
 	if err != nil {
 		return 0, err
@@ -92,7 +94,11 @@ func usePlatform(ctx context.Context, dir, addr string) error {
 	dev.Stdout, dev.Stderr = log, log
 	dev.Cancel = func() error { return dev.Process.Signal(syscall.SIGINT) }
 	dev.WaitDelay = stopLimit
-	if err := dev.Run(); err != nil {
+	err = dev.Run()
+	if err := leak.File(log.Name()); err != nil {
+		return err
+	}
+	if err != nil {
 		content, _ := os.ReadFile(log.Name())
 		lines := strings.Split(string(content), "\n")
 		return fmt.Errorf("curfew dev: %w\n%s", err, strings.Join(lines[max(0, len(lines)-60):], "\n"))

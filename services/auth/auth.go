@@ -14,10 +14,10 @@ import (
 	"github.com/curfew-platform/curfew/services/auth/internal/postgres"
 )
 
-// Command returns the service as a program: serve, migrate, seed.
+// Command returns the service as a program: serve, migrate, seed, recover.
 func Command() server.Command {
 	cfg := &Config{}
-	seed := &seedArgs{}
+	seed, lost := &seedArgs{}, &recoverArgs{}
 	return server.Command{
 		Name:        "auth",
 		Description: "Users, sessions, tokens and the feed of revocations.",
@@ -32,6 +32,11 @@ func Command() server.Command {
 			Help: "Create the users of a file who do not exist yet.",
 			Args: seed,
 			Run:  func(ctx context.Context, rt *server.Runtime) error { return runSeed(ctx, rt, cfg, seed) },
+		}, {
+			Name: "recover",
+			Help: "After a restore of the database, or a failover that lost commits: refuse everything that was issued before. No replica may run.",
+			Args: lost,
+			Run:  func(ctx context.Context, rt *server.Runtime) error { return runRecover(ctx, rt, cfg, lost) },
 		}},
 	}
 }

@@ -72,7 +72,7 @@ func (c *Config) describe(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	feed, err := newRevocation(slog.New(slog.DiscardHandler), nil, nil)
+	feed, err := newRevocation(slog.New(slog.DiscardHandler), nil, nil, nil)
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ type core struct {
 // newCore loads the signing keys, makes the first one if there is none, and
 // builds the use cases.
 func newCore(ctx context.Context, log *slog.Logger, cfg *Config, pool *pgxpool.Pool, keys *keyset.Set, platform servicetoken.Platform, barrier account.Barrier,
-	reader keyReader,
+	reader keyReader, refreshes func(context.Context, account.Verdict),
 ) (*core, error) {
 	store := postgres.New(pool, cfg.Issuer, ruleLife())
 	ring, err := openRing(ctx, log, cfg, store, keys, reader)
@@ -70,6 +70,8 @@ func newCore(ctx context.Context, log *slog.Logger, cfg *Config, pool *pgxpool.P
 		Announce: cfg.SigningKeyAnnounce,
 
 		Log: log,
+
+		Refreshes: refreshes,
 	})
 	if err != nil {
 		return nil, err

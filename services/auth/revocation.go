@@ -9,10 +9,12 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"go.opentelemetry.io/otel/metric"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/feed"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/leaseclock"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/watcher"
+	"github.com/curfew-platform/curfew/pkg/interceptors/telemetry"
 	"github.com/curfew-platform/curfew/pkg/lifecycle"
 	"github.com/curfew-platform/curfew/pkg/server/guard"
 	revocationv1 "github.com/curfew-platform/curfew/proto/gen/curfew/revocation/v1"
@@ -35,19 +37,28 @@ type revocation struct {
 	log     *slog.Logger
 }
 
-// newRevocation takes the connections of the feed, and those of calls.
-func newRevocation(log *slog.Logger, feedPool, pool *pgxpool.Pool) (*revocation, error) {
+// newRevocation takes the connections of the feed, and those of calls. Without a provider nothing is measured.
+func newRevocation(log *slog.Logger, feedPool, pool *pgxpool.Pool, provider metric.MeterProvider) (*revocation, error) {
 	name, err := os.Hostname()
 	if err != nil {
 		name = "auth"
 	}
 	clock := leaseclock.System()
 	incarnation := rand.Text() // of both: a stop asks the others to move, not itself
-	engine, err := feed.New(feed.Config{
-		Store: postgres.NewFeed(feedPool), Replica: name, Incarnation: incarnation, Clock: clock, Logger: log,
-	})
+	settings := feed.Config{Store: postgres.NewFeed(feedPool), Replica: name, Incarnation: incarnation, Clock: clock, Logger: log}
+	if provider != nil {
+		if settings.Awaited, err = telemetry.Receipts(provider); err != nil {
+			return nil, err
+		}
+	}
+	engine, err := feed.New(settings)
 	if err != nil {
 		return nil, err
+	}
+	if provider != nil {
+		if _, err := telemetry.ObserveEngine(provider, engine); err != nil {
+			return nil, err
+		}
 	}
 	own, err := watcher.New(watcher.Config{
 		Dial: engine.Dial(principal), Replica: name, Incarnation: incarnation, Clock: clock, Logger: log,
@@ -135,3 +146,6 @@ func (h head) Reached(ctx context.Context, seq int64) (bool, error) {
 	newest, err := h.feed.Head(ctx)
 	return seq <= newest, err
 }
+
+// reportEvery is how old the view of other replicas is in ListRevocationReplicas.
+const reportEvery = 2 * time.Second

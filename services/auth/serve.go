@@ -40,7 +40,10 @@ func serve(ctx context.Context, rt *server.Runtime, cfg *Config) error {
 	if err := poolpart.Add(rt.Group, "feed database", feedPool); err != nil {
 		return err
 	}
-	feed, err := newRevocation(rt.Log, feedPool, pool)
+	if err := database.Measure(rt.Telemetry.Meters(), map[string]*pgxpool.Pool{"auth": pool, "auth-feed": feedPool}); err != nil {
+		return err
+	}
+	feed, err := newRevocation(rt.Log, feedPool, pool, rt.Telemetry.Meters())
 	if err != nil {
 		return err
 	}
@@ -51,8 +54,15 @@ func serve(ctx context.Context, rt *server.Runtime, cfg *Config) error {
 	if err != nil {
 		return err
 	}
-	core, err := newCore(ctx, rt.Log, cfg, pool, keys, platform, feed.barrier(), feed.keyReader(cfg.Issuer))
+	refreshes, err := countRefreshes(rt.Telemetry.Meters())
 	if err != nil {
+		return err
+	}
+	core, err := newCore(ctx, rt.Log, cfg, pool, keys, platform, feed.barrier(), feed.keyReader(cfg.Issuer), refreshes)
+	if err != nil {
+		return err
+	}
+	if err := measureKeys(rt.Telemetry.Meters(), core.store.SigningKeys, rt.LocalLog); err != nil {
 		return err
 	}
 	inspector := introspect.New(core.verifier, core.store)

@@ -79,16 +79,40 @@ func (s *Service) presented(t refresh.Token, retryKey []byte) (Presented, error)
 	}, nil
 }
 
+// Verdict is what became of a refresh token that this service had made.
+type Verdict string
+
+// The verdicts.
+const (
+	// Rotated: a new generation was made.
+	Rotated Verdict = "rotated"
+	// Repeated: an answer was given again.
+	Repeated Verdict = "repeated"
+	// Reused: a copy was used; the session was ended.
+	Reused Verdict = "reused"
+	// Ahead: the database has lost the commit that made it.
+	Ahead Verdict = "ahead"
+	// Refused: expired, revoked, unknown to the database, or without its retry key.
+	Refused Verdict = "refused"
+)
+
 // note writes what an investigator wants to know: a copy was used, a token came
 // from a future that the database lost, or an answer was given again.
 func (s *Service) note(ctx context.Context, t refresh.Token, r Refreshed) {
 	log := s.log.With("session", t.Session, "generation", t.Generation)
+	verdict := Rotated
 	switch {
 	case errors.Is(r.Refused, ErrRefreshReused):
+		verdict = Reused
 		log.WarnContext(ctx, "refresh token reused, session ended")
 	case r.Ahead:
+		verdict = Ahead
 		log.ErrorContext(ctx, "refresh token is newer than its session: the database lost commits")
 	case r.Again:
+		verdict = Repeated
 		log.InfoContext(ctx, "refresh answer repeated")
+	case r.Refused != nil:
+		verdict = Refused
 	}
+	s.counted(ctx, verdict)
 }

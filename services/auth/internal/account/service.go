@@ -73,7 +73,7 @@ func (l Limits) Validate() error {
 	return nil
 }
 
-// Parts are what a Service is made of. All are required.
+// Parts are what a Service is made of. All are required, but Refreshes.
 type Parts struct {
 	Store   Store
 	Hasher  Hasher
@@ -88,6 +88,8 @@ type Parts struct {
 	Announce time.Duration
 
 	Log *slog.Logger
+	// Refreshes is told the verdict on each authentic refresh token, to count them.
+	Refreshes func(ctx context.Context, v Verdict)
 }
 
 // Service is the use cases. It is safe for concurrent use.
@@ -104,7 +106,8 @@ type Service struct {
 
 	announce time.Duration // of signing keys
 
-	log *slog.Logger
+	log     *slog.Logger
+	counted func(ctx context.Context, v Verdict)
 }
 
 // New returns the use cases. The error says which limit is wrong.
@@ -112,9 +115,12 @@ func New(p Parts) (*Service, error) {
 	if err := p.Limits.Validate(); err != nil {
 		return nil, err
 	}
+	if p.Refreshes == nil {
+		p.Refreshes = func(context.Context, Verdict) {}
+	}
 	return &Service{
 		store: p.Store, hasher: p.Hasher, minter: p.Minter, refresh: p.Refresh,
-		limiter: p.Limiter, pace: p.Pace, barrier: p.Barrier, limits: p.Limits, ring: p.Ring, announce: p.Announce, log: p.Log,
+		limiter: p.Limiter, pace: p.Pace, barrier: p.Barrier, limits: p.Limits, ring: p.Ring, announce: p.Announce, log: p.Log, counted: p.Refreshes,
 	}, nil
 }
 
