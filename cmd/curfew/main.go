@@ -14,6 +14,7 @@ import (
 	"github.com/curfew-platform/curfew/cmd/curfew/internal/broker"
 	"github.com/curfew-platform/curfew/cmd/curfew/internal/dev"
 	"github.com/curfew-platform/curfew/cmd/curfew/internal/guard"
+	"github.com/curfew-platform/curfew/cmd/curfew/internal/keys"
 	"github.com/curfew-platform/curfew/cmd/curfew/internal/provision"
 	"github.com/curfew-platform/curfew/cmd/curfew/internal/revocations"
 	"github.com/curfew-platform/curfew/cmd/curfew/internal/stopreport"
@@ -29,6 +30,8 @@ type commandLine struct {
 	Run struct{}  `cmd:"" help:"Run one process of it: curfew run auth|orders|logproc|broker [flags]."`
 
 	Provision provision.Flags `cmd:"" help:"Make the databases, topics and keysets of an installation, and print its Kubernetes Secrets."`
+
+	Keyset keys.Flags `cmd:"" help:"Make or rotate a keyset file: curfew keyset new|add|promote|retire|show FILE."`
 
 	Revocations revocations.Flags `cmd:"" help:"Show who watches the feed of revocations: leases, how fresh each is, the last receipts."`
 
@@ -55,6 +58,8 @@ func run(args []string) int {
 		return dev.Main(&line.Dev, command, os.Stdout, os.Stderr)
 	case "provision":
 		return provision.Main(&line.Provision, os.Stdout, os.Stderr)
+	case "keyset":
+		return keys.Main(&line.Keyset, os.Stdout, os.Stderr)
 	case "revocations":
 		return revocations.Main(&line.Revocations, os.Stdout, os.Stderr)
 	case "stop-report":

@@ -5,7 +5,8 @@
 // A keyset file is JSON with two Tink keysets, each a primary key and older
 // ones that still open what they sealed. Rotation is two deploys: first add a
 // key that is not primary to every replica, then make it primary. An old key
-// stays until nothing that it sealed can come back.
+// stays until nothing that it sealed can come back. [Add], [Promote] and [Retire]
+// make the file of each step.
 package keyset
 
 import (
@@ -53,7 +54,11 @@ func Generate() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := json.MarshalIndent(file{AEAD: a, PRF: p}, "", "  ")
+	return encode(file{AEAD: a, PRF: p})
+}
+
+func encode(f file) ([]byte, error) {
+	out, err := json.MarshalIndent(f, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("encode keyset: %w", err)
 	}
