@@ -120,7 +120,7 @@ func spare(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, node := range strings.Fields(kubectl(t.Context(), t, "get", "nodes", "--output=jsonpath={.items[*].metadata.name}")) {
+	for node := range strings.FieldsSeq(kubectl(t.Context(), t, "get", "nodes", "--output=jsonpath={.items[*].metadata.name}")) {
 		if node != first {
 			return node
 		}

@@ -80,19 +80,22 @@ func (c *Cluster) WatchEnds(ctx context.Context) (*Ends, error) {
 		defer close(e.done)
 		events := json.NewDecoder(out)
 		for {
-			var event struct {
-				Object Pod `json:"object"`
-			}
-			if err := events.Decode(&event); err != nil {
+			var change event
+			if err := events.Decode(&change); err != nil {
 				e.mu.Lock()
 				e.err = err
 				e.mu.Unlock()
 				return
 			}
-			e.look(event.Object)
+			e.look(change.Object)
 		}
 	}()
 	return e, nil
+}
+
+// event is a line of a watch.
+type event struct {
+	Object Pod `json:"object"`
 }
 
 func (e *Ends) look(p Pod) {

@@ -43,8 +43,11 @@ type Container struct {
 
 // State is one of them.
 type State struct {
-	Waiting    *struct{ Reason, Message string } `json:"waiting"`
-	Terminated *Terminated                       `json:"terminated"`
+	Waiting *struct {
+		Reason  string `json:"reason"`
+		Message string `json:"message"`
+	} `json:"waiting"`
+	Terminated *Terminated `json:"terminated"`
 }
 
 // Terminated is how a container ended.
