@@ -29,7 +29,7 @@ GO_TEST = go test -p $(JOBS) -count=1 -timeout 20m
 
 .PHONY: help
 help: ## List the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # --- tools ---
 
@@ -173,10 +173,22 @@ K8S_STATE ?= .state/local
 K8S_NODES ?= 2
 
 .PHONY: k8s-up
-k8s-up: ## Start a real Kubernetes, deploy to it and leave it running (Linux, root)
+k8s-up: k8s-programs ## Start a real Kubernetes, deploy to it and leave it running (Linux, root)
+	@tools/kubernetes/up $(K8S_STATE) $(K8S_NODES)
+
+# What the targets below run beside a cluster of their own.
+.PHONY: k8s-programs
+k8s-programs:
 	@tools/require --install containerd runc cni iptables conntrack ip nsenter java mvn
 	@$(MAKE) --no-print-directory bin/kubernetes/.built build images
-	@tools/kubernetes/up $(K8S_STATE) $(K8S_NODES)
+
+.PHONY: k8s-test
+k8s-test: k8s-programs ## Prove it on a real Kubernetes: rollouts, kills, lost nodes, scaling (Linux, root); ARGS="-run Rollout"
+	@tools/kubernetes/with 2 go test -count=1 -timeout 12h -v $(ARGS) ./e2e/kubernetes
+
+.PHONY: k8s-demo
+k8s-demo: k8s-programs ## Tell the three stories inside a real Kubernetes, and roll all of it out under load (Linux, root)
+	@tools/kubernetes/with 1 bin/incluster
 
 .PHONY: k8s-down
 k8s-down: ## Remove it, and everything of it
