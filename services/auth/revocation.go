@@ -66,7 +66,7 @@ func newRevocation(log *slog.Logger, feedPool, pool *pgxpool.Pool, provider metr
 	if err != nil {
 		return nil, err
 	}
-	streams := rpc.NewRevocationServer(engine, barrier{engine}, head{engine, postgres.NewFeed(pool)})
+	streams := rpc.NewRevocationServer(engine, postgres.NewFeed(pool), barrier{engine}, head{engine, postgres.NewFeed(pool)})
 	reader := signingkey.Reader{Replica: name, Incarnation: incarnation}
 	return &revocation{engine: engine, watcher: own, streams: streams, reader: reader, log: log}, nil
 }
@@ -132,6 +132,9 @@ func (b barrier) Await(ctx context.Context, seq int64) (account.Receipt, error) 
 	return account.Receipt{Seq: r.Seq, Acked: int(r.Acked), Expired: int(r.Expired), Waited: r.Waited}, nil
 }
 
+// reportEvery is how old the view of other replicas is in ListRevocationReplicas.
+const reportEvery = 2 * time.Second
+
 // head is the end of the feed as the engine knows it, or else as it is.
 type head struct {
 	engine *feed.Engine
@@ -146,6 +149,3 @@ func (h head) Reached(ctx context.Context, seq int64) (bool, error) {
 	newest, err := h.feed.Head(ctx)
 	return seq <= newest, err
 }
-
-// reportEvery is how old the view of other replicas is in ListRevocationReplicas.
-const reportEvery = 2 * time.Second

@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -142,9 +143,22 @@ func TestTheFeedRefusesWhatCannotBeAndListsItsReplicas(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.start(t)
-	list, err = r.revocation.ListRevocationReplicas(root, &revocationv1.ListRevocationReplicasRequest{})
-	if err != nil || len(list.GetServers()) != 2 {
-		t.Errorf("servers beside another one = %v, %v", list, err)
+	// The other one has told of its watcher soon, and any server lists it.
+	for range 200 {
+		list, err = r.revocation.ListRevocationReplicas(root, &revocationv1.ListRevocationReplicasRequest{})
+		if err != nil || len(list.GetReplicas()) == 2 {
+			break
+		}
+		<-time.After(50 * time.Millisecond)
+	}
+	if err != nil || len(list.GetServers()) != 2 || len(list.GetReplicas()) != 2 {
+		t.Fatalf("beside another one = %v, %v", list, err)
+	}
+	for _, w := range list.GetReplicas() {
+		i := slices.IndexFunc(list.GetServers(), func(s *revocationv1.Server) bool { return s.GetIncarnation() == w.GetServer() })
+		if i < 0 || list.GetServers()[i].GetAnswering() != (w.GetAsOf() == nil) {
+			t.Errorf("replica %v", w)
+		}
 	}
 	if last := list.GetLastReceipts(); len(last) != 1 || last[0].GetSeq() != logout.GetRevocation().GetSeq() || last[0].GetAcked() != 1 {
 		t.Errorf("last receipts = %v, want that of %v", last, logout.GetRevocation())

@@ -71,6 +71,7 @@ func serve(ctx context.Context, rt *server.Runtime, cfg *Config) error {
 		return err
 	}
 	tendKeys(rt, core.ring)
+	rt.Group.Every("revocation report", reportEvery, reportEvery/10, feed.streams.Report)
 	gate := stall.New(leaseclock.System(), cfg.stallLimit())
 	rt.Group.Go("stall gate", gate.Run)
 	rt.Group.Every("clean-up", postgres.CleanUpEvery, postgres.CleanUpEvery, func(ctx context.Context) error { return cleanUp(ctx, rt, core.store) })

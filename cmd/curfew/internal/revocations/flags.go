@@ -17,7 +17,7 @@ import (
 // Flags of `curfew revocations`. The variables are those that `curfew dev`
 // exports.
 type Flags struct {
-	AuthAddr      string        `env:"CURFEW_AUTH_ADDR" required:"" help:"Addresses of the replicas of services/auth, with commas between. Each lists its own watchers." placeholder:"HOST:PORT"`
+	AuthAddr      string        `env:"CURFEW_AUTH_ADDR" required:"" help:"Address of a replica of services/auth, which tells what the others said a moment ago; or of several, with commas between, which are all asked." placeholder:"HOST:PORT"`
 	AuthTLSCA     string        `name:"auth-tls-ca" help:"Certificates that services/auth must chain to (PEM); empty is plaintext, on loopback only." type:"path"`
 	AuthPlaintext bool          `help:"Allow plaintext to services/auth on other hosts than this."`
 	TokenFile     string        `env:"CURFEW_ADMIN_TOKEN_FILE" required:"" help:"File with the access token of an operator; it is read again before each look." type:"path"`

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/creds"
 	revocationv1 "github.com/curfew-platform/curfew/proto/gen/curfew/revocation/v1"
@@ -59,6 +60,27 @@ type watching struct {
 	server string
 }
 
+// same says whether two servers told of one replica at one server.
+func (w watching) same(o watching) bool {
+	return w.GetServer() == o.GetServer() && w.GetPrincipal() == o.GetPrincipal() &&
+		w.GetReplicaId() == o.GetReplicaId() && w.GetIncarnation() == o.GetIncarnation()
+}
+
+// older orders what was said of one thing: what a server says of itself comes first.
+func (w watching) older(o watching) int {
+	if w.GetAsOf() == nil || o.GetAsOf() == nil {
+		return cmp.Compare(btoi(w.GetAsOf() != nil), btoi(o.GetAsOf() != nil))
+	}
+	return o.GetAsOf().AsTime().Compare(w.GetAsOf().AsTime())
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
 // look asks every server. The error names those that did not answer; what the
 // others said is in the view, which is nil if nobody did.
 func (f *Flags) look(ctx context.Context, all servers) (*view, error) {
@@ -77,11 +99,28 @@ func (f *Flags) look(ctx context.Context, all servers) (*view, error) {
 	if len(errs) == len(all) {
 		return nil, errors.Join(errs...)
 	}
-	slices.SortFunc(v.replicas, func(a, b watching) int {
-		return cmp.Or(cmp.Compare(a.GetPrincipal(), b.GetPrincipal()), cmp.Compare(a.GetReplicaId(), b.GetReplicaId()), cmp.Compare(a.server, b.server))
-	})
-	slices.SortFunc(v.receipts, func(a, b *revocationv1.Receipt) int { return cmp.Compare(b.GetSeq(), a.GetSeq()) })
+	v.settle()
 	return v, errors.Join(errs...)
+}
+
+// settle orders what was said and keeps the freshest of what was said twice.
+func (v *view) settle() {
+	names := map[string]string{}
+	for _, s := range v.servers {
+		names[s.GetIncarnation()] = label(s)
+	}
+	for i := range v.replicas {
+		v.replicas[i].server = cmp.Or(names[v.replicas[i].GetServer()], "gone")
+	}
+	slices.SortFunc(v.replicas, func(a, b watching) int {
+		return cmp.Or(cmp.Compare(a.GetPrincipal(), b.GetPrincipal()), cmp.Compare(a.GetReplicaId(), b.GetReplicaId()),
+			cmp.Compare(a.GetIncarnation(), b.GetIncarnation()), cmp.Compare(a.server, b.server), cmp.Compare(a.GetServer(), b.GetServer()), a.older(b))
+	})
+	v.replicas = slices.CompactFunc(v.replicas, watching.same)
+	slices.SortFunc(v.receipts, func(a, b *revocationv1.Receipt) int {
+		return cmp.Or(cmp.Compare(b.GetSeq(), a.GetSeq()), cmp.Compare(a.GetWaited().AsDuration(), b.GetWaited().AsDuration()))
+	})
+	v.receipts = slices.CompactFunc(v.receipts, func(a, b *revocationv1.Receipt) bool { return proto.Equal(a, b) })
 }
 
 // ask adds all pages of one server.
@@ -89,17 +128,16 @@ func (v *view) ask(ctx context.Context, client revocationv1.RevocationServiceCli
 	ctx, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
 	request := &revocationv1.ListRevocationReplicasRequest{PageSize: 1000}
-	name := ""
 	for {
 		r, err := client.ListRevocationReplicas(ctx, request)
 		if err != nil {
 			return err
 		}
 		if request.GetPageToken() == "" {
-			name = v.first(r)
+			v.first(r)
 		}
 		for _, replica := range r.GetReplicas() {
-			v.replicas = append(v.replicas, watching{replica, name})
+			v.replicas = append(v.replicas, watching{Replica: replica})
 		}
 		if request.PageToken = r.GetNextPageToken(); request.GetPageToken() == "" {
 			return nil
@@ -107,8 +145,8 @@ func (v *view) ask(ctx context.Context, client revocationv1.RevocationServiceCli
 	}
 }
 
-// first takes what is on the first page only and returns who answered.
-func (v *view) first(r *revocationv1.ListRevocationReplicasResponse) (name string) {
+// first takes what is on the first page only.
+func (v *view) first(r *revocationv1.ListRevocationReplicasResponse) {
 	v.head = max(v.head, r.GetHeadSeq())
 	v.receipts = append(v.receipts, r.GetLastReceipts()...)
 	asked := map[string]bool{}
@@ -116,13 +154,9 @@ func (v *view) first(r *revocationv1.ListRevocationReplicasResponse) (name strin
 		asked[s.GetIncarnation()] = s.GetAnswering()
 	}
 	for _, s := range r.GetServers() {
-		if s.GetAnswering() {
-			name = label(s)
-		}
 		s.Answering = s.GetAnswering() || asked[s.GetIncarnation()]
 	}
 	v.servers = r.GetServers()
-	return name
 }
 
 // label tells servers of one host apart.

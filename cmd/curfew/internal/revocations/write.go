@@ -26,10 +26,10 @@ func (v *view) write(w io.Writer) {
 		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%s\t%d\t%s\n", clean(label(s)), s.GetWatchers(), s.GetWatermark(), max(0, v.head-s.GetWatermark()),
 			v.left(s.GetLeaseUntil()), s.GetLapsed(), note)
 	}
-	fmt.Fprintln(table, "\nREPLICA\tPRINCIPAL\tAT\tACKNOWLEDGED\tBEHIND\tLEASE\t")
+	fmt.Fprintln(table, "\nREPLICA\tPRINCIPAL\tAT\tACKNOWLEDGED\tBEHIND\tLEASE\tAS OF\t")
 	for _, r := range v.replicas {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%s\t\n", clean(r.GetReplicaId()), clean(r.GetPrincipal()), clean(r.server), r.GetAckedSeq(),
-			max(0, v.head-r.GetAckedSeq()), v.left(r.GetLeaseUntil()))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%s\t%s\t\n", clean(r.GetReplicaId()), clean(r.GetPrincipal()), clean(r.server), r.GetAckedSeq(),
+			max(0, v.head-r.GetAckedSeq()), v.left(r.GetLeaseUntil()), v.ago(r.GetAsOf()))
 	}
 	fmt.Fprintln(table, "\nRECEIPT\tACKNOWLEDGED\tEXPIRED\tWAITED\t")
 	for _, r := range v.receipts[:min(shown, len(v.receipts))] {
@@ -45,6 +45,15 @@ func (v *view) left(until *timestamppb.Timestamp) string {
 		return "none"
 	}
 	return d.String()
+}
+
+// ago is when a server said something of itself to another one, by the clocks of
+// two machines.
+func (v *view) ago(at *timestamppb.Timestamp) string {
+	if at == nil {
+		return "now"
+	}
+	return max(0, v.at.Sub(at.AsTime())).Round(100*time.Millisecond).String() + " ago"
 }
 
 // clean keeps names of others from driving the terminal.

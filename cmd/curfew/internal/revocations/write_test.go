@@ -19,7 +19,10 @@ func TestAViewSaysWhoHoldsALeaseAndHowFresh(t *testing.T) {
 			{Name: "auth", Incarnation: "AAAAxx", Watermark: 7, Watchers: 2, LeaseUntil: timestamppb.New(now.Add(5 * time.Second)), Answering: true},
 			{Name: "auth", Incarnation: "BBBBxx", Watermark: 4, Watchers: 1},
 		},
-		replicas: []watching{{&revocationv1.Replica{ReplicaId: "orders\x1b[2J", Principal: "services/orders", AckedSeq: 5}, "auth/AAAA"}},
+		replicas: []watching{
+			{&revocationv1.Replica{ReplicaId: "orders\x1b[2J", Principal: "services/orders", AckedSeq: 5}, "auth/AAAA"},
+			{&revocationv1.Replica{ReplicaId: "orders-1", Principal: "services/orders", AckedSeq: 7, AsOf: timestamppb.New(now.Add(-time.Second))}, "auth/BBBB"},
+		},
 		receipts: []*revocationv1.Receipt{{Seq: 7, Acked: 2, Waited: durationpb.New(1500 * time.Microsecond)}},
 	}
 	var out strings.Builder
@@ -30,8 +33,9 @@ SERVER     WATCHERS  WATERMARK  BEHIND  ROW LEASE  LAPSED
 auth/AAAA  2         7          0       5s         0       
 auth/BBBB  1         4          3       none       0       not asked
 
-REPLICA     PRINCIPAL        AT         ACKNOWLEDGED  BEHIND  LEASE  
-orders?[2J  services/orders  auth/AAAA  5             2       none   
+REPLICA     PRINCIPAL        AT         ACKNOWLEDGED  BEHIND  LEASE  AS OF   
+orders?[2J  services/orders  auth/AAAA  5             2       none   now     
+orders-1    services/orders  auth/BBBB  7             0       none   1s ago  
 
 RECEIPT  ACKNOWLEDGED  EXPIRED  WAITED  
 7        2             0        1.5ms   

@@ -25,6 +25,9 @@ func (b *barrier) keep(r Receipt) {
 	b.last = b.last[:min(len(b.last), lastReceipts)]
 }
 
+// Key names the row of this engine.
+func (e *Engine) Key() RowKey { return e.rowKey() }
+
 // Engines lists the rows of all engines as the store has them, and tells which
 // is this one's.
 func (e *Engine) Engines(ctx context.Context) (rows []Row, own RowKey, err error) {

@@ -33,6 +33,10 @@ DELETE FROM signing_keys k USING (
 DELETE FROM signing_key_readers r USING (
   SELECT replica, incarnation FROM signing_key_readers WHERE seen_at < now() - interval '1 hour' LIMIT $1 FOR UPDATE SKIP LOCKED
 ) d WHERE r.replica = d.replica AND r.incarnation = d.incarnation AND r.seen_at < now() - interval '1 hour'`},
+	{"revocation_reports", `
+DELETE FROM revocation_reports r USING (
+  SELECT replica, incarnation FROM revocation_reports WHERE at < now() - interval '1 hour' LIMIT $1 FOR UPDATE SKIP LOCKED
+) d WHERE r.replica = d.replica AND r.incarnation = d.incarnation AND r.at < now() - interval '1 hour'`},
 	{"used_assertions", `
 DELETE FROM used_assertions a USING (
   SELECT service, jti FROM used_assertions WHERE expires_at < now() ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED

@@ -41,9 +41,9 @@ type RevocationServer struct {
 }
 
 // NewRevocationServer returns a server of the engine.
-func NewRevocationServer(engine *feed.Engine, barrier account.Barrier, head Head) *RevocationServer {
+func NewRevocationServer(engine *feed.Engine, directory feed.Directory, barrier account.Barrier, head Head) *RevocationServer {
 	return &RevocationServer{
-		Service: feedgrpc.New(engine), barrier: barrier, head: head,
+		Service: feedgrpc.New(engine, directory), barrier: barrier, head: head,
 		awaiting: make(chan struct{}, maxAwaiting),
 	}
 }

@@ -30,7 +30,7 @@ func (c closed) Await(_ context.Context, seq int64) (account.Receipt, error) {
 func TestMoreCallsThanMayWaitForRevocationsAreRefused(t *testing.T) {
 	const most = 256
 	b := closed{open: make(chan struct{}), waiting: make(chan struct{}, most+1)}
-	s := rpc.NewRevocationServer(nil, b, reached(1))
+	s := rpc.NewRevocationServer(nil, nil, b, reached(1))
 	await := func() error {
 		_, err := s.AwaitRevocation(t.Context(), &revocationv1.AwaitRevocationRequest{Seq: 1})
 		return err

@@ -10,7 +10,6 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/feed"
 	revocationv1 "github.com/curfew-platform/curfew/proto/gen/curfew/revocation/v1"
 )
 
@@ -19,8 +18,8 @@ const (
 	maxPage     = 1000
 )
 
-// ListRevocationReplicas lists the processes that watch this server and, on the
-// first page, all servers and the last receipts of this one.
+// ListRevocationReplicas lists the processes that watch the feed and, on the
+// first page, all servers and the last receipts.
 func (s *Service) ListRevocationReplicas(ctx context.Context, r *revocationv1.ListRevocationReplicasRequest) (*revocationv1.ListRevocationReplicasResponse, error) {
 	size := int(r.GetPageSize())
 	switch {
@@ -34,10 +33,11 @@ func (s *Service) ListRevocationReplicas(ctx context.Context, r *revocationv1.Li
 	if err != nil {
 		return nil, status.Error(codes.InvalidArgument, "page_token is not one of this list")
 	}
-	all := s.engine.Watchers()
-	from, found := slices.BinarySearchFunc(all, string(after), func(w feed.Watcher, key string) int {
-		return strings.Compare(pageKey(w), key)
-	})
+	all, receipts, err := s.all(ctx)
+	if err != nil {
+		return nil, status.Error(codes.Unavailable, "the watchers of the feed cannot be listed now")
+	}
+	from, found := slices.BinarySearchFunc(all, string(after), func(l listed, key string) int { return strings.Compare(l.key(), key) })
 	if found {
 		from++
 	}
@@ -45,23 +45,32 @@ func (s *Service) ListRevocationReplicas(ctx context.Context, r *revocationv1.Li
 	resp := &revocationv1.ListRevocationReplicasResponse{HeadSeq: s.engine.Head()}
 	if len(page) > size {
 		page = page[:size]
-		resp.NextPageToken = base64.RawURLEncoding.EncodeToString([]byte(pageKey(page[size-1])))
+		resp.NextPageToken = base64.RawURLEncoding.EncodeToString([]byte(page[size-1].key()))
 	}
-	for _, w := range page {
-		m := &revocationv1.Replica{ReplicaId: w.ReplicaID, Incarnation: w.Incarnation, Principal: w.Principal, AckedSeq: w.AckedSeq}
-		if !w.LeaseUntil.IsZero() {
-			m.LeaseUntil = timestamppb.New(w.LeaseUntil)
-		}
-		resp.Replicas = append(resp.Replicas, m)
+	for _, l := range page {
+		resp.Replicas = append(resp.Replicas, replica(l))
 	}
 	if r.GetPageToken() != "" {
 		return resp, nil
 	}
-	for _, receipt := range s.engine.Receipts() {
+	for _, receipt := range receipts {
 		resp.LastReceipts = append(resp.LastReceipts, Receipt(receipt))
 	}
 	resp.Servers, err = s.servers(ctx)
 	return resp, err
+}
+
+func replica(l listed) *revocationv1.Replica {
+	m := &revocationv1.Replica{
+		ReplicaId: l.ReplicaID, Incarnation: l.Incarnation, Principal: l.Principal, AckedSeq: l.AckedSeq, Server: l.server.Incarnation,
+	}
+	if !l.LeaseUntil.IsZero() {
+		m.LeaseUntil = timestamppb.New(l.LeaseUntil)
+	}
+	if !l.at.IsZero() {
+		m.AsOf = timestamppb.New(l.at)
+	}
+	return m
 }
 
 func (s *Service) servers(ctx context.Context) ([]*revocationv1.Server, error) {
@@ -78,9 +87,4 @@ func (s *Service) servers(ctx context.Context) ([]*revocationv1.Server, error) {
 		}
 	}
 	return list, nil
-}
-
-// pageKey orders watchers as Engine.Watchers does: no part holds a NUL.
-func pageKey(w feed.Watcher) string {
-	return w.Principal + "\x00" + w.ReplicaID + "\x00" + w.Incarnation
 }

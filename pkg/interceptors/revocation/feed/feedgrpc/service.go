@@ -21,13 +21,18 @@ import (
 // is decided by the interceptors before it.
 type Service struct {
 	revocationv1.UnimplementedRevocationServiceServer
-	engine *feed.Engine
+	engine    *feed.Engine
+	directory feed.Directory // nil if there is none
 }
 
 var _ revocationv1.RevocationServiceServer = (*Service)(nil)
 
-// New returns the service of an engine.
-func New(engine *feed.Engine) *Service { return &Service{engine: engine} }
+// New returns the service of an engine. The directory is where it finds the
+// watchers of the other servers of the feed; without one, which is nil, it lists
+// its own.
+func New(engine *feed.Engine, directory feed.Directory) *Service {
+	return &Service{engine: engine, directory: directory}
+}
 
 // WatchRevocations serves one watcher. It needs an authenticated caller:
 // acknowledgements of one principal never count for another.

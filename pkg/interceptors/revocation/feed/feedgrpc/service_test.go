@@ -66,7 +66,7 @@ func serve(t *testing.T, store feed.Store, options ...grpc.ServerOption) *server
 	})
 	lis := bufconn.Listen(1 << 16)
 	s := grpc.NewServer(options...)
-	revocationv1.RegisterRevocationServiceServer(s, feedgrpc.New(engine))
+	revocationv1.RegisterRevocationServiceServer(s, feedgrpc.New(engine, nil))
 	wg.Go(func() { _ = s.Serve(lis) })
 	conn, err := grpc.NewClient("passthrough:///bufconn",
 		grpc.WithTransportCredentials(insecure.NewCredentials()),

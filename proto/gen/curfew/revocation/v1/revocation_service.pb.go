@@ -821,8 +821,8 @@ type ListRevocationReplicasResponse struct {
 	HeadSeq int64 `protobuf:"varint,3,opt,name=head_seq,json=headSeq,proto3" json:"head_seq,omitempty"`
 	// Servers of the feed, on the first page only.
 	Servers []*Server `protobuf:"bytes,4,rep,name=servers,proto3" json:"servers,omitempty"`
-	// What the last revoking calls at this server knew when they returned, newest
-	// first, 20 at most; on the first page only.
+	// What the last revoking calls knew when they returned, newest first, 20 at
+	// most; on the first page only.
 	LastReceipts  []*Receipt `protobuf:"bytes,5,rep,name=last_receipts,json=lastReceipts,proto3" json:"last_receipts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -993,7 +993,7 @@ func (x *Server) GetAnswering() bool {
 	return false
 }
 
-// A watcher as the server sees it.
+// A watcher as a server sees it: one that has just moved is seen by two.
 type Replica struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// From Hello.
@@ -1005,7 +1005,12 @@ type Replica struct {
 	// Acknowledged position.
 	AckedSeq int64 `protobuf:"varint,4,opt,name=acked_seq,json=ackedSeq,proto3" json:"acked_seq,omitempty"`
 	// End of the lease at the latest, by the server's clock.
-	LeaseUntil    *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=lease_until,json=leaseUntil,proto3" json:"lease_until,omitempty"`
+	LeaseUntil *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=lease_until,json=leaseUntil,proto3" json:"lease_until,omitempty"`
+	// `Server.incarnation` of the server that it watches.
+	Server string `protobuf:"bytes,6,opt,name=server,proto3" json:"server,omitempty"`
+	// When that server said so, by the clock of the database; unset if it is the
+	// one that answers.
+	AsOf          *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1071,6 +1076,20 @@ func (x *Replica) GetAckedSeq() int64 {
 func (x *Replica) GetLeaseUntil() *timestamppb.Timestamp {
 	if x != nil {
 		return x.LeaseUntil
+	}
+	return nil
+}
+
+func (x *Replica) GetServer() string {
+	if x != nil {
+		return x.Server
+	}
+	return ""
+}
+
+func (x *Replica) GetAsOf() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AsOf
 	}
 	return nil
 }
@@ -1151,7 +1170,7 @@ const file_curfew_revocation_v1_revocation_service_proto_rawDesc = "" +
 	"\x06lapsed\x18\x05 \x01(\x03R\x06lapsed\x12;\n" +
 	"\vlease_until\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"leaseUntil\x12\x1c\n" +
-	"\tanswering\x18\a \x01(\bR\tanswering\"\xc2\x01\n" +
+	"\tanswering\x18\a \x01(\bR\tanswering\"\x8b\x02\n" +
 	"\aReplica\x12\x1d\n" +
 	"\n" +
 	"replica_id\x18\x01 \x01(\tR\treplicaId\x12 \n" +
@@ -1159,7 +1178,9 @@ const file_curfew_revocation_v1_revocation_service_proto_rawDesc = "" +
 	"\tprincipal\x18\x03 \x01(\tR\tprincipal\x12\x1b\n" +
 	"\tacked_seq\x18\x04 \x01(\x03R\backedSeq\x12;\n" +
 	"\vlease_until\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"leaseUntil2\xeb\x03\n" +
+	"leaseUntil\x12\x16\n" +
+	"\x06server\x18\x06 \x01(\tR\x06server\x12/\n" +
+	"\x05as_of\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf2\xeb\x03\n" +
 	"\x11RevocationService\x12\x97\x01\n" +
 	"\x10WatchRevocations\x12-.curfew.revocation.v1.WatchRevocationsRequest\x1a..curfew.revocation.v1.WatchRevocationsResponse\" \xea\xc2\x18\x19\n" +
 	"\x15revocation.feed.watchP\x03\x90\x02\x01(\x010\x01\x12\x92\x01\n" +
@@ -1219,17 +1240,18 @@ var file_curfew_revocation_v1_revocation_service_proto_depIdxs = []int32{
 	17, // 13: curfew.revocation.v1.ListRevocationReplicasResponse.last_receipts:type_name -> curfew.revocation.v1.Receipt
 	18, // 14: curfew.revocation.v1.Server.lease_until:type_name -> google.protobuf.Timestamp
 	18, // 15: curfew.revocation.v1.Replica.lease_until:type_name -> google.protobuf.Timestamp
-	0,  // 16: curfew.revocation.v1.RevocationService.WatchRevocations:input_type -> curfew.revocation.v1.WatchRevocationsRequest
-	9,  // 17: curfew.revocation.v1.RevocationService.AwaitRevocation:input_type -> curfew.revocation.v1.AwaitRevocationRequest
-	11, // 18: curfew.revocation.v1.RevocationService.ListRevocationReplicas:input_type -> curfew.revocation.v1.ListRevocationReplicasRequest
-	1,  // 19: curfew.revocation.v1.RevocationService.WatchRevocations:output_type -> curfew.revocation.v1.WatchRevocationsResponse
-	10, // 20: curfew.revocation.v1.RevocationService.AwaitRevocation:output_type -> curfew.revocation.v1.AwaitRevocationResponse
-	12, // 21: curfew.revocation.v1.RevocationService.ListRevocationReplicas:output_type -> curfew.revocation.v1.ListRevocationReplicasResponse
-	19, // [19:22] is the sub-list for method output_type
-	16, // [16:19] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	18, // 16: curfew.revocation.v1.Replica.as_of:type_name -> google.protobuf.Timestamp
+	0,  // 17: curfew.revocation.v1.RevocationService.WatchRevocations:input_type -> curfew.revocation.v1.WatchRevocationsRequest
+	9,  // 18: curfew.revocation.v1.RevocationService.AwaitRevocation:input_type -> curfew.revocation.v1.AwaitRevocationRequest
+	11, // 19: curfew.revocation.v1.RevocationService.ListRevocationReplicas:input_type -> curfew.revocation.v1.ListRevocationReplicasRequest
+	1,  // 20: curfew.revocation.v1.RevocationService.WatchRevocations:output_type -> curfew.revocation.v1.WatchRevocationsResponse
+	10, // 21: curfew.revocation.v1.RevocationService.AwaitRevocation:output_type -> curfew.revocation.v1.AwaitRevocationResponse
+	12, // 22: curfew.revocation.v1.RevocationService.ListRevocationReplicas:output_type -> curfew.revocation.v1.ListRevocationReplicasResponse
+	20, // [20:23] is the sub-list for method output_type
+	17, // [17:20] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_curfew_revocation_v1_revocation_service_proto_init() }

@@ -39,9 +39,9 @@ type RevocationServiceClient interface {
 	// that the feed has not reached is NOT_FOUND / SEQ_NOT_REACHED: nothing was
 	// revoked there yet. DEADLINE_EXCEEDED / REVOCATION_PENDING may be repeated.
 	AwaitRevocation(ctx context.Context, in *AwaitRevocationRequest, opts ...grpc.CallOption) (*AwaitRevocationResponse, error)
-	// Lists the replicas that watch the server that answers, with who holds a
-	// lease and how fresh each is, and all servers of the feed. Ask each server
-	// for its own replicas.
+	// Lists the replicas that watch the feed, with who holds a lease and how fresh
+	// each is, and all servers of the feed. Of itself a server knows this moment,
+	// of the others what they said at `as_of`.
 	ListRevocationReplicas(ctx context.Context, in *ListRevocationReplicasRequest, opts ...grpc.CallOption) (*ListRevocationReplicasResponse, error)
 }
 
@@ -101,9 +101,9 @@ type RevocationServiceServer interface {
 	// that the feed has not reached is NOT_FOUND / SEQ_NOT_REACHED: nothing was
 	// revoked there yet. DEADLINE_EXCEEDED / REVOCATION_PENDING may be repeated.
 	AwaitRevocation(context.Context, *AwaitRevocationRequest) (*AwaitRevocationResponse, error)
-	// Lists the replicas that watch the server that answers, with who holds a
-	// lease and how fresh each is, and all servers of the feed. Ask each server
-	// for its own replicas.
+	// Lists the replicas that watch the feed, with who holds a lease and how fresh
+	// each is, and all servers of the feed. Of itself a server knows this moment,
+	// of the others what they said at `as_of`.
 	ListRevocationReplicas(context.Context, *ListRevocationReplicasRequest) (*ListRevocationReplicasResponse, error)
 	mustEmbedUnimplementedRevocationServiceServer()
 }
