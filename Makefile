@@ -90,7 +90,7 @@ images: ## Build the container images into bin/images, with a bill of materials 
 test: .bin/.prometheus ## Run every test, beside a real PostgreSQL and a real Apache Kafka
 	@tools/require --install cc java mvn redis-server kcat psql pgbench spin npm
 	@$(MAKE) --no-print-directory build
-	@bin/localenv with postgres,kafka -- $(MAKE) --no-print-directory test-here
+	@bin/localenv with postgres,kafka -- $(MAKE) --no-print-directory test-here 2>&1 | bin/localenv scan
 
 # The stories once more with the race detector in every process: a report of it ends the process, and with it the story.
 .PHONY: test-stories-race

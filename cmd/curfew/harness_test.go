@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/curfew-platform/curfew/pkg/localenv/leak"
 	"github.com/curfew-platform/curfew/pkg/localenv/scratch"
 )
 
@@ -42,7 +43,7 @@ func testMain(m *testing.M) error {
 		return fmt.Errorf("build: %w\n%s", err, out)
 	}
 	m.Run()
-	return nil
+	return leak.Found()
 }
 
 // buffer collects output that a process is still writing.
@@ -110,6 +111,8 @@ func begin(t *testing.T, dir string, who *syscall.Credential, args ...string) *e
 	t.Cleanup(func() {
 		_ = e.cmd.Process.Kill()
 		<-e.ended
+		leak.Text("curfew dev", e.stdout.String())
+		leak.Text("curfew dev", e.stderr.String())
 		if t.Failed() {
 			t.Logf("stderr of %v:\n%s", args, e.stderr.String())
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/curfew-platform/curfew/e2e/faults"
 	"github.com/curfew-platform/curfew/e2e/faults/replica"
+	"github.com/curfew-platform/curfew/pkg/localenv/leak"
 	"github.com/curfew-platform/curfew/pkg/server"
 )
 
@@ -29,7 +30,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "faults:", err)
 		code = 1
 	}
-	os.Exit(code)
+	os.Exit(leak.Exit(code, os.Stderr))
 }
 
 func run(m *testing.M) (code int, err error) {

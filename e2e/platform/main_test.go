@@ -4,6 +4,7 @@ package platform
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/curfew-platform/curfew/e2e/stand"
+	"github.com/curfew-platform/curfew/pkg/localenv/leak"
 )
 
 // platform is what the tests of this package share.
@@ -29,7 +31,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "platform:", err)
 		code = 1
 	}
-	os.Exit(code)
+	os.Exit(leak.Exit(code, os.Stderr))
 }
 
 const (
@@ -67,6 +69,7 @@ func run(m *testing.M) (code int, err error) {
 		if stopErr := stop(dev, ended); stopErr != nil && err == nil {
 			err = fmt.Errorf("%w\n%s", stopErr, tail(log.Name()))
 		}
+		err = errors.Join(err, leak.File(log.Name()), lookThrough(filepath.Join(state, "curfew.log")))
 	}()
 	if err := ready(filepath.Join(state, "env"), ended); err != nil {
 		return 0, fmt.Errorf("%w\n%s", err, tail(log.Name()))
@@ -79,6 +82,14 @@ func run(m *testing.M) (code int, err error) {
 		fmt.Fprintln(os.Stderr, tail(log.Name()))
 	}
 	return code, nil
+}
+
+// lookThrough looks for secrets in the log of the services, where unlike in the
+// greeting of `curfew dev` its passwords must not be either.
+func lookThrough(log string) error {
+	leak.Secret("password of curfew dev", os.Getenv("CURFEW_CUSTOMER_PASSWORD"))
+	leak.Secret("password of curfew dev", os.Getenv("CURFEW_ADMIN_PASSWORD"))
+	return leak.File(log)
 }
 
 // binaries returns the folder of the binaries: CURFEW_BIN_DIR, or one that is built now.

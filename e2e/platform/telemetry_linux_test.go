@@ -5,12 +5,14 @@ import (
 	"testing"
 
 	"github.com/curfew-platform/curfew/pkg/lifecycle/telemetry/telemetrytest"
+	"github.com/curfew-platform/curfew/pkg/localenv/leak"
 )
 
 // The last that a process does is to send the trace of its stop.
 func TestTheStopOfAServiceArrivesAtItsCollector(t *testing.T) {
 	t.Parallel()
 	collector := telemetrytest.New(t)
+	collector.Watch(func(text string) { leak.Text("telemetry of orders", text) })
 	p, err := platform.StartService(t.Context(), "orders", []string{
 		"CURFEW_ORDERS_TELEMETRY=otlp", "OTEL_EXPORTER_OTLP_ENDPOINT=http://" + collector.Addr,
 	})

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/curfew-platform/curfew/pkg/localenv/leak"
 )
 
 // Process is a program that this one started. Its process group dies with it.
@@ -108,12 +110,14 @@ func (p *Process) isReady(ctx context.Context) bool {
 	return res.Body.Close() == nil && res.StatusCode == http.StatusOK
 }
 
-// Start starts a program in a process group of its own.
+// Start starts a program in a process group of its own. What it writes to
+// standard error must not hold secrets: see package leak.
 func Start(path string, env []string, args ...string) (*Process, error) {
 	cmd := exec.Command(path, args...) //nolint:noctx // Its owner decides between SIGTERM and SIGKILL.
 	p := &Process{cmd: cmd, done: make(chan struct{}), stderr: &tail{}}
+	said := leak.Writer(filepath.Base(path), p.stderr)
 	p.cmd.Env = append(os.Environ(), env...)
-	p.cmd.Stderr = p.stderr
+	p.cmd.Stderr = said
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", filepath.Base(path), err)
@@ -121,6 +125,7 @@ func Start(path string, env []string, args ...string) (*Process, error) {
 	go func() {
 		defer close(p.done)
 		p.err = p.cmd.Wait()
+		_ = said.Close() // Looks at what followed the last line end.
 	}()
 	return p, nil
 }

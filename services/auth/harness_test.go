@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"github.com/curfew-platform/curfew/pkg/lifecycle"
+	"github.com/curfew-platform/curfew/pkg/localenv/leak"
 	"github.com/curfew-platform/curfew/pkg/localenv/pgtest"
 	"github.com/curfew-platform/curfew/pkg/server"
 	"github.com/curfew-platform/curfew/pkg/server/database"
@@ -57,9 +58,9 @@ func newWorld(t *testing.T) *world {
 
 func newWorldAt(t *testing.T, url string) *world {
 	t.Helper()
-	w := &world{url: url, dir: t.TempDir(), logs: io.Discard}
+	w := &world{url: url, dir: t.TempDir(), logs: leak.Writer("auth", nil)}
 	if testing.Verbose() {
-		w.logs = t.Output()
+		w.logs = leak.Writer("auth", t.Output())
 	}
 	content, err := keyset.Generate()
 	if err != nil {

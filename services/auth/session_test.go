@@ -64,7 +64,7 @@ func TestTwoProcessesThatShareASessionLoseItOnlyWhenItIsRevoked(t *testing.T) {
 	w := newWorld(t)
 	short := func(cfg *auth.Config) { cfg.RefreshWindow, cfg.AccessLife = sessionWindow, sessionLife }
 	one := w.start(t, short)
-	admin := w.administrator(t, one)
+	w.administrator(t, one)
 	name := one.register(t, "tabs@example.com")
 	login := one.login(t, "tabs@example.com")
 	file := filepath.Join(t.TempDir(), "session.json")
@@ -106,6 +106,7 @@ func TestTwoProcessesThatShareASessionLoseItOnlyWhenItIsRevoked(t *testing.T) {
 	<-time.After(sessionWindow + time.Second)
 	again := w.start(t, short, func(cfg *auth.Config) { cfg.Listen = address })
 	rotated(1)
+	admin := again.login(t, "root@example.com")
 	if _, err := again.admin.SetUserRoles(as(t.Context(), admin.GetAccessToken()), &authv1.SetUserRolesRequest{
 		Name: name, Roles: []string{"operator", "customer"},
 	}); err != nil {

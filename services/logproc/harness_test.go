@@ -21,6 +21,7 @@ import (
 
 	"github.com/curfew-platform/curfew/pkg/localenv/kafkatest"
 	"github.com/curfew-platform/curfew/pkg/localenv/kfakebroker"
+	"github.com/curfew-platform/curfew/pkg/localenv/leak"
 	"github.com/curfew-platform/curfew/pkg/localenv/pgtest"
 	"github.com/curfew-platform/curfew/pkg/server"
 	"github.com/curfew-platform/curfew/pkg/server/database"
@@ -36,7 +37,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(programVariable) != "" {
 		os.Exit(server.Main(command(newMine()), os.Args[1:]))
 	}
-	pgtest.Runner{M: kafkatest.Runner{M: m}}.Run()
+	os.Exit(pgtest.Runner{M: kafkatest.Runner{M: m}}.Run())
 }
 
 const patience = 90 * time.Second
@@ -159,6 +160,7 @@ func (b *bed) start(t testing.TB, topic string, args ...string) *program {
 		p.signal(syscall.SIGCONT)
 		p.signal(syscall.SIGKILL)
 		<-p.done
+		leak.Text("logproc", p.output(1<<20))
 		if t.Failed() {
 			t.Logf("output of logproc:\n%s", p.output(120))
 		}

@@ -21,6 +21,7 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/inflight"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/memory"
 	"github.com/curfew-platform/curfew/pkg/interceptors/token/tokentest"
+	"github.com/curfew-platform/curfew/pkg/localenv/leak"
 	"github.com/curfew-platform/curfew/pkg/server/keyset"
 	"github.com/curfew-platform/curfew/pkg/server/pagetoken"
 	ordersv1 "github.com/curfew-platform/curfew/proto/gen/curfew/orders/v1"
@@ -61,7 +62,7 @@ func newAPI(t *testing.T, serve ...string) *api {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := slog.New(slog.DiscardHandler)
+	log := slog.New(slog.NewJSONHandler(leak.Writer("orders", nil), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	chain, err := interceptors.New(interceptors.Config{
 		Verifier: a.issuer.Verifier(t), Revocation: a.revoked, Policy: policy, Logger: log, Audit: interceptors.AuditLog(log),
 	})

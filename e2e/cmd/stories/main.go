@@ -19,6 +19,7 @@ import (
 	"github.com/curfew-platform/curfew/e2e/orderview"
 	"github.com/curfew-platform/curfew/e2e/stand"
 	"github.com/curfew-platform/curfew/e2e/stolentoken"
+	"github.com/curfew-platform/curfew/pkg/localenv/leak"
 )
 
 // limit bounds the whole demonstration.
@@ -69,6 +70,7 @@ func (c *tellCmd) Run() error {
 			failures = append(failures, fmt.Errorf("story %d: %w", n, err))
 		}
 	}
+	failures = append(failures, leak.Found())
 	if err := errors.Join(failures...); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ package telemetrytest
 import (
 	"context"
 	"encoding/hex"
+	"fmt"
 	"maps"
 	"net"
 	"sync"
@@ -57,6 +58,7 @@ type Collector struct {
 	spans   []Span
 	metrics map[string]Metric
 	records []Record
+	watch   func(text string)
 }
 
 // New returns a collector that serves until the test is over.
@@ -77,7 +79,7 @@ func Start() (c *Collector, stop func(), err error) {
 		return nil, nil, err
 	}
 	c = &Collector{Addr: lis.Addr().String(), metrics: map[string]Metric{}}
-	srv := grpc.NewServer()
+	srv := grpc.NewServer(grpc.UnaryInterceptor(c.show))
 	coltrace.RegisterTraceServiceServer(srv, traces{c: c})
 	colmetrics.RegisterMetricsServiceServer(srv, metrics{c: c})
 	collogs.RegisterLogsServiceServer(srv, logs{c: c})
@@ -90,6 +92,23 @@ func Start() (c *Collector, stop func(), err error) {
 		srv.Stop()
 		<-served
 	}, nil
+}
+
+// Watch lets f see all that comes from now on, as text, whatever kind it is of.
+func (c *Collector) Watch(f func(text string)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.watch = f
+}
+
+func (c *Collector) show(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	c.mu.Lock()
+	watch := c.watch
+	c.mu.Unlock()
+	if watch != nil {
+		watch(fmt.Sprint(req))
+	}
+	return handler(ctx, req)
 }
 
 // Frozen returns the address of a collector that accepts connections and never answers, until the test is over.
