@@ -28,7 +28,7 @@ type Rates struct {
 	// Proxies say truly from whom they forward.
 	Proxies address.Proxies
 	// Entries is how many callers, and how many addresses, are kept at most.
-	// Default 100,000: about 30 MB each when all are used.
+	// Default 100,000: about 20 MB each when all are used.
 	Entries int
 }
 

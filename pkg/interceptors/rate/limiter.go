@@ -5,10 +5,11 @@ package rate
 import (
 	"errors"
 	"fmt"
+	"math"
+	"sync/atomic"
 	"time"
 
 	"github.com/maypok86/otter/v2"
-	"golang.org/x/time/rate"
 )
 
 // Limit is a token bucket: so many a second in the long run, Burst at once.
@@ -34,7 +35,11 @@ func (l Limit) String() string {
 
 // Check reports what is wrong with the limit.
 func (l Limit) Check() error {
-	if !l.Off() && (l.PerSecond <= 0 || l.Burst < 0 || l.PerSecond > maxPerSecond || l.Burst > maxBurst) {
+	if l.Off() {
+		return nil
+	}
+	if l.PerSecond <= 0 || l.Burst < 0 || l.PerSecond > maxPerSecond || l.Burst > maxBurst ||
+		float64(l.withDefault().Burst)/l.PerSecond > longest.Seconds() {
 		return errors.New("rate limit: rate and burst must be positive and sane")
 	}
 	return nil
@@ -43,6 +48,7 @@ func (l Limit) Check() error {
 const (
 	maxPerSecond = 1e6
 	maxBurst     = 1e6
+	longest      = 10 * 365 * 24 * time.Hour // that an empty bucket takes to be full
 )
 
 func (l Limit) withDefault() Limit {
@@ -53,15 +59,21 @@ func (l Limit) withDefault() Limit {
 }
 
 // Limiter holds a bucket for each key that was seen lately. Safe for concurrent
-// use.
+// use; taking waits for no lock.
 //
 // It keeps at most so many buckets. Where more keys come than there is room for,
 // those that come seldom are forgotten, and start full again: a flood of new
 // keys does not push out one that comes often.
 type Limiter[K comparable] struct {
-	limit   Limit
-	buckets *otter.Cache[K, *rate.Limiter]
+	begin   time.Time
+	each    int64 // nanoseconds until one more is in the bucket
+	depth   int64 // of a full bucket
+	buckets *otter.Cache[K, *bucket]
 }
+
+// bucket is when the bucket will be full again, in nanoseconds since the
+// limiter was made: the generic cell rate algorithm, ITU-T I.371.
+type bucket struct{ full atomic.Int64 }
 
 // New returns a limiter with room for entries keys. The limit is not off.
 func New[K comparable](limit Limit, entries int) (*Limiter[K], error) {
@@ -69,26 +81,36 @@ func New[K comparable](limit Limit, entries int) (*Limiter[K], error) {
 		return nil, errors.Join(errors.New("rate limiter: no limit, or no room"), err)
 	}
 	limit = limit.withDefault()
-	buckets, err := otter.New(&otter.Options[K, *rate.Limiter]{MaximumSize: entries})
+	buckets, err := otter.New(&otter.Options[K, *bucket]{MaximumSize: entries})
 	if err != nil {
 		return nil, fmt.Errorf("rate limiter: %w", err)
 	}
-	return &Limiter[K]{limit: limit, buckets: buckets}, nil
+	each := int64(math.Round(float64(time.Second) / limit.PerSecond))
+	return &Limiter[K]{begin: time.Now(), each: each, depth: each * int64(limit.Burst), buckets: buckets}, nil
 }
 
 // Take takes one from the bucket of key. If it is empty, ok is false, nothing is
-// taken, and wait is how long until there is one.
+// taken, and wait is how long until there is one. Where now goes back, the wait
+// is that much longer.
 func (l *Limiter[K]) Take(key K, now time.Time) (wait time.Duration, ok bool) {
-	bucket, found := l.buckets.GetIfPresent(key)
+	at := int64(now.Sub(l.begin))
+	b, found := l.buckets.GetIfPresent(key)
 	if !found {
+		fresh := &bucket{}
+		fresh.full.Store(at)
 		// Of two that come first at once, one bucket stays.
-		bucket, _ = l.buckets.SetIfAbsent(key, rate.NewLimiter(rate.Limit(l.limit.PerSecond), l.limit.Burst))
+		b, _ = l.buckets.SetIfAbsent(key, fresh)
 	}
-	if bucket.AllowN(now, 1) {
-		return 0, true
+	for {
+		full := b.full.Load()
+		next := max(full, at) + l.each
+		if missing := next - at - l.depth; missing > 0 {
+			return time.Duration(missing), false
+		}
+		if b.full.CompareAndSwap(full, next) {
+			return 0, true
+		}
 	}
-	missing := max(1-bucket.TokensAt(now), 0)
-	return time.Duration(missing / l.limit.PerSecond * float64(time.Second)), false
 }
 
 // Len is about how many buckets there are.

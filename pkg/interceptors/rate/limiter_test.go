@@ -47,6 +47,25 @@ func TestABurstIsTakenAndThenTheRate(t *testing.T) {
 	}
 }
 
+func TestABucketIsNeverFullerThanFull(t *testing.T) {
+	l := limiter(t, rate.Limit{PerSecond: 10, Burst: 3}, 10)
+	now := time.Now()
+	l.Take("a", now)
+	taken := 0
+	for range 10 {
+		if _, ok := l.Take("a", now.Add(24*time.Hour)); ok {
+			taken++
+		}
+	}
+	if taken != 3 {
+		t.Errorf("%d taken at once after a long time", taken)
+	}
+	// A clock that goes back gives nothing away.
+	if wait, ok := l.Take("a", now); ok || wait < 24*time.Hour {
+		t.Errorf("ok %t, wait %s", ok, wait)
+	}
+}
+
 func TestAttackersWithManyKeysAreHeldInBoundedMemory(t *testing.T) {
 	const room = 1000
 	l := limiter(t, rate.Limit{PerSecond: 0.001, Burst: 100}, room)
@@ -97,8 +116,31 @@ func TestCallsAtOnceShareOneBucket(t *testing.T) {
 	}
 }
 
+func TestCallsAtOnceTakeNoMoreThanThereIs(t *testing.T) {
+	const callers, burst = 8, 400_000
+	l := limiter(t, rate.Limit{PerSecond: 0.01, Burst: burst}, 10)
+	now := time.Now()
+	var taken atomic.Int64
+	var wg sync.WaitGroup
+	for range callers {
+		wg.Go(func() {
+			mine := int64(0)
+			for range burst / 2 {
+				if _, ok := l.Take("a", now); ok {
+					mine++
+				}
+			}
+			taken.Add(mine)
+		})
+	}
+	wg.Wait()
+	if taken.Load() != burst {
+		t.Errorf("%d taken of %d", taken.Load(), burst)
+	}
+}
+
 func TestALimitThatMakesNoSenseIsRefused(t *testing.T) {
-	for _, limit := range []rate.Limit{{PerSecond: -1}, {Burst: 5}, {PerSecond: 1, Burst: -1}, {PerSecond: 1e12}, {PerSecond: 1, Burst: 1e9}} {
+	for _, limit := range []rate.Limit{{PerSecond: -1}, {Burst: 5}, {PerSecond: 1, Burst: -1}, {PerSecond: 1e12}, {PerSecond: 1e-9}, {PerSecond: 1e-6, Burst: 1e6}, {PerSecond: 1, Burst: 1e9}} {
 		if limit.Check() == nil {
 			t.Errorf("%+v is taken", limit)
 		}
@@ -112,4 +154,17 @@ func TestALimitThatMakesNoSenseIsRefused(t *testing.T) {
 	if got := (rate.Limit{PerSecond: 0.5}).String(); got != "0.5/s, burst 1" {
 		t.Errorf("got %q", got)
 	}
+}
+
+func BenchmarkTake(b *testing.B) {
+	l, err := rate.New[string](rate.Limit{PerSecond: 1e6, Burst: 1e6}, 10)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			l.Take("a", time.Now())
+		}
+	})
 }
