@@ -27,11 +27,9 @@ func set(s *Set, name, setting, value string) {
 	c.Env = append(c.Env, corev1.EnvVar{Name: variable(name, setting), Value: value})
 }
 
-func to[T any](v T) *T { return &v }
-
 var breaches = []breach{
 	// stop.go
-	{"--grace is 30s, terminationGracePeriodSeconds 40s", func(s *Set) { pod(s, "auth").TerminationGracePeriodSeconds = to(int64(40)) }},
+	{"--grace is 30s, terminationGracePeriodSeconds 40s", func(s *Set) { pod(s, "auth").TerminationGracePeriodSeconds = new(int64(40)) }},
 	{"auth: no terminationGracePeriodSeconds", func(s *Set) { pod(s, "auth").TerminationGracePeriodSeconds = nil }},
 	{"--pre-stop is 0s, the preStop hook takes 5s", func(s *Set) {
 		s.main("orders").Lifecycle = &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: 5}}}
@@ -40,21 +38,21 @@ var breaches = []breach{
 		s.main("orders").Lifecycle = &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{"x"}}}}
 	}},
 	{"no grace of the liveness probe", func(s *Set) { s.main("auth").LivenessProbe.TerminationGracePeriodSeconds = nil }},
-	{"a liveness kill has 31s", func(s *Set) { s.main("auth").LivenessProbe.TerminationGracePeriodSeconds = to(int64(31)) }},
+	{"a liveness kill has 31s", func(s *Set) { s.main("auth").LivenessProbe.TerminationGracePeriodSeconds = new(int64(31)) }},
 	{"the startup probe is not", func(s *Set) { s.main("auth").StartupProbe = nil }},
 	{"the readiness probe is not", func(s *Set) { s.main("auth").ReadinessProbe.HTTPGet.Path = "/livez" }},
 	{"the liveness probe is not", func(s *Set) { s.main("auth").LivenessProbe.HTTPGet.Port = intstr.FromString("http") }},
 	{"why it refuses to start would be lost", func(s *Set) { s.main("auth").TerminationMessagePolicy = corev1.TerminationMessageReadFile }},
 	{"the stop report goes to", func(s *Set) { set(s, "auth", "TERMINATION_MESSAGE", "/tmp/x") }},
 	// pod.go
-	{"the pod is not confined", func(s *Set) { pod(s, "auth").SecurityContext.RunAsUser = to(int64(0)) }},
+	{"the pod is not confined", func(s *Set) { pod(s, "auth").SecurityContext.RunAsUser = new(int64(0)) }},
 	{"the pod is not confined", func(s *Set) { pod(s, "auth").SecurityContext.SeccompProfile = nil }},
 	{"a token for the API server", func(s *Set) { pod(s, "orders").AutomountServiceAccountToken = nil }},
 	{"no service account of its own", func(s *Set) { pod(s, "orders").ServiceAccountName = "default" }},
 	{"variables of every service", func(s *Set) { pod(s, "orders").EnableServiceLinks = nil }},
 	{"namespaces of the host", func(s *Set) { pod(s, "orders").HostNetwork = true }},
 	{"auth/migrate: not confined", func(s *Set) { pod(s, "auth").InitContainers[0].SecurityContext = nil }},
-	{"auth/auth: not confined", func(s *Set) { s.main("auth").SecurityContext.ReadOnlyRootFilesystem = to(false) }},
+	{"auth/auth: not confined", func(s *Set) { s.main("auth").SecurityContext.ReadOnlyRootFilesystem = new(false) }},
 	{"auth/auth: not confined", func(s *Set) { s.main("auth").SecurityContext.Capabilities.Add = []corev1.Capability{"SYS_PTRACE"} }},
 	{"auth/auth: no request or no limit of memory", func(s *Set) { delete(s.main("auth").Resources.Limits, corev1.ResourceMemory) }},
 	{"auth/auth: no request or no limit of cpu", func(s *Set) { delete(s.main("auth").Resources.Requests, corev1.ResourceCPU) }},
@@ -72,7 +70,7 @@ var breaches = []breach{
 	{"logproc: heaps of up to", func(s *Set) { s.main("logproc").Resources.Limits[corev1.ResourceMemory] = resource.MustParse("1Gi") }},
 	// volumes.go
 	{"volume secrets is open to every user", func(s *Set) { pod(s, "auth").Volumes[0].Secret.DefaultMode = nil }},
-	{"volume cluster is open to every user", func(s *Set) { pod(s, "auth").Volumes[2].Projected.DefaultMode = to(int32(0o444)) }},
+	{"volume cluster is open to every user", func(s *Set) { pod(s, "auth").Volumes[2].Projected.DefaultMode = new(int32(0o444)) }},
 	{"is the host's", func(s *Set) { pod(s, "auth").Volumes[0].HostPath = &corev1.HostPathVolumeSource{Path: "/"} }},
 	{"auth/auth: there is no volume x", func(s *Set) { s.main("auth").VolumeMounts[0].Name = "x" }},
 	{"has a subPath", func(s *Set) { s.main("auth").VolumeMounts[0].SubPath = "x" }},
@@ -103,7 +101,7 @@ var breaches = []breach{
 	{"service auth: auth has no port web", func(s *Set) { s.Services["auth"].Spec.Ports[0].TargetPort = intstr.FromString("web") }},
 	{"service auth: there are no pods", func(s *Set) { s.Services["auth"].Spec.Selector = map[string]string{"app": "auth"} }},
 	// rollout.go
-	{"auth: the budget is not one replica", func(s *Set) { s.Budgets["auth"].Spec.MaxUnavailable = to(intstr.FromInt32(0)) }},
+	{"auth: the budget is not one replica", func(s *Set) { s.Budgets["auth"].Spec.MaxUnavailable = new(intstr.FromInt32(0)) }},
 	{"auth: 0 disruption budgets", func(s *Set) { delete(s.Budgets, "auth") }},
 	{"one replica is an outage", func(s *Set) { *s.StatefulSets["logproc"].Spec.Replicas = 1 }},
 	{"not updated one at a time", func(s *Set) { s.StatefulSets["auth"].Spec.PodManagementPolicy = "" }},

@@ -18,9 +18,9 @@ func parsed(t *testing.T, content []byte) *keyset.Set {
 }
 
 // step makes the file of the next step of a rotation.
-func step(t *testing.T, make func([]byte) ([]byte, error), content []byte) []byte {
+func step(t *testing.T, do func([]byte) ([]byte, error), content []byte) []byte {
 	t.Helper()
-	next, err := make(content)
+	next, err := do(content)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,12 +52,9 @@ func run(swagger, folder string, kinds []string) error {
 			take(api.Definitions, used, definition)
 			definition["properties"].(object)["kind"] = object{"const": kind} //nolint:forcetypeassert // Every kind has properties.
 			group, _, _ := strings.Cut(gvk["group"].(string), ".")            //nolint:forcetypeassert // By the OpenAPI of Kubernetes.
-			name := strings.ToLower(kind)
-			for _, part := range []string{group, gvk["version"].(string)} { //nolint:forcetypeassert // By the OpenAPI of Kubernetes.
-				if part != "" {
-					name += "-" + part
-				}
-			}
+			parts := slices.DeleteFunc([]string{strings.ToLower(kind), group, gvk["version"].(string)}, //nolint:forcetypeassert // By the OpenAPI of Kubernetes.
+				func(part string) bool { return part == "" })
+			name := strings.Join(parts, "-")
 			if err := write(filepath.Join(folder, name+".json"), definition); err != nil {
 				return err
 			}
