@@ -50,8 +50,8 @@ func run(swagger, folder string, kinds []string) error {
 			found[kind] = true
 			strict(definition)
 			take(api.Definitions, used, definition)
-			definition["properties"].(object)["kind"] = object{"const": kind} //nolint:forcetypeassert // Every kind has properties.
-			group, _, _ := strings.Cut(gvk["group"].(string), ".")            //nolint:forcetypeassert // By the OpenAPI of Kubernetes.
+			definition["properties"].(object)["kind"] = object{"const": kind}                           //nolint:forcetypeassert // Every kind has properties.
+			group, _, _ := strings.Cut(gvk["group"].(string), ".")                                      //nolint:forcetypeassert // By the OpenAPI of Kubernetes.
 			parts := slices.DeleteFunc([]string{strings.ToLower(kind), group, gvk["version"].(string)}, //nolint:forcetypeassert // By the OpenAPI of Kubernetes.
 				func(part string) bool { return part == "" })
 			name := strings.Join(parts, "-")
