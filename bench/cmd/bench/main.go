@@ -19,6 +19,7 @@ import (
 
 	"github.com/curfew-platform/curfew/bench/chain"
 	"github.com/curfew-platform/curfew/bench/logs"
+	"github.com/curfew-platform/curfew/bench/pod"
 	"github.com/curfew-platform/curfew/bench/ratio"
 	"github.com/curfew-platform/curfew/bench/revoke"
 	"github.com/curfew-platform/curfew/bench/shop"
@@ -31,7 +32,7 @@ import (
 const limit = 30 * time.Minute
 
 type cli struct {
-	Only      []string      `enum:"chain,logs,orders,revoke,stop,workers" default:"chain,logs,orders,revoke,stop,workers" help:"What to measure."`
+	Only      []string      `enum:"chain,logs,orders,pod,revoke,stop,workers" default:"chain,logs,orders,pod,revoke,stop,workers" help:"What to measure."`
 	Pairs     int           `default:"5" help:"Interleaved pairs of each comparison."`
 	Records   int           `default:"1000000" help:"Log records of one run."`
 	Each      time.Duration `default:"5s" help:"Time of one run of orders."`
@@ -80,6 +81,7 @@ func (c *cli) run() error {
 			ratios, err := shop.Run(ctx, s, c.Pairs, c.Each)
 			return all(ratios, nil), err
 		},
+		"pod":    func() ([]result, error) { return pods(ctx, s, c.Each, c.Records) },
 		"revoke": func() ([]result, error) { return revocations(ctx, s) },
 		"stop":   func() ([]result, error) { return stops(ctx, s, c.Pairs*10) },
 		"workers": func() ([]result, error) {
@@ -121,6 +123,15 @@ func revocations(ctx context.Context, s *stand.Stand) ([]result, error) {
 	list := all(nil, budgets)
 	for _, size := range sizes {
 		list = append(list, size)
+	}
+	return list, err
+}
+
+func pods(ctx context.Context, s *stand.Stand, each time.Duration, records int) ([]result, error) {
+	figures, err := pod.Run(ctx, s, each, records)
+	list := make([]result, len(figures))
+	for i, f := range figures {
+		list[i] = f
 	}
 	return list, err
 }
