@@ -27,17 +27,17 @@ const InitArgument = "kubernetes-node"
 // processes until one of those programs ends or it is killed. It also ends when
 // whoever starts the lab ends before the node is done.
 //
-// The arguments are the lab's folder, that of the programs and the node's
-// number.
+// The arguments are the lab's folder, the node's number and the folder of the
+// programs.
 func Init(args []string) error {
 	if len(args) != 3 || os.Getpid() != 1 {
 		return errors.New("this is the first process of a lab's node: start it by `localenv kubernetes up`")
 	}
-	number, err := strconv.Atoi(args[2])
+	number, err := strconv.Atoi(args[1])
 	if err != nil {
 		return fmt.Errorf("the node's number: %w", err)
 	}
-	l, err := Open(args[0], args[1], nil)
+	l, err := Open(args[0], args[2], nil)
 	if err != nil {
 		return err
 	}

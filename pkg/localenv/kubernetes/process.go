@@ -40,13 +40,19 @@ func (n node) spawn() error {
 }
 
 func (n node) arguments() []string {
-	return []string{InitArgument, n.lab.dir, n.lab.programs, strconv.Itoa(n.number)}
+	return append(n.identity(), n.lab.programs)
+}
+
+// identity are the arguments by which a node is known, whatever programs it
+// runs.
+func (n node) identity() []string {
+	return []string{InitArgument, n.lab.dir, strconv.Itoa(n.number)}
 }
 
 // pid finds the node's first process by its arguments, which name the lab's
 // folder: no record can be lost or name a process that came later.
 func (n node) pid() (int, error) {
-	want := strings.Join(n.arguments(), "\x00") + "\x00"
+	want := strings.Join(n.identity(), "\x00") + "\x00"
 	dirs, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
 		return 0, err
@@ -56,7 +62,7 @@ func (n node) pid() (int, error) {
 		if err != nil {
 			continue // It ended meanwhile.
 		}
-		if _, args, _ := strings.Cut(string(raw), "\x00"); args == want {
+		if _, args, _ := strings.Cut(string(raw), "\x00"); strings.HasPrefix(args, want) {
 			return strconv.Atoi(filepath.Base(dir))
 		}
 	}
