@@ -198,7 +198,7 @@ k8s-down: ## Remove it, and everything of it
 manifests-schemas: ## Make the schemas of the manifests again, from the module of Kubernetes
 	@GOWORK=off go -C tools/manifests run ./cmd/schemas \
 		"$$(GOWORK=off go -C tools/kubernetes list -m -f '{{.Dir}}' k8s.io/kubernetes)/api/openapi-spec/swagger.json" schemas \
-		Namespace ServiceAccount ConfigMap Secret Service EndpointSlice StatefulSet Job Pod PodDisruptionBudget NetworkPolicy Ingress PriorityClass
+		Namespace ServiceAccount ConfigMap Secret Service EndpointSlice StatefulSet Job Pod PodDisruptionBudget NetworkPolicy Ingress PriorityClass HorizontalPodAutoscaler
 
 # --- real servers that stay ---
 

@@ -20,7 +20,7 @@ func (s *Set) checkBudget(name string, say sayer) {
 	if budgets != 1 {
 		say("%s: %d disruption budgets, want one", name, budgets)
 	}
-	if set.Spec.Replicas == nil || *set.Spec.Replicas < 2 {
+	if s.replicas(name) < 2 {
 		say("%s: one replica is an outage at each update", name)
 	}
 }

@@ -1,7 +1,6 @@
 package manifests
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -137,35 +136,5 @@ func TestAnIngressPathLeadsToAService(t *testing.T) {
 	delete(s.Services, "logproc")
 	if wrong := strings.Join(Check(s, documents(t)), "\n"); !strings.Contains(wrong, "ingress curfew: there is no service logproc") {
 		t.Error(wrong)
-	}
-}
-
-// What a user changes has to reach everything that depends on it.
-func TestTheGraceOfAPodIsTheGraceOfItsProcess(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.CopyFS(dir, os.DirFS(filepath.Join(root, "deploy"))); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"auth", "orders", "logproc"} {
-		path := filepath.Join(dir, "base", name, "statefulset.yaml")
-		content, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		changed := strings.Replace(string(content), "terminationGracePeriodSeconds: 30\n", "terminationGracePeriodSeconds: 45\n", 1)
-		if err := os.WriteFile(path, []byte(changed), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, overlay := range overlays {
-		s, err := Render(filepath.Join(dir, "overlays", overlay))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, name := range s.names() {
-			if got := s.settings(s.main(name))[variable(name, "GRACE")]; got != "45s" {
-				t.Errorf("%s: with 45 s in the pod of %s its --grace is %s", overlay, name, got)
-			}
-		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -29,6 +30,7 @@ type Set struct {
 	Budgets      map[string]*policyv1.PodDisruptionBudget
 	Policies     map[string]*networkingv1.NetworkPolicy
 	Ingresses    map[string]*networkingv1.Ingress
+	Scalers      map[string]*autoscalingv2.HorizontalPodAutoscaler
 	// Namespaces are the names that objects are put into.
 	Namespaces map[string]bool
 }
@@ -84,6 +86,8 @@ func (s *Set) add(kind, name string, content []byte) error {
 		return put(&s.Policies, name, content)
 	case "Ingress":
 		return put(&s.Ingresses, name, content)
+	case "HorizontalPodAutoscaler":
+		return put(&s.Scalers, name, content)
 	}
 	return nil
 }
@@ -102,6 +106,19 @@ func put[T any](to *map[string]*T, name string, content []byte) error {
 
 // names are the StatefulSets in order.
 func (s *Set) names() []string { return slices.Sorted(maps.Keys(s.StatefulSets)) }
+
+// replicas are how many a StatefulSet has at least.
+func (s *Set) replicas(name string) int32 {
+	if n := s.StatefulSets[name].Spec.Replicas; n != nil {
+		return *n
+	}
+	for _, scaler := range s.Scalers {
+		if scaler.Spec.ScaleTargetRef.Name == name && scaler.Spec.MinReplicas != nil {
+			return *scaler.Spec.MinReplicas
+		}
+	}
+	return 1 // what Kubernetes takes
+}
 
 // main is the container that is named like its StatefulSet.
 func (s *Set) main(name string) *corev1.Container {

@@ -82,7 +82,7 @@ func (s *Set) checkIdentity(name string, say sayer) {
 		}
 	}
 	var want []string
-	for i := range *s.StatefulSets["auth"].Spec.Replicas {
+	for i := range s.replicas("auth") {
 		want = append(want, fmt.Sprintf("auth-%d.%s:9000", i, s.StatefulSets["auth"].Spec.ServiceName))
 	}
 	if got := settings[variable(name, "AUTH_ADDR")]; got != strings.Join(want, ",") {
