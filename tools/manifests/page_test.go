@@ -34,7 +34,9 @@ func TestThePageNamesWhatExists(t *testing.T) {
 		{serviceFlag, func(name string) bool {
 			return elsewhere[name] || strings.Contains(read("docs/configuration.md"), "--"+name)
 		}},
-		{alert, func(name string) bool { return strings.Contains(read("deploy/observability/rules.yaml"), "alert: "+name+"\n") }},
+		{alert, func(name string) bool {
+			return strings.Contains(read("deploy/observability/rules.yaml"), "alert: "+name+"\n")
+		}},
 		{link, func(name string) bool {
 			_, err := os.Stat(filepath.Join(root, "docs", name))
 			return err == nil
