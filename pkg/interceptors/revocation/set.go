@@ -54,8 +54,12 @@ var (
 )
 
 func hash(seed maphash.Seed, k Kind, issuer, id string) uint64 {
-	a := maphash.String(seed, issuer) + uint64(k)*0x9e3779b97f4a7c15
-	b := maphash.String(seed, id)
+	return mix(maphash.String(seed, issuer), k, maphash.String(seed, id))
+}
+
+// mix is hash of texts whose hashes are known.
+func mix(a uint64, k Kind, b uint64) uint64 {
+	a += uint64(k) * 0x9e3779b97f4a7c15
 	hi, lo := bits.Mul64(a^0xa0761d6478bd642f, b^0xe7037ed1a0b428db)
 	return hi ^ lo ^ bits.RotateLeft64(a, 32) ^ b
 }
@@ -180,40 +184,41 @@ func (s *Set) Len() int {
 // not allocate. Claims that the token does not have are empty in id and match
 // nothing.
 func (s *Set) Revokes(id *identity.Identity, now time.Time) bool {
+	issuer := maphash.String(seed1, id.Issuer)
 	if s.count[KindSubjectEpoch] > 0 {
-		if epoch, ok := s.find(KindSubjectEpoch, id.Issuer, id.Subject); ok && id.Epoch < epoch {
+		if epoch, ok := s.find(KindSubjectEpoch, issuer, id.Issuer, id.Subject); ok && id.Epoch < epoch {
 			return true
 		}
 	}
-	if s.has(KindSession, id.Issuer, id.SessionID) || s.has(KindToken, id.Issuer, id.TokenID) ||
-		s.has(KindKey, id.Issuer, id.KeyID) {
+	if s.has(KindSession, issuer, id.Issuer, id.SessionID) || s.has(KindToken, issuer, id.Issuer, id.TokenID) ||
+		s.has(KindKey, issuer, id.Issuer, id.KeyID) {
 		return true
 	}
 	if s.count[KindIssuer] > 0 {
-		if _, ok := s.find(KindIssuer, id.Issuer, ""); ok {
+		if _, ok := s.find(KindIssuer, issuer, id.Issuer, ""); ok {
 			return true
 		}
 	}
 	if s.count[KindSubjectBlock] > 0 {
-		if until, ok := s.find(KindSubjectBlock, id.Issuer, id.Subject); ok && now.UnixNano() < until {
+		if until, ok := s.find(KindSubjectBlock, issuer, id.Issuer, id.Subject); ok && now.UnixNano() < until {
 			return true
 		}
 	}
 	return false
 }
 
-func (s *Set) has(k Kind, issuer, id string) bool {
+func (s *Set) has(k Kind, hashed uint64, issuer, id string) bool {
 	if s.count[k] == 0 || id == "" {
 		return false
 	}
-	_, ok := s.find(k, issuer, id)
+	_, ok := s.find(k, hashed, issuer, id)
 	return ok
 }
 
-// find looks for a target. The second half of the hash is computed only when
-// the first one matches, which is rare.
-func (s *Set) find(k Kind, issuer, id string) (int64, bool) {
-	h1 := hash(seed1, k, issuer, id)
+// find looks for a target; hashed is the issuer's hash. The second half of the
+// hash is computed only when the first one matches, which is rare.
+func (s *Set) find(k Kind, hashed uint64, issuer, id string) (int64, bool) {
+	h1 := mix(hashed, k, maphash.String(seed1, id))
 	n := s.root[first(h1)]
 	if n == nil {
 		return 0, false
