@@ -20,8 +20,8 @@ const (
 	issuer   = "https://auth.curfew.dev"
 	audience = "curfew"
 	clients  = 64
-	calls    = 4096 // of one run
-	finer    = 5    // times as many pairs where the difference is small
+	calls    = 2048 // of one run
+	finer    = 20   // times as many pairs where the difference is small
 	patience = time.Minute
 )
 

@@ -80,7 +80,7 @@ func (r Result) Met() bool {
 	return r.Median() >= r.Goal
 }
 
-// Print writes the result as a line with the pairs below it.
+// Print writes the result as a line with the pairs below it; of many, some.
 func (r Result) Print(w io.Writer) {
 	s := r.Ratios()
 	if len(s) == 0 {
@@ -98,7 +98,8 @@ func (r Result) Print(w io.Writer) {
 		fmt.Fprintf(w, ", goal %s %.2f: %s", sign, r.Goal, verdict)
 	}
 	fmt.Fprintln(w)
-	for _, p := range r.Pairs {
-		fmt.Fprintf(w, "    ours %.1f  theirs %.1f %s\n", p.Ours, p.Theirs, r.Unit)
+	const listed = 20
+	for i := 0; i < len(r.Pairs); i += (len(r.Pairs) + listed - 1) / listed {
+		fmt.Fprintf(w, "    ours %.1f  theirs %.1f %s\n", r.Pairs[i].Ours, r.Pairs[i].Theirs, r.Unit)
 	}
 }
