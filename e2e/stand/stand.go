@@ -15,6 +15,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+
+	"github.com/curfew-platform/curfew/pkg/localenv/leak"
 )
 
 // Stand is a running platform. All fields come from the environment.
@@ -86,13 +89,22 @@ func FromEnvironment() (*Stand, error) {
 	return s, nil
 }
 
-// Dial returns a connection to a gRPC address on loopback.
+// Dial returns a connection to a gRPC address on loopback. The errors that come
+// over it are searched for secrets.
 func Dial(addr string) (*grpc.ClientConn, error) {
-	conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithChainUnaryInterceptor(searched))
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", addr, err)
 	}
 	return conn, nil
+}
+
+func searched(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+	err := invoke(ctx, method, req, reply, cc, opts...)
+	if err != nil {
+		leak.Text("the error of "+method, fmt.Sprint(status.Convert(err).Proto()))
+	}
+	return err
 }
 
 // Connect opens one database connection; the caller closes it.
