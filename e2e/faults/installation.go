@@ -29,6 +29,7 @@ type Installation struct {
 	Stores []*Proxy
 
 	dir     string
+	signal  string // the file that makes the database a standby
 	source  string // of revocations, of replicas that start
 	cluster *postgres.Cluster
 	proxies []*Proxy

@@ -25,8 +25,12 @@ var (
 	ErrNoTest = errors.New("there is no such test")
 )
 
-// testTime bounds one test on mutated code, which may well hang.
-const testTime = 90 * time.Second
+const (
+	// testTime bounds one test on mutated code, which may well hang.
+	testTime = 3 * time.Minute
+	// buildTime is what go test may take before that.
+	buildTime = 3 * time.Minute
+)
 
 // Run makes the change and runs the test. The error is nil if the test failed, as
 // it should. Files go to scratch, a folder that the caller removes.
@@ -35,7 +39,7 @@ func (m *Mutation) Run(ctx context.Context, scratch string) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, testTime+time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, testTime+buildTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "go", "test", "-vet=off", "-count=1", "-failfast",
 		"-timeout", testTime.String(), "-run", "^"+m.Test+"$", ".")

@@ -100,7 +100,11 @@ func open(ctx context.Context, rt *server.Runtime, cfg *Config) (*pgxpool.Pool, 
 	if err != nil {
 		return nil, nil, err
 	}
-	pool, err := cfg.Database.Serving().Open(ctx, rt.Name)
+	settings, err := cfg.Database.Serving().Parse(rt.Name)
+	if err != nil {
+		return nil, nil, err
+	}
+	pool, err := openPrimary(ctx, settings)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -126,11 +130,7 @@ func openFeed(ctx context.Context, rt *server.Runtime, cfg *Config) (*pgxpool.Po
 	settings.MaxConns = feedConnections
 	settings.MinConns = min(settings.MinConns, feedConnections)
 	settings.MinIdleConns = min(settings.MinIdleConns, feedConnections)
-	pool, err := pgxpool.NewWithConfig(ctx, settings)
-	if err != nil {
-		return nil, fmt.Errorf("open pool of the feed: %w", err)
-	}
-	return pool, nil
+	return openPrimary(ctx, settings)
 }
 
 // cleanUp removes expired rows. Nothing depends on when it happens.

@@ -283,6 +283,10 @@ func (e *Engine) look(ctx context.Context, waiting []*waiter, read, list bool) {
 			e.log.WarnContext(ctx, "rows unreadable at the barrier", slog.Any("error", err))
 			list = false
 		}
+		if len(rows) >= MaxRows { // and who knows which are missing
+			e.log.WarnContext(ctx, "too many rows for a barrier", slog.Int("rows", len(rows)))
+			list = false
+		}
 	}
 	generation := e.currentGeneration()
 	b := &e.barrier

@@ -23,6 +23,7 @@ func (e *Engine) follow(ctx context.Context) {
 	tick := time.NewTicker(e.cfg.Poll)
 	defer tick.Stop()
 	purged := e.clock.Now()
+	ahead := purged.Wall - purged.Boot // the least that was ever seen
 	failing := false
 	for {
 		if err := e.catchUp(ctx); err != nil && ctx.Err() == nil {
@@ -34,8 +35,12 @@ func (e *Engine) follow(ctx context.Context) {
 			e.log.InfoContext(ctx, "revocation feed readable again")
 			failing = false
 		}
-		if now := e.clock.Now(); now.Boot-purged.Boot >= purgeEvery {
-			e.purge(now.Time().Add(-purgeSlack))
+		now := e.clock.Now()
+		ahead = min(ahead, now.Wall-now.Boot)
+		if now.Boot-purged.Boot >= purgeEvery {
+			// A wall clock that was set forward may be wrong. What is forgotten
+			// by it is missed by who comes later, with a clock of its own.
+			e.purge(time.Unix(0, int64(now.Boot+ahead-purgeSlack)))
 			purged = now
 		}
 		select {
@@ -69,8 +74,7 @@ func (e *Engine) catchUp(ctx context.Context) error {
 			e.reset(page.Generation)
 			continue
 		}
-		e.dispatch(page)
-		if page.Seq >= page.Head {
+		if e.dispatch(page) && page.Seq >= page.Head {
 			return nil
 		}
 	}
@@ -112,12 +116,16 @@ func (e *Engine) currentGeneration() string {
 
 // dispatch passes a page on to all streams, in the order of the feed: it is
 // the only writer of known, and streams read up to known. A barrier that looks
-// at the watchers compares with known, so it looks after the dispatch.
-func (e *Engine) dispatch(p Page) {
+// at the watchers compares with known, so it looks after the dispatch. It
+// returns false if another read has begun another history meanwhile.
+func (e *Engine) dispatch(p Page) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if p.Generation != e.generation || p.Seq <= e.known {
-		return // nothing new, or overtaken by another read
+	if p.Generation != e.generation {
+		return false
+	}
+	if p.Seq <= e.known {
+		return true // nothing new, or overtaken by another read
 	}
 	// The page may begin before known if another read came in between.
 	i, _ := slices.BinarySearchFunc(p.Rules, e.known, afterSeq)
@@ -130,6 +138,7 @@ func (e *Engine) dispatch(p Page) {
 		signal(en.wake)
 	}
 	signal(e.changed)
+	return true
 }
 
 // trim forgets dispatches that no lease can be left from: rule 7 ends all of

@@ -84,6 +84,7 @@ type hookedStore struct {
 	beforeRead  func(ctx context.Context) error
 	beforeRows  func(ctx context.Context) error
 	beforeOther func(ctx context.Context) error
+	rows        func([]feed.Row) []feed.Row // changes what a listing holds
 }
 
 // set changes hooks under the lock that their use takes.
@@ -139,7 +140,13 @@ func (s *hookedStore) Rows(ctx context.Context) ([]feed.Row, error) {
 	if err := s.run(ctx, func(s *hookedStore) func(context.Context) error { return s.beforeRows }); err != nil {
 		return nil, err
 	}
-	return s.Store.Rows(ctx)
+	rows, err := s.Store.Rows(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.rows != nil {
+		rows = s.rows(rows)
+	}
+	return rows, err
 }
 
 func (s *hookedStore) Publish(ctx context.Context, k feed.RowKey, p feed.Progress) error {

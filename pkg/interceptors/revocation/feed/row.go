@@ -2,6 +2,7 @@ package feed
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -20,6 +21,8 @@ type rowLease struct {
 	number  int64      // of the last renewal
 	removed bool
 }
+
+var errRenewedBefore = errors.New("feed: the row was renewed in the generation before")
 
 func (e *Engine) rowKey() RowKey {
 	return RowKey{Replica: e.cfg.Replica, Incarnation: e.cfg.Incarnation}
@@ -56,6 +59,9 @@ func (e *Engine) keepRow(ctx context.Context) {
 // after the commit of the row: a revocation that committed in between has seen
 // the row or is read here. The lease is extended last, after the rules were
 // written to all streams, and counts from before the first step.
+//
+// It counts in the generation that it named: if the feed turns out to be of
+// another one, the row that was renewed may be lost with the history before.
 func (e *Engine) renewRow(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, e.cfg.RowLease)
 	defer cancel()
@@ -63,6 +69,11 @@ func (e *Engine) renewRow(ctx context.Context) error {
 	defer e.row.mu.Unlock()
 	if e.row.removed {
 		return nil
+	}
+	if e.currentGeneration() == "" { // nothing was read yet, and nothing would be granted
+		if err := e.catchUp(ctx); err != nil {
+			return err
+		}
 	}
 	e.row.number++
 	progress := e.progress()
@@ -73,6 +84,9 @@ func (e *Engine) renewRow(ctx context.Context) error {
 	}
 	if err := e.catchUp(ctx); err != nil {
 		return err
+	}
+	if e.currentGeneration() != progress.Generation {
+		return errRenewedBefore
 	}
 	e.extend(started, min(granted, e.cfg.RowLease))
 	return nil

@@ -49,7 +49,7 @@ type Store interface {
 	// after the call began: a standby, or a snapshot taken earlier, is wrong.
 	Read(ctx context.Context, after int64, limit int) (Page, error)
 
-	// Rows lists the rows of all engines, at most 1,000.
+	// Rows lists the rows of all engines, at most [MaxRows].
 	Rows(ctx context.Context) ([]Row, error)
 
 	// Remove deletes a row if its renewals are still the given number, or in
@@ -60,6 +60,10 @@ type Store interface {
 // AnyRenewals makes [Store.Remove] unconditional; an engine uses it for its
 // own row only.
 const AnyRenewals = -1
+
+// MaxRows is the most rows in a listing. An engine takes a listing of so many for
+// one that was cut off: it lets no revoking call pass, and removes the dead.
+const MaxRows = 1000
 
 // RowKey names the row of one engine.
 type RowKey struct {

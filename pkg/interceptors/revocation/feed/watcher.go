@@ -74,7 +74,10 @@ func (e *Engine) register(principal string, h message.Hello, cancel context.Canc
 	p.entries++
 	en := &entry{key: key, peer: p, cancel: cancel, wake: make(chan struct{}, 1), move: e.moving && !e.own(key)}
 	if h.Generation != "" && h.Generation == e.generation {
-		p.acked = max(p.acked, h.LastSeq)
+		if h.LastSeq > p.acked {
+			p.acked = h.LastSeq
+			signal(e.changed)
+		}
 		en.cursor = h.LastSeq
 	}
 	e.entries[en] = struct{}{}

@@ -116,11 +116,11 @@ func (w *Watcher) resync() {
 	if s.deadline != (leaseclock.Instant{}) {
 		w.losses++
 	}
-	s.deadline = leaseclock.Instant{}
+	w.purged.ahead = 0
+	s.deadline, s.purged = leaseclock.Instant{}, w.purged
 	w.state.Store(&s)
 	w.generation, w.applied = "", 0
 	w.resyncs++
-	w.purged.ahead = 0
 }
 
 // purge remembers when rules were forgotten, and by which wall clock.
@@ -158,6 +158,6 @@ func (w *Watcher) forget() {
 		return
 	}
 	w.purged.ahead = max(w.purged.ahead, now.Wall-now.Boot)
-	s.set = set
+	s.set, s.purged = set, w.purged
 	w.state.Store(&s)
 }

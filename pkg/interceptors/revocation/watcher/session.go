@@ -33,7 +33,7 @@ type session struct {
 
 	nonce  uint64
 	sent   map[uint64]leaseclock.Instant // by nonce, of unanswered renewals
-	heard  time.Duration                 // when the server last said something, boot clock
+	heard  time.Duration                 // when the server last answered, boot clock; before it is asked, said something
 	zeros  int                           // answers without a lease in a row
 	joined bool                          // the snapshot is complete
 
@@ -110,7 +110,9 @@ func (s *session) run(ctx context.Context) error {
 				return r.failure()
 			}
 			handshake.Stop()
-			s.heard = w.clock.Now().Boot
+			if _, answers := r.message.(message.Grant); answers || !s.joined {
+				s.heard = w.clock.Now().Boot
+			}
 			if err := s.receive(r.message); err != nil {
 				return err
 			}

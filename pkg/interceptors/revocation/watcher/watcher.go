@@ -52,7 +52,8 @@ type Watcher struct {
 type state struct {
 	set      *revocation.Set
 	deadline leaseclock.Instant
-	known    bool // the first snapshot is in
+	known    bool  // the first snapshot is in
+	purged   purge // of the set
 }
 
 var (
@@ -87,7 +88,7 @@ func (w *Watcher) Check(id *identity.Identity) revocation.Verdict {
 	now := w.clock.Now()
 	v := revocation.Verdict{Revoked: s.set.Revokes(id, now.Time())}
 	switch {
-	case !s.known || s.deadline == (leaseclock.Instant{}):
+	case !s.known || s.deadline == (leaseclock.Instant{}) || s.purged.undone(now):
 		v.StaleFor = revocation.Unknown
 	case s.deadline.Over(now):
 		v.StaleFor = max(-s.deadline.Left(now), 1)

@@ -45,6 +45,7 @@ func RunStore(t *testing.T, open func(t *testing.T) Backend) {
 		"an empty feed has a generation and no rules":                                        emptyFeed,
 		"rules come back as they were written, in the order of commits":                      rulesComeBack,
 		"a page never cuts the rules of one position":                                        pages,
+		"a read sees every commit before it":                                                 readsLatest,
 		"a position is invisible until all below it are committed":                           commitOrder,
 		"concurrent revocations get positions without a gap":                                 noGap,
 		"a renewal grants the whole length when nothing is unacknowledged":                   renewWhole,
@@ -167,6 +168,17 @@ func pages(t *testing.T, b Backend) {
 	}
 	if diff := cmp.Diff([]int64{1, 2, 2, 2, 3}, seqs); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// readsLatest refuses a standby, and a snapshot that is older than the read: an
+// engine grants leases by what it read after its renewal.
+func readsLatest(t *testing.T, b Backend) {
+	for n := range 20 {
+		seq := b.revoke(t, rule(n))
+		if p := b.read(t, seq-1, 10); p.Head != seq || p.Seq != seq || len(p.Rules) != 1 {
+			t.Fatalf("after the commit of %d the feed is %+v", seq, p)
+		}
 	}
 }
 
