@@ -69,6 +69,10 @@ func (c *call) Value(key any) any {
 		if c.check != nil {
 			return c
 		}
+	case contextkey.Token:
+		if c.raw != "" {
+			return c.raw
+		}
 	case contextkey.RequestID:
 		return &c.requestID
 	}

@@ -11,5 +11,9 @@ type Identity struct{}
 // Guard is the key of the revocation.Guard of the call.
 type Guard struct{}
 
+// Token is the key of the text of the caller's token, a token.Raw: for sources of
+// revocations that ask its issuer.
+type Token struct{}
+
 // RequestID is the key of the correlation id, a *string.
 type RequestID struct{}

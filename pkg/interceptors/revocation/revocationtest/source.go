@@ -18,6 +18,9 @@ type Backend struct {
 	Source revocation.Source
 	// Revoke revokes and returns when the source promises that it is in force.
 	Revoke func(rules ...revocation.Rule) error
+	// Carry puts what a source that asks needs to know of the caller's call into
+	// the context, as the chain does. Nil if it needs nothing.
+	Carry func(ctx context.Context, id *identity.Identity) context.Context
 }
 
 const issuer = "https://auth.curfew.dev"
@@ -68,9 +71,21 @@ func (b Backend) revoke(t *testing.T, rules ...revocation.Rule) {
 
 func (b Backend) admit(t *testing.T, id *identity.Identity, want error) {
 	t.Helper()
-	if err := b.Source.Check(id).Admit(0); !errors.Is(err, want) {
+	if err := b.check(t.Context(), id).Admit(0); !errors.Is(err, want) {
 		t.Errorf("%+v: %v, want %v", *id, err, want)
 	}
+}
+
+// check asks as the chain does.
+func (b Backend) check(ctx context.Context, id *identity.Identity) revocation.Verdict {
+	asking, ok := b.Source.(revocation.Asking)
+	if !ok {
+		return b.Source.Check(id)
+	}
+	if b.Carry != nil {
+		ctx = b.Carry(ctx, id)
+	}
+	return asking.CheckContext(ctx, id)
 }
 
 func everyKind(t *testing.T, b Backend) {
@@ -183,7 +198,7 @@ func concurrent(t *testing.T, b Backend) {
 		defer close(done)
 		revoked := false
 		for {
-			v := b.Source.Check(caller())
+			v := b.check(t.Context(), caller())
 			if revoked && !v.Revoked {
 				t.Error("revoked, and then not")
 				return

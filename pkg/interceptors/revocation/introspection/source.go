@@ -1,0 +1,116 @@
+// Package introspection is a revocation source that asks the issuer about the
+// token of every call (RFC 7662): one round trip, to whoever knows.
+//
+// What it promises: a token is refused on every replica as soon as the issuer
+// calls it inactive; with a cache, at the latest when an answer has become as
+// old as the cache allows. What it does not: running calls are not cancelled,
+// and while the issuer does not answer nothing new is known.
+//
+// The issuer must answer from where revocations are committed, and not from
+// what one of its replicas has heard.
+package introspection
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/curfew-platform/curfew/pkg/interceptors/identity"
+	"github.com/curfew-platform/curfew/pkg/interceptors/internal/contextkey"
+	"github.com/curfew-platform/curfew/pkg/interceptors/revocation"
+	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/leaseclock"
+	"github.com/curfew-platform/curfew/pkg/interceptors/token"
+)
+
+// Ask asks the issuer whether a token is active. An error means that nobody
+// knows; a token that is not active is none.
+type Ask func(ctx context.Context, raw token.Raw) (active bool, err error)
+
+// DefaultTimeout bounds one question.
+const DefaultTimeout = time.Second
+
+// Options are the settings of a Source that have a default.
+type Options struct {
+	// Timeout of one question. Default DefaultTimeout.
+	Timeout time.Duration
+	// MaxAge is how old an answer may be that admits a call: for so long a
+	// revocation may go unnoticed. Zero, the default, asks for every call.
+	MaxAge time.Duration
+	// Entries bounds the answers that are kept, if MaxAge is set. Default
+	// 100,000, about 100 bytes each.
+	Entries int
+	// Clock is what ages are counted on. Default leaseclock.System.
+	Clock leaseclock.Clock
+}
+
+// Source asks. Create it with New. Safe for concurrent use.
+type Source struct {
+	ask     Ask
+	log     *slog.Logger
+	timeout time.Duration
+	maxAge  time.Duration
+	clock   leaseclock.Clock
+	answers *answers // nil without a cache
+}
+
+var _ revocation.Asking = (*Source)(nil)
+
+// New returns a source that asks.
+func New(ask Ask, log *slog.Logger, o Options) (*Source, error) {
+	if ask == nil || log == nil || o.Timeout < 0 || o.MaxAge < 0 || o.Entries < 0 {
+		return nil, errors.New("introspection: who is asked and a logger are required")
+	}
+	s := &Source{ask: ask, log: log, timeout: o.Timeout, maxAge: o.MaxAge, clock: o.Clock}
+	if s.timeout == 0 {
+		s.timeout = DefaultTimeout
+	}
+	if s.clock == nil {
+		s.clock = leaseclock.System()
+	}
+	if s.maxAge == 0 {
+		return s, nil
+	}
+	var err error
+	s.answers, err = newAnswers(o.Entries)
+	return s, err
+}
+
+// WithToken is a context in which CheckContext finds the token of the caller.
+// The chain's own contexts carry it already.
+func WithToken(ctx context.Context, raw token.Raw) context.Context {
+	return context.WithValue(ctx, contextkey.Token{}, raw)
+}
+
+// CheckContext implements revocation.Asking. Without a token in ctx nothing is
+// known.
+func (s *Source) CheckContext(ctx context.Context, id *identity.Identity) revocation.Verdict {
+	raw, ok := ctx.Value(contextkey.Token{}).(token.Raw)
+	if !ok || raw == "" {
+		return revocation.Verdict{StaleFor: revocation.Unknown}
+	}
+	// Before the question is sent: what was revoked later may not be in it.
+	now := s.clock.Now()
+	kept, known := s.answers.get(raw)
+	if known && (!kept.active || !kept.at.Add(s.maxAge).Over(now)) {
+		return revocation.Verdict{Revoked: !kept.active, Fresh: true}
+	}
+	asking, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	active, err := s.ask(asking, raw)
+	if err != nil {
+		s.log.WarnContext(ctx, "the issuer does not tell whether a token is active", slog.String("error", err.Error()))
+		if known {
+			return revocation.Verdict{StaleFor: max(0, -kept.at.Left(now))}
+		}
+		return revocation.Verdict{StaleFor: revocation.Unknown}
+	}
+	s.answers.put(raw, answer{active: active, at: now, end: id.ExpiresAt})
+	return revocation.Verdict{Revoked: !active, Fresh: true}
+}
+
+// Check implements revocation.Source: without the token nobody can be asked, so
+// nothing is known.
+func (s *Source) Check(*identity.Identity) revocation.Verdict {
+	return revocation.Verdict{StaleFor: revocation.Unknown}
+}
