@@ -70,8 +70,7 @@ func TestContainersThatTheNodeKillsBreakNoInvariant(t *testing.T) {
 		if err := lab.Signal(ctx, "orders-1", "orders", syscall.SIGSTOP); err != nil {
 			t.Fatal(err)
 		}
-		const aPassword = 8 << 20 // less than checking one takes
-		if err := lab.Squeeze(ctx, "auth-1", "auth", aPassword); err != nil {
+		if err := lab.Exhaust(ctx, "auth-1", "auth"); err != nil {
 			t.Fatal(err)
 		}
 		for _, pod := range []string{"auth-1", "orders-1"} {

@@ -9,6 +9,8 @@ import (
 	"github.com/google/uuid"
 	"google.golang.org/genproto/googleapis/type/money"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/curfew-platform/curfew/e2e/stand"
 	"github.com/curfew-platform/curfew/pkg/interceptors/creds"
@@ -184,6 +186,9 @@ func (c *customer) order(ctx context.Context, n int) {
 	cancel := &ordersv1.CancelOrderRequest{Name: order.GetName(), RequestId: uuid.NewString()}
 	_ = c.settled(ctx, "cancel", func(ctx context.Context) error {
 		_, err := c.command.CancelOrder(ctx, cancel)
+		if status.Code(err) == codes.FailedPrecondition {
+			return nil // That is an answer: the payment is not decided yet.
+		}
 		return err
 	})
 }

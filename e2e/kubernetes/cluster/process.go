@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -94,24 +95,45 @@ func (c *Cluster) Signal(ctx context.Context, pod, container string, signal sysc
 	return nil
 }
 
-// Squeeze lowers the memory limit of a running container to what its processes
-// have allocated and a little more, so that the next large allocation is the
-// last.
-func (c *Cluster) Squeeze(ctx context.Context, pod, container string, more int64) error {
+// Exhaust lets a running container run out of memory: its limit goes down to
+// what its processes have allocated and a little more, and somebody among them
+// writes a file in memory, so that the kernel ends the largest of them.
+func (c *Cluster) Exhaust(ctx context.Context, pod, container string) error {
 	group, err := c.controlGroup(ctx, pod, container, "memory")
 	if err != nil {
 		return err
 	}
+	if err := squeeze(ctx, group); err != nil {
+		return fmt.Errorf("limit the memory of %s: %w", pod, err)
+	}
+	file, err := os.CreateTemp("/dev/shm", "curfew-k8s-*")
+	if err != nil {
+		return fmt.Errorf("exhaust %s: %w", pod, err)
+	}
+	defer func() { _ = os.Remove(file.Name()) }() // A file in memory is memory until then.
+	if err := file.Close(); err != nil {
+		return fmt.Errorf("exhaust %s: %w", pod, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	const join = `echo $$ >"$0/cgroup.procs" && exec head -c 268435456 /dev/zero >"$1"`
+	// It is killed too, if it comes to that.
+	_ = owned(exec.CommandContext(ctx, "sh", "-c", join, group, file.Name())).Run() //nolint:gosec // our own
+	return nil
+}
+
+// squeeze lowers the limit of a control group.
+func squeeze(ctx context.Context, group string) error {
 	stat, err := os.ReadFile(filepath.Join(group, "memory.stat"))
 	if err != nil {
-		return fmt.Errorf("memory of %s: %w", pod, err)
+		return err
 	}
-	var allocated int64
+	allocated := int64(0)
 	for line := range strings.Lines(string(stat)) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
 		if name == "total_rss" || name == "anon" { // version 1, version 2
 			if allocated, err = strconv.ParseInt(value, 10, 64); err != nil {
-				return fmt.Errorf("memory of %s: %w", pod, err)
+				return err
 			}
 		}
 	}
@@ -119,8 +141,9 @@ func (c *Cluster) Squeeze(ctx context.Context, pod, container string, more int64
 	if _, err := os.Stat(limit); err != nil {
 		limit = filepath.Join(group, "memory.max")
 	}
+	const more = 16 << 20
 	// The kernel says EBUSY until it has given up enough of the cached files.
-	return Await(ctx, 10*time.Second, "a lower memory limit of "+pod, func(context.Context) (bool, error) {
+	return Await(ctx, 10*time.Second, "a lower limit", func(context.Context) (bool, error) {
 		err := os.WriteFile(limit, []byte(strconv.FormatInt(allocated+more, 10)), 0o600)
 		return err == nil, err
 	})
