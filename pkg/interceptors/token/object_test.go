@@ -1,6 +1,7 @@
 package token
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -37,5 +38,32 @@ func TestOnlyObjectsThatEveryParserReadsAlikeAreDecoded(t *testing.T) {
 				t.Errorf("got %v, %v", members, err)
 			}
 		})
+	}
+}
+
+// The limit is a number of its own here: a larger one would let a token that
+// anybody can make cost more.
+func TestAnObjectHolds256NamesValuesAndBracketsAtMost(t *testing.T) {
+	array := func(n int) string { return `{"a":[` + strings.Repeat("1,", n-1) + "1]}" }
+	members := func(n int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, `,"%d":1`, i)
+		}
+		return "{" + b.String()[1:] + "}"
+	}
+	for name, tc := range map[string]struct {
+		text string
+		ok   bool
+	}{
+		"252 elements": {array(252), true}, // and a name and three brackets
+		"253 elements": {array(253), false},
+		"127 members":  {members(127), true}, // two each, and a bracket
+		"128 members":  {members(128), false},
+		"many empty":   {`{"a":[` + strings.Repeat("[],", 130) + `[]]}`, false},
+	} {
+		if _, err := object([]byte(tc.text)); (err == nil) != tc.ok {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

@@ -50,6 +50,18 @@ func TestABarrierLooksAfterTheDispatch(t *testing.T) {
 			t.Error("returned before the engine knew the rule")
 		}
 	})
+	// An engine without watchers passes what it has dispatched and no more: who
+	// joins it next gets a lease without the rule.
+	bubble(t, func(t *testing.T, r *rig) {
+		e, other := r.engine("auth"), r.engine("other")
+		time.Sleep(time.Second)
+		other.hooks.set(func(s *hookedStore) { s.beforeRead = func(context.Context) error { return errors.New("no") } })
+		done := e.await(r.store.Revoke(subjectRule("user")))
+		time.Sleep(time.Second)
+		if returned(done) {
+			t.Error("returned before the other engine knew the rule")
+		}
+	})
 }
 
 // TestABarrierThatCannotRead: what the engine knows may be of a lost history,
