@@ -6,17 +6,15 @@ package stripe
 import "unsafe"
 
 const (
-	// stackBits: most stacks are not smaller than this, and the frames of one
-	// call lie closer together.
-	stackBits = 12
+	stackBits = 11 // no stack is smaller
 	golden    = 0x9e3779b97f4a7c15
 )
 
-// Here is a number that is the same wherever a goroutine asks in one call, as
-// a rule, and another one for another goroutine. It is made from where the
-// stack lies. Stacks come from a free list of the processor, so goroutines that
-// run one after the other on a processor often have the same number. Nothing
-// but speed may depend on any of that.
+// Here is a number that is seldom the same for two goroutines at once, and often
+// the same for those that run one after the other on a processor: it is made
+// from where the stack lies, and stacks come from a free list of the processor.
+// A goroutine that asks deeper in its stack, or after the stack has moved, may
+// get another one. Nothing but speed may depend on any of that.
 func Here() uint {
 	var here byte
 	return uint((uint64(uintptr(unsafe.Pointer(&here))) >> stackBits * golden) >> 40) //nolint:gosec // a number, never a pointer again

@@ -32,21 +32,6 @@ func TestGoroutinesThatRunTogetherHaveDifferentNumbers(t *testing.T) {
 	}
 }
 
-func TestTheNumberOfAGoroutineIsTheSameInOneCall(t *testing.T) {
-	if a, b := stripe.Here(), deeper(); a != b {
-		// A boundary may lie between the frames; then not one level further up.
-		if c := further(); b != c {
-			t.Errorf("%d, %d, %d", a, b, c)
-		}
-	}
-}
-
-//go:noinline
-func deeper() uint { return stripe.Here() }
-
-//go:noinline
-func further() uint { return deeper() }
-
 func BenchmarkHere(b *testing.B) {
 	for b.Loop() {
 		stripe.Here()

@@ -37,6 +37,11 @@ type shard struct {
 	_    [slotBytes - unsafe.Sizeof(sync.Mutex{}) - unsafe.Sizeof(uintptr(0))]byte
 }
 
+var (
+	_ [slotBytes]byte = [unsafe.Sizeof(slot{})]byte{}
+	_ [slotBytes]byte = [unsafe.Sizeof(shard{})]byte{}
+)
+
 // near returns a shard that nobody else has, locked: the goroutine's own, or
 // else one of the next.
 func (x *Index) near() *shard {
