@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -60,14 +61,14 @@ func (n node) run() error {
 	if err := await(ctx, "the node's network", func(context.Context) error { return n.marked("network") }); err != nil {
 		return err
 	}
-	running := map[int]string{}
+	running := map[int]component{}
 	if err := n.start(ctx, running); err != nil {
 		return err
 	}
 	if err := n.mark("started"); err != nil {
 		return err
 	}
-	return reap(running)
+	return n.reap(running)
 }
 
 // mount hides what belongs to the machine's own runtime and shows the node's
@@ -92,21 +93,38 @@ func (n node) mount() error {
 }
 
 // start starts the node's programs in the order in which they need each other.
-func (n node) start(ctx context.Context, running map[int]string) error {
-	list := []component{n.runtime()}
+func (n node) start(ctx context.Context, running map[int]component) error {
+	if err := n.launch(running, n.runtime()); err != nil {
+		return err
+	}
 	if n.number == 1 {
-		if err := n.launch(running, n.runtime(), n.store(), n.api()); err != nil {
+		if err := n.launch(running, n.store(), n.api()); err != nil {
 			return err
 		}
 		if err := await(ctx, "kube-apiserver", n.lab.ready); err != nil {
 			return err
 		}
-		list = []component{n.controllers(), n.scheduler(), n.names()}
+		if err := n.launch(running, n.controllers(), n.scheduler(), n.names()); err != nil {
+			return err
+		}
 	}
-	return n.launch(running, append(list, n.agent(), n.proxy())...)
+	if err := await(ctx, "containerd", listens); err != nil {
+		return err
+	}
+	return n.launch(running, n.agent(), n.proxy())
 }
 
-func (n node) launch(running map[int]string, list ...component) error {
+// listens returns nil when containerd takes connections. What it knows of
+// earlier containers it reads first.
+func listens(ctx context.Context) error {
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", containerdSocket)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}
+
+func (n node) launch(running map[int]component, list ...component) error {
 	for _, c := range list {
 		path, err := exec.LookPath(c.path)
 		if err != nil {
@@ -122,13 +140,15 @@ func (n node) launch(running map[int]string, list ...component) error {
 		if err = errors.Join(err, log.Close()); err != nil {
 			return fmt.Errorf("start %s: %w", c.name, err)
 		}
-		running[process.Pid] = c.name
+		running[process.Pid] = c
 	}
 	return nil
 }
 
-// reap waits for children, adopted ones too, until one is a program of the node.
-func reap(running map[int]string) error {
+// reap waits for children, adopted ones too, until one is a program of the node
+// that is not to end. The kubelet may: it gives up on a runtime that is slow to
+// start, for example, and machines start it again.
+func (n node) reap(running map[int]component) error {
 	for {
 		var status syscall.WaitStatus
 		pid, err := syscall.Wait4(-1, &status, 0, nil)
@@ -138,8 +158,19 @@ func reap(running map[int]string) error {
 		if err != nil {
 			return fmt.Errorf("wait for the node's programs: %w", err)
 		}
-		if name, ours := running[pid]; ours {
-			return fmt.Errorf("%s ended with status %d, signal %d", name, status.ExitStatus(), status.Signal())
+		c, ours := running[pid]
+		if !ours {
+			continue
+		}
+		err = fmt.Errorf("%s ended with status %d, signal %d", c.name, status.ExitStatus(), status.Signal())
+		if c.name != n.agent().name {
+			return err
+		}
+		fmt.Fprintln(os.Stderr, "localenv:", err, "- it is started again")
+		<-time.After(time.Second)
+		delete(running, pid)
+		if err := n.launch(running, c); err != nil {
+			return err
 		}
 	}
 }

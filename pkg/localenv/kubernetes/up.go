@@ -96,6 +96,7 @@ func (n node) up(ctx context.Context) error {
 		return err
 	}
 	n.lab.progress("starting " + n.name())
+	start := time.Now()
 	if err := n.spawn(); err != nil {
 		return err
 	}
@@ -105,39 +106,45 @@ func (n node) up(ctx context.Context) error {
 	if err := n.mark("network"); err != nil {
 		return err
 	}
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
 	for _, step := range []struct {
 		what string
 		done func(context.Context) error
 	}{
-		{"the programs of " + n.name(), func(context.Context) error { return n.alive(n.marked("started")) }},
+		{"the programs of " + n.name(), func(context.Context) error { return n.marked("started") }},
 		{"the sandbox image on " + n.name(), n.loadPause},
-		{n.name() + " to be Ready", n.isReady},
+		{n.name() + " to be Ready", func(ctx context.Context) error { return n.isReady(ctx, start) }},
 		{"the account of the first pods", n.hasAccount},
 	} {
-		if err := await(ctx, step.what, step.done); err != nil {
+		err := await(ctx, step.what, func(ctx context.Context) error {
+			err := step.done(ctx)
+			if _, gone := n.pid(); gone != nil {
+				giveUp(gone) // Nothing will change any more.
+			}
+			return err
+		})
+		if err != nil {
 			return err
 		}
 	}
 	return n.mark("up")
 }
 
-// alive fails for good when the node's first process has ended.
-func (n node) alive(err error) error {
-	if err != nil {
-		if _, gone := n.pid(); gone != nil {
-			return errors.Join(err, gone)
-		}
-	}
-	return err
-}
-
-func (n node) isReady(ctx context.Context) error {
+// isReady returns nil when the node has said since the time that it is Ready. A
+// node that was lost for a moment is Ready to others all the time.
+func (n node) isReady(ctx context.Context, since time.Time) error {
 	out, err := n.lab.node(1).output(ctx, n.lab.Kubectl("get", "node", n.name(),
-		"-o", `jsonpath={.status.conditions[?(@.type=="Ready")].status}`)...)
-	if err == nil && out != "True" {
-		err = fmt.Errorf("%s is not Ready: %q", n.name(), out)
+		"-o", `jsonpath={range .status.conditions[?(@.type=="Ready")]}{.status} {.lastHeartbeatTime}{end}`)...)
+	if err != nil {
+		return err
 	}
-	return err
+	ready, said, _ := strings.Cut(out, " ")
+	at, err := time.Parse(time.RFC3339, said)
+	if err != nil || ready != "True" || at.Before(since.Truncate(time.Second)) {
+		return fmt.Errorf("%s is not Ready: %q", n.name(), out)
+	}
+	return nil
 }
 
 func (n node) hasAccount(ctx context.Context) error {
