@@ -65,6 +65,14 @@ func Walk(t *testing.T, conn grpc.ClientConnInterface, services []protoreflect.S
 	}
 }
 
+// Call calls method m, whose rule is rule, on a resource of owner with a request
+// that holds only what authorization reads. Of a stream it sends one message and
+// waits for one, for a moment.
+func Call(ctx context.Context, conn grpc.ClientConnInterface, m protoreflect.MethodDescriptor, rule *authz.Rule, owner string) error {
+	w := walker{conn: conn, method: m, rule: rule}
+	return w.call(ctx, w.request(owner))
+}
+
 type walker struct {
 	conn   grpc.ClientConnInterface
 	method protoreflect.MethodDescriptor
