@@ -108,6 +108,7 @@ test-here:
 	$(GO_TEST) -race -cpu 1 $(BUBBLE_PACKAGES) || status=1; \
 	CURFEW_BIN_DIR=$(CURDIR)/bin $(GO_TEST) $(PLAIN_PACKAGES) || status=1; \
 	$(MAKE) --no-print-directory test-stories-race || status=1; \
+	$(MAKE) --no-print-directory images-test || status=1; \
 	exit $$status
 
 .PHONY: test-short
@@ -124,6 +125,10 @@ soak: .bin/.prometheus ## Run the fault suites at full size (hours)
 .PHONY: manifests-test
 manifests-test: build ## Render the Kubernetes manifests, check them against schemas, rules and the services
 	@GOWORK=off CURFEW_BIN_DIR=$(CURDIR)/bin go -C tools/manifests test -count=1 ./...
+
+.PHONY: images-test
+images-test: ## Check that images are reproducible and say what is in them
+	@GOWORK=off go -C tools/image test -count=1 ./...
 
 .PHONY: mutations
 mutations: build ## Make every listed mutation of the code and see its test fail (minutes)

@@ -18,7 +18,8 @@ import (
 )
 
 // Load puts images, each a file as "docker save" writes it, onto all nodes that
-// run. Pods use them with imagePullPolicy Never.
+// run. What a node got last from a file of the same name is not loaded again.
+// Pods use images with imagePullPolicy Never.
 func (l *Lab) Load(ctx context.Context, files ...string) error {
 	nodes := l.Nodes()
 	if len(nodes) == 0 {
@@ -30,12 +31,29 @@ func (l *Lab) Load(ctx context.Context, files ...string) error {
 			if err != nil {
 				return fmt.Errorf("resolve the image's file: %w", err)
 			}
-			if err := l.node(number).load(ctx, path); err != nil {
+			if err := l.node(number).loadOnce(ctx, path); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// loadOnce loads the image unless the node has had these bytes before.
+func (n node) loadOnce(ctx context.Context, file string) error {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("read an image: %w", err)
+	}
+	sum := sha256.Sum256(content)
+	last := n.path("loaded", filepath.Base(file))
+	if known, err := os.ReadFile(last); err == nil && bytes.Equal(known, sum[:]) {
+		return nil
+	}
+	if err := errors.Join(n.load(ctx, file), makeDir(filepath.Dir(last))); err != nil {
+		return err
+	}
+	return os.WriteFile(last, sum[:], 0o600)
 }
 
 func (n node) load(ctx context.Context, file string) error {
