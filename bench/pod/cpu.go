@@ -1,6 +1,7 @@
 package pod
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -35,7 +36,7 @@ func processes() (map[int]process, error) {
 			continue // it has ended
 		}
 		// The name may hold spaces and ends with the last parenthesis.
-		at := strings.LastIndexByte(string(content), ')')
+		at := bytes.LastIndexByte(content, ')')
 		fields := strings.Fields(string(content[at+1:]))
 		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
 		if err != nil || len(fields) < 15 {

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"slices"
@@ -84,7 +83,7 @@ func TestWhatTheLocalLogHidesTheCollectorDoesNotGet(t *testing.T) {
 	const secret = "correct-horse"
 	collector := telemetrytest.New(t)
 	to, g := open(t, collector.Addr)
-	log := slog.New(to.Handler(slog.NewJSONHandler(io.Discard, nil)))
+	log := slog.New(to.Handler(slog.NewJSONHandler(new(bytes.Buffer), nil)))
 	values := map[string]any{
 		"token": token.Raw(secret), "tokens": []token.Raw{secret}, "json": hidden{secret}, "pointer": &hidden{secret},
 		"field": holder{Name: "n", secret: secret}, "map": map[string]any{"deep": hidden{secret}}, "bytes": json.RawMessage(`"fine"`),
@@ -113,7 +112,7 @@ func TestSignalsAreTurnedOffOneByOne(t *testing.T) {
 	t.Setenv("OTEL_LOGS_EXPORTER", "none")
 	t.Setenv("OTEL_TRACES_EXPORTER", "none")
 	to, g := open(t, collector.Addr)
-	slog.New(to.Handler(slog.NewJSONHandler(io.Discard, nil))).Info("a line")
+	slog.New(to.Handler(slog.NewJSONHandler(new(bytes.Buffer), nil))).Info("a line")
 	called(t, to.ServerOptions())
 	if err := stop(t, g); err != nil {
 		t.Error(err)
