@@ -15,8 +15,8 @@ import (
 	grpcstatus "google.golang.org/grpc/status"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/creds"
-	authv1 "github.com/curfew-platform/curfew/proto/gen/curfew/auth/v1"
 	authzv1 "github.com/curfew-platform/curfew/proto/gen/curfew/authz/v1"
+	revocationv1 "github.com/curfew-platform/curfew/proto/gen/curfew/revocation/v1"
 )
 
 // cut is what the chain answers when a handler had begun.
@@ -81,9 +81,9 @@ func TestAStreamWithOneRequestIsBegunAnewOnlyIfNothingCanHaveHappened(t *testing
 // TestACallThatWasCutOff: the handler may have done all of it.
 func TestACallThatWasCutOffIsRepeatedOnlyIfItsProtoSaysThatThisIsSafe(t *testing.T) {
 	for method, calls := range map[string]int32{
-		authv1.AccountService_GetMe_FullMethodName: 2,
-		authv1.AuthService_Login_FullMethodName:    1,
-		"/nobody.knows.Service/Method":             1,
+		revocationv1.RevocationService_ListRevocationReplicas_FullMethodName: 2,
+		healthpb.Health_Check_FullMethodName:                                 1,
+		"/nobody.knows.Service/Method":                                       1,
 	} {
 		t.Run(method, func(t *testing.T) {
 			m := &mill{life: 5 * time.Minute}

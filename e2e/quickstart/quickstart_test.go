@@ -23,9 +23,9 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/curfew-platform/curfew/e2e/quickstart"
 	"github.com/curfew-platform/curfew/pkg/interceptors/creds"
 	"github.com/curfew-platform/curfew/pkg/interceptors/identity"
-	"github.com/curfew-platform/curfew/pkg/interceptors/internal/quickstart"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/feed"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/feed/feedgrpc"

@@ -13,7 +13,7 @@ import (
 
 var update = flag.Bool("update", false, "write the code into docs/add-to-your-service.md")
 
-const root = "../../../.."
+const root = "../.."
 
 // block is a block of code on the page, and the file whose content it is.
 var block = regexp.MustCompile("(?s)<!-- file: (\\S+) -->\n```(\\w+)\n(.*?)```\n")
@@ -39,7 +39,7 @@ func TestThePageShowsTheCodeThatRuns(t *testing.T) {
 			t.Fatal(err)
 		}
 	} else if want != string(content) {
-		t.Error("the page shows other code than what runs: go test ./internal/quickstart -run Page -update")
+		t.Error("the page shows other code than what runs: in e2e: go test ./quickstart -run Page -update")
 	}
 	for _, name := range []string{"permissions.json", "issuer.go", "server.go", "feed.go"} {
 		if !shown[name] {
