@@ -227,7 +227,7 @@ func TestCallsDoNotWaitForEachOther(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 8 {
 			wg.Go(func() {
-				for range 20_000 {
+				for range 8_000 {
 					if err := h.call(context.Background()); err != nil {
 						t.Error(err)
 						return

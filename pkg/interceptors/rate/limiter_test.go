@@ -117,7 +117,7 @@ func TestCallsAtOnceShareOneBucket(t *testing.T) {
 }
 
 func TestCallsAtOnceTakeNoMoreThanThereIs(t *testing.T) {
-	const callers, burst = 8, 400_000
+	const callers, burst = 8, 40_000
 	l := limiter(t, rate.Limit{PerSecond: 0.01, Burst: burst}, 10)
 	now := time.Now()
 	var taken atomic.Int64
