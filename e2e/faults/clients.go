@@ -45,7 +45,13 @@ type Clients struct {
 // NewClients returns the clients of an installation.
 func NewClients(ctx context.Context, i *Installation) (*Clients, error) {
 	c := &Clients{installation: i}
+	ctx, cancel := context.WithTimeout(ctx, refreshLimit)
+	defer cancel()
 	_, err := c.adminToken(ctx)
+	for err != nil && ctx.Err() == nil { // a server may have just started
+		pause(ctx, 50*time.Millisecond)
+		_, err = c.adminToken(ctx)
+	}
 	return c, err
 }
 

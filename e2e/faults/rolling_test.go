@@ -37,7 +37,7 @@ func TestARollingRestartOfAuthRefusesNoCallForLackOfALease(t *testing.T) {
 			defer tick.Stop()
 			for load.Err() == nil {
 				if err := faults.Look(load, s); err != nil && status.Code(err) != codes.Canceled {
-					t.Errorf("%s: %v", s.Name, err)
+					t.Errorf("%s at %s: %v", s.Name, time.Now().Format("05.000"), err)
 				}
 				mu.Lock()
 				calls++
@@ -51,7 +51,7 @@ func TestARollingRestartOfAuthRefusesNoCallForLackOfALease(t *testing.T) {
 		if err := s.Stop(); err != nil {
 			t.Error(err)
 		}
-		t.Logf("%s stopped in %v", s.Name, time.Since(start))
+		t.Logf("%s stopped in %v, at %s", s.Name, time.Since(start), time.Now().Format("05.000"))
 		if err := s.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}

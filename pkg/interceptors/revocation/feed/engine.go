@@ -115,6 +115,7 @@ func (e *Engine) Move() {
 // alive that it could go to. It returns how many have not moved: their leases
 // end with this engine's.
 func (e *Engine) Moved(ctx context.Context) (left int) {
+	e.lookForOthers(ctx)
 	for {
 		left = e.staying()
 		if left == 0 || !e.othersAlive() {

@@ -79,3 +79,26 @@ func TestTheOwnProcessIsNotAskedToMove(t *testing.T) {
 		}
 	})
 }
+
+// TestAnEngineThatJustCame is a rolling restart: the one that was restarted
+// before is there again, and this one has not looked since.
+func TestAStopSeesAnEngineThatHasJustCome(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		first := r.engine("first")
+		time.Sleep(rowLease + rowLease/12) // between two looks at the others
+		second := r.engine("second")
+		c := first.join("orders", "a", 0)
+		first.Move()
+		left := make(chan int, 1)
+		r.wg.Go(func() { left <- first.Moved(r.ctx) })
+		synctest.Wait()
+		if len(left) != 0 {
+			t.Fatal("did not wait: it takes itself for the only one")
+		}
+		second.join("orders", "a", 0).renew(0)
+		c.Close()
+		if n := <-left; n != 0 {
+			t.Errorf("%d have not moved", n)
+		}
+	})
+}

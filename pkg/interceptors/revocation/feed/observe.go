@@ -64,6 +64,20 @@ func (e *Engine) dead(r Row, started time.Duration) bool {
 	return ok && s.renewals == r.Renewals && started-s.at >= length
 }
 
+// lookForOthers notes the engines that have come since the last look: in a
+// rolling restart the one that was restarted before. What cannot be read stays
+// as it was seen.
+func (e *Engine) lookForOthers(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, minLookTime)
+	defer cancel()
+	rows, err := e.store.Rows(ctx)
+	if err != nil {
+		e.log.WarnContext(ctx, "rows unreadable before a move", slog.Any("error", err))
+		return
+	}
+	e.sight(rows)
+}
+
 // othersAlive reports whether another engine renewed its row lately.
 func (e *Engine) othersAlive() bool {
 	now := e.clock.Now().Boot
