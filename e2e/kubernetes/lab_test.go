@@ -148,3 +148,25 @@ func TestALabWhoseDriverIsKilledEndsByItself(t *testing.T) {
 		t.Errorf("%d control groups, before %d", now, before)
 	}
 }
+
+// Starting PostgreSQL mends what a killed one has left. One that runs finds
+// within a minute that its lock is not its own, and ends.
+func TestServersThatRunAreNotStartedAgain(t *testing.T) {
+	state := strings.Fields(os.Getenv("CURFEW_LAB"))
+	if len(state) < 3 {
+		t.Fatal("CURFEW_LAB does not say how to reach the cluster's machines; run `make k8s-test`")
+	}
+	lock := func() string {
+		t.Helper()
+		content, err := os.ReadFile(filepath.Join(state[2], "kubernetes/servers/postgres/postgres/data/postmaster.pid"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(content)
+	}
+	before := lock()
+	machines(t.Context(), t, "servers")
+	if now := lock(); now != before {
+		t.Errorf("the lock of postgres was %q and is %q", before, now)
+	}
+}
