@@ -14,9 +14,11 @@ import (
 // entry is a token that was verified.
 type entry struct {
 	raw      string
+	hash     uint64 // of raw, for the front of its cache
 	id       *identity.Identity
 	deadline time.Time   // exp + leeway of its profile
 	used     atomic.Bool // found in front, and the cache does not know yet
+	gone     atomic.Bool // the cache has it no more, or is about to
 }
 
 // entryOverhead is what an entry weighs beside its text: the identity, its
@@ -59,7 +61,7 @@ func newCache(entries, maxBytes int) (*cache, error) {
 		}),
 		StatsRecorder: &c.evictions,
 		// What is not kept is not in the front either: the bounds are of both.
-		OnAtomicDeletion: func(e otter.DeletionEvent[string, *entry]) { c.front.drop(e.Value) },
+		OnAtomicDeletion: func(e otter.DeletionEvent[string, *entry]) { c.deleted(e.Value) },
 	})
 	if err != nil {
 		return nil, fmt.Errorf("verified-token cache: %w", err)
@@ -89,17 +91,25 @@ func (c *cache) add(e *entry) {
 	for used := range c.front.used {
 		c.kept.GetIfPresent(used.raw)
 	}
+	e.hash = c.front.hash(e.raw)
 	c.kept.Set(e.raw, e)
 	c.promote(e)
 }
 
-// promote puts an entry in front. One that was deleted at the same moment is
-// taken out again.
+// promote puts an entry in front, unless it is deleted. It and deleted store
+// first and look then, so whichever comes last takes the entry out.
 func (c *cache) promote(e *entry) {
 	c.front.put(e)
-	if kept, ok := c.kept.GetEntryQuietly(e.raw); !ok || kept.Value != e {
+	if e.gone.Load() {
 		c.front.drop(e)
 	}
+}
+
+// deleted takes an entry out of the front. It is called before others see that
+// the cache has no such entry.
+func (c *cache) deleted(e *entry) {
+	e.gone.Store(true)
+	c.front.drop(e)
 }
 
 func (c *cache) stats() Stats {

@@ -68,7 +68,7 @@ func TestATokenInUseStaysWhileOthersComeAndGo(t *testing.T) {
 			t.Fatalf("gone after %d others", i)
 		}
 		other := fmt.Sprintf("header.payload.signature %d", i)
-		if c.front.slot(other) == c.front.slot(used) {
+		if c.front.slot(c.front.hash(other)) == c.front.slot(c.front.hash(used)) {
 			continue // it would push the one in use out of the front
 		}
 		add(other)
@@ -82,14 +82,19 @@ func TestATokenInUseStaysWhileOthersComeAndGo(t *testing.T) {
 	}
 }
 
-// Two tokens whose ends are alike share a slot of the front.
 func TestTokensThatShareASlotAreBothFound(t *testing.T) {
 	c, err := newCache(100, 1<<20)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.kept.StopAllGoroutines()
-	names := []string{"short", "a.b.signature", "other.b.signature"}
+	slot := func(raw string) any { return c.front.slot(c.front.hash(raw)) }
+	names := []string{"short", "a.b.signature"}
+	for i := 0; len(names) < 4; i++ {
+		if raw := fmt.Sprintf("other.%d.signature", i); slot(raw) == slot(names[len(names)%2]) {
+			names = append(names, raw)
+		}
+	}
 	for _, raw := range names {
 		c.add(&entry{raw: raw, id: &identity.Identity{Subject: raw}, deadline: time.Now().Add(time.Minute)})
 	}
@@ -100,7 +105,61 @@ func TestTokensThatShareASlotAreBothFound(t *testing.T) {
 			}
 		}
 	}
-	if e := c.get("forged.b.signature"); e != nil {
-		t.Errorf("forged: %+v", e)
+}
+
+// Equal hashes are no proof that it is the same token; different ones are, that
+// it is not, and then no text is compared.
+func TestATokenIsFoundInFrontByItsWholeTextOnly(t *testing.T) {
+	c, err := newCache(100, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.kept.StopAllGoroutines()
+	const held, asked = "header.payload.signature", "forged.payload.signature"
+	c.front.put(&entry{raw: held, hash: c.front.hash(asked)})
+	if e := c.get(asked); e != nil {
+		t.Errorf("another text of the same hash: %+v", e)
+	}
+	hash := c.front.hash(held)
+	c.front.put(&entry{raw: held, hash: hash ^ 1}) // the same slot
+	if e := c.get(held); e != nil {
+		t.Errorf("another hash: %+v", e)
+	}
+	c.front.put(&entry{raw: held, hash: hash})
+	if e := c.get(held); e == nil {
+		t.Error("not found")
+	}
+}
+
+// The cache tells of a deletion before it is visible: a call that has just found
+// the entry must not put it back in front for good.
+func TestAnEntryThatIsDeletedWhileItIsFoundDoesNotStayInFront(t *testing.T) {
+	c, err := newCache(100, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.kept.StopAllGoroutines()
+	e := &entry{raw: "header.payload.signature", id: &identity.Identity{}, deadline: time.Now().Add(time.Minute)}
+	c.add(e)
+	c.deleted(e) // as the cache calls it, and the entry can still be found there
+	if c.get(e.raw) != e {
+		t.Fatal("not found")
+	}
+	if c.front.slot(e.hash).Load() != nil {
+		t.Error("in front")
+	}
+}
+
+// Who knows where the token of another lies could try texts against it.
+func TestTheFrontsOfTwoProcessesHashDifferently(t *testing.T) {
+	var a, b front
+	a.init(100)
+	b.init(100)
+	const raw = "header.payload.signature"
+	if a.hash(raw) == b.hash(raw) {
+		t.Error("the hash has no key")
+	}
+	if a.hash(raw) == a.hash("H"+raw[1:]) {
+		t.Error("the hash is of a part of the token")
 	}
 }

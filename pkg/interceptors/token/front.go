@@ -1,7 +1,7 @@
 package token
 
 import (
-	"encoding/binary"
+	"hash/maphash"
 	"math/bits"
 	"sync/atomic"
 
@@ -10,17 +10,17 @@ import (
 
 const (
 	frontBits = 14 // most slots of a front: 128 KiB
-	tailBytes = 8
 	stripes   = 64
-	golden    = 0x9e3779b97f4a7c15
 )
 
 // front stands before the cache and finds what it holds without writing to
 // anything that processors share: a library's cache notes each use. It is a
-// table by the end of the token, which is the end of its signature, so nothing
-// is hashed. A slot has one entry; others of the same slot are found in the
-// cache behind.
+// table by a hash of the whole token whose key is random, so that nobody can aim
+// at the slot of another's token. Two texts are compared only when their hashes
+// are equal: how long that takes says nothing to who guesses. A slot has one
+// entry; others of the same slot are found in the cache behind.
 type front struct {
+	seed  maphash.Seed
 	slots []atomic.Pointer[entry]
 	shift int
 	hand  atomic.Uint64 // of used
@@ -32,22 +32,19 @@ type front struct {
 
 func (f *front) init(entries int) {
 	width := min(bits.Len(uint(entries-1)), frontBits)
+	f.seed = maphash.MakeSeed()
 	f.slots, f.shift = make([]atomic.Pointer[entry], 1<<width), 64-width
 }
 
-func (f *front) slot(raw string) *atomic.Pointer[entry] {
-	if len(raw) < tailBytes {
-		return &f.slots[0]
-	}
-	var tail [tailBytes]byte
-	copy(tail[:], raw[len(raw)-tailBytes:])
-	return &f.slots[binary.LittleEndian.Uint64(tail[:])*golden>>f.shift]
-}
+func (f *front) hash(raw string) uint64 { return maphash.String(f.seed, raw) }
+
+func (f *front) slot(hash uint64) *atomic.Pointer[entry] { return &f.slots[hash>>f.shift] }
 
 // get returns the entry of the whole text, or nil.
 func (f *front) get(raw string) *entry {
-	e := f.slot(raw).Load()
-	if e == nil || e.raw != raw {
+	hash := f.hash(raw)
+	e := f.slot(hash).Load()
+	if e == nil || e.hash != hash || e.raw != raw {
 		return nil
 	}
 	f.hits[stripe.Here()%stripes].n.Add(1)
@@ -73,10 +70,11 @@ func (f *front) used(yield func(*entry) bool) {
 	}
 }
 
-func (f *front) put(e *entry) { f.slot(e.raw).Store(e) }
+// put enters an entry whose hash is set.
+func (f *front) put(e *entry) { f.slot(e.hash).Store(e) }
 
 // drop forgets the entry, if it is the one of its slot.
-func (f *front) drop(e *entry) { f.slot(e.raw).CompareAndSwap(e, nil) }
+func (f *front) drop(e *entry) { f.slot(e.hash).CompareAndSwap(e, nil) }
 
 func (f *front) found() uint64 {
 	var n uint64
