@@ -13,8 +13,47 @@ var _ feed.Directory = (*Feed)(nil)
 
 // reportBody is how a report is stored.
 type reportBody struct {
-	Watchers []feed.Watcher
-	Receipts []feed.Receipt
+	Watchers []reportedWatcher `json:"watchers"`
+	Receipts []reportedReceipt `json:"receipts"`
+}
+
+// reportedWatcher is a feed.Watcher.
+type reportedWatcher struct {
+	Principal   string    `json:"principal"`
+	ReplicaID   string    `json:"replica"`
+	Incarnation string    `json:"incarnation"`
+	AckedSeq    int64     `json:"acked"`
+	LeaseUntil  time.Time `json:"lease_until"`
+}
+
+// reportedReceipt is a feed.Receipt.
+type reportedReceipt struct {
+	Seq     int64         `json:"seq"`
+	Acked   int32         `json:"acked"`
+	Expired int32         `json:"expired"`
+	Waited  time.Duration `json:"waited_ns"`
+}
+
+func bodyOf(r feed.Report) reportBody {
+	var b reportBody
+	for _, w := range r.Watchers {
+		b.Watchers = append(b.Watchers, reportedWatcher(w))
+	}
+	for _, receipt := range r.Receipts {
+		b.Receipts = append(b.Receipts, reportedReceipt(receipt))
+	}
+	return b
+}
+
+func (b reportBody) report() feed.Report {
+	var r feed.Report
+	for _, w := range b.Watchers {
+		r.Watchers = append(r.Watchers, feed.Watcher(w))
+	}
+	for _, receipt := range b.Receipts {
+		r.Receipts = append(r.Receipts, feed.Receipt(receipt))
+	}
+	return r
 }
 
 const putReportSQL = `
@@ -23,7 +62,7 @@ ON CONFLICT (replica, incarnation) DO UPDATE SET at = excluded.at, body = exclud
 
 // Put implements feed.Directory.
 func (f *Feed) Put(ctx context.Context, r feed.Report) error {
-	body, err := json.Marshal(reportBody{Watchers: r.Watchers, Receipts: r.Receipts})
+	body, err := json.Marshal(bodyOf(r))
 	if err != nil {
 		return fmt.Errorf("encode report: %w", err)
 	}
@@ -57,10 +96,8 @@ func (f *Feed) List(ctx context.Context) ([]feed.Report, error) {
 		if err := json.Unmarshal(r.Body, &body); err != nil {
 			return nil, fmt.Errorf("decode report of %s: %w", r.Replica, err)
 		}
-		out[i] = feed.Report{
-			Server: feed.RowKey{Replica: r.Replica, Incarnation: r.Incarnation}, At: r.At,
-			Watchers: body.Watchers, Receipts: body.Receipts,
-		}
+		out[i] = body.report()
+		out[i].Server, out[i].At = feed.RowKey{Replica: r.Replica, Incarnation: r.Incarnation}, r.At
 	}
 	return out, nil
 }

@@ -420,6 +420,98 @@ func (x *RevokeSessionResponse) GetRevocation() *v1.Receipt {
 	return nil
 }
 
+// Request of RevokeOtherSessions.
+type RevokeOtherSessionsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokeOtherSessionsRequest) Reset() {
+	*x = RevokeOtherSessionsRequest{}
+	mi := &file_curfew_auth_v1_account_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokeOtherSessionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokeOtherSessionsRequest) ProtoMessage() {}
+
+func (x *RevokeOtherSessionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_curfew_auth_v1_account_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokeOtherSessionsRequest.ProtoReflect.Descriptor instead.
+func (*RevokeOtherSessionsRequest) Descriptor() ([]byte, []int) {
+	return file_curfew_auth_v1_account_service_proto_rawDescGZIP(), []int{7}
+}
+
+// Response of RevokeOtherSessions.
+type RevokeOtherSessionsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sessions that this call has ended.
+	Ended int32 `protobuf:"varint,1,opt,name=ended,proto3" json:"ended,omitempty"`
+	// How far the revocation has reached.
+	Revocation    *v1.Receipt `protobuf:"bytes,2,opt,name=revocation,proto3" json:"revocation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokeOtherSessionsResponse) Reset() {
+	*x = RevokeOtherSessionsResponse{}
+	mi := &file_curfew_auth_v1_account_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokeOtherSessionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokeOtherSessionsResponse) ProtoMessage() {}
+
+func (x *RevokeOtherSessionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_curfew_auth_v1_account_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokeOtherSessionsResponse.ProtoReflect.Descriptor instead.
+func (*RevokeOtherSessionsResponse) Descriptor() ([]byte, []int) {
+	return file_curfew_auth_v1_account_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *RevokeOtherSessionsResponse) GetEnded() int32 {
+	if x != nil {
+		return x.Ended
+	}
+	return 0
+}
+
+func (x *RevokeOtherSessionsResponse) GetRevocation() *v1.Receipt {
+	if x != nil {
+		return x.Revocation
+	}
+	return nil
+}
+
 var File_curfew_auth_v1_account_service_proto protoreflect.FileDescriptor
 
 const file_curfew_auth_v1_account_service_proto_rawDesc = "" +
@@ -453,7 +545,13 @@ const file_curfew_auth_v1_account_service_proto_rawDesc = "" +
 	"\asession\x18\x01 \x01(\v2\x17.curfew.auth.v1.SessionR\asession\x12=\n" +
 	"\n" +
 	"revocation\x18\x02 \x01(\v2\x1d.curfew.revocation.v1.ReceiptR\n" +
-	"revocation2\xc0\x05\n" +
+	"revocation\"\x1c\n" +
+	"\x1aRevokeOtherSessionsRequest\"r\n" +
+	"\x1bRevokeOtherSessionsResponse\x12\x14\n" +
+	"\x05ended\x18\x01 \x01(\x05R\x05ended\x12=\n" +
+	"\n" +
+	"revocation\x18\x02 \x01(\v2\x1d.curfew.revocation.v1.ReceiptR\n" +
+	"revocation2\xfb\x06\n" +
 	"\x0eAccountService\x12i\n" +
 	"\x05GetMe\x12\x1c.curfew.auth.v1.GetMeRequest\x1a\x14.curfew.auth.v1.User\",\xea\xc2\x18\x12\n" +
 	"\x10auth.account.get\x82\xd3\xe4\x93\x02\r\x12\v/auth/v1/me\x90\x02\x01\x12\xa9\x01\n" +
@@ -462,7 +560,9 @@ const file_curfew_auth_v1_account_service_proto_rawDesc = "" +
 	"\fListSessions\x12#.curfew.auth.v1.ListSessionsRequest\x1a$.curfew.auth.v1.ListSessionsResponse\"f\xea\xc2\x185\n" +
 	"\x12auth.sessions.list\x12\x06parent\x18\x01\"\x15auth.sessions.listAny\x82\xd3\xe4\x93\x02$\x12\"/auth/v1/{parent=users/*}/sessions\x90\x02\x01\x12\xd2\x01\n" +
 	"\rRevokeSession\x12$.curfew.auth.v1.RevokeSessionRequest\x1a%.curfew.auth.v1.RevokeSessionResponse\"t\xea\xc2\x189\n" +
-	"\x14auth.sessions.revoke\x12\x04name\x18\x01\"\x17auth.sessions.revokeAny0\x01\x82\xd3\xe4\x93\x02.:\x01*\")/auth/v1/{name=users/*/sessions/*}:revoke\x90\x02\x02BCZAgithub.com/curfew-platform/curfew/proto/gen/curfew/auth/v1;authv1b\x06proto3"
+	"\x14auth.sessions.revoke\x12\x04name\x18\x01\"\x17auth.sessions.revokeAny0\x01\x82\xd3\xe4\x93\x02.:\x01*\")/auth/v1/{name=users/*/sessions/*}:revoke\x90\x02\x02\x12\xb8\x01\n" +
+	"\x13RevokeOtherSessions\x12*.curfew.auth.v1.RevokeOtherSessionsRequest\x1a+.curfew.auth.v1.RevokeOtherSessionsResponse\"H\xea\xc2\x18\x18\n" +
+	"\x14auth.sessions.revoke0\x01\x82\xd3\xe4\x93\x02#:\x01*\"\x1e/auth/v1/sessions:revokeOthers\x90\x02\x02BCZAgithub.com/curfew-platform/curfew/proto/gen/curfew/auth/v1;authv1b\x06proto3"
 
 var (
 	file_curfew_auth_v1_account_service_proto_rawDescOnce sync.Once
@@ -476,39 +576,44 @@ func file_curfew_auth_v1_account_service_proto_rawDescGZIP() []byte {
 	return file_curfew_auth_v1_account_service_proto_rawDescData
 }
 
-var file_curfew_auth_v1_account_service_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_curfew_auth_v1_account_service_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_curfew_auth_v1_account_service_proto_goTypes = []any{
-	(*GetMeRequest)(nil),           // 0: curfew.auth.v1.GetMeRequest
-	(*ChangePasswordRequest)(nil),  // 1: curfew.auth.v1.ChangePasswordRequest
-	(*ChangePasswordResponse)(nil), // 2: curfew.auth.v1.ChangePasswordResponse
-	(*ListSessionsRequest)(nil),    // 3: curfew.auth.v1.ListSessionsRequest
-	(*ListSessionsResponse)(nil),   // 4: curfew.auth.v1.ListSessionsResponse
-	(*RevokeSessionRequest)(nil),   // 5: curfew.auth.v1.RevokeSessionRequest
-	(*RevokeSessionResponse)(nil),  // 6: curfew.auth.v1.RevokeSessionResponse
-	(*timestamppb.Timestamp)(nil),  // 7: google.protobuf.Timestamp
-	(*v1.Receipt)(nil),             // 8: curfew.revocation.v1.Receipt
-	(*Session)(nil),                // 9: curfew.auth.v1.Session
-	(*User)(nil),                   // 10: curfew.auth.v1.User
+	(*GetMeRequest)(nil),                // 0: curfew.auth.v1.GetMeRequest
+	(*ChangePasswordRequest)(nil),       // 1: curfew.auth.v1.ChangePasswordRequest
+	(*ChangePasswordResponse)(nil),      // 2: curfew.auth.v1.ChangePasswordResponse
+	(*ListSessionsRequest)(nil),         // 3: curfew.auth.v1.ListSessionsRequest
+	(*ListSessionsResponse)(nil),        // 4: curfew.auth.v1.ListSessionsResponse
+	(*RevokeSessionRequest)(nil),        // 5: curfew.auth.v1.RevokeSessionRequest
+	(*RevokeSessionResponse)(nil),       // 6: curfew.auth.v1.RevokeSessionResponse
+	(*RevokeOtherSessionsRequest)(nil),  // 7: curfew.auth.v1.RevokeOtherSessionsRequest
+	(*RevokeOtherSessionsResponse)(nil), // 8: curfew.auth.v1.RevokeOtherSessionsResponse
+	(*timestamppb.Timestamp)(nil),       // 9: google.protobuf.Timestamp
+	(*v1.Receipt)(nil),                  // 10: curfew.revocation.v1.Receipt
+	(*Session)(nil),                     // 11: curfew.auth.v1.Session
+	(*User)(nil),                        // 12: curfew.auth.v1.User
 }
 var file_curfew_auth_v1_account_service_proto_depIdxs = []int32{
-	7,  // 0: curfew.auth.v1.ChangePasswordResponse.access_expires_at:type_name -> google.protobuf.Timestamp
-	8,  // 1: curfew.auth.v1.ChangePasswordResponse.revocation:type_name -> curfew.revocation.v1.Receipt
-	9,  // 2: curfew.auth.v1.ListSessionsResponse.sessions:type_name -> curfew.auth.v1.Session
-	9,  // 3: curfew.auth.v1.RevokeSessionResponse.session:type_name -> curfew.auth.v1.Session
-	8,  // 4: curfew.auth.v1.RevokeSessionResponse.revocation:type_name -> curfew.revocation.v1.Receipt
-	0,  // 5: curfew.auth.v1.AccountService.GetMe:input_type -> curfew.auth.v1.GetMeRequest
-	1,  // 6: curfew.auth.v1.AccountService.ChangePassword:input_type -> curfew.auth.v1.ChangePasswordRequest
-	3,  // 7: curfew.auth.v1.AccountService.ListSessions:input_type -> curfew.auth.v1.ListSessionsRequest
-	5,  // 8: curfew.auth.v1.AccountService.RevokeSession:input_type -> curfew.auth.v1.RevokeSessionRequest
-	10, // 9: curfew.auth.v1.AccountService.GetMe:output_type -> curfew.auth.v1.User
-	2,  // 10: curfew.auth.v1.AccountService.ChangePassword:output_type -> curfew.auth.v1.ChangePasswordResponse
-	4,  // 11: curfew.auth.v1.AccountService.ListSessions:output_type -> curfew.auth.v1.ListSessionsResponse
-	6,  // 12: curfew.auth.v1.AccountService.RevokeSession:output_type -> curfew.auth.v1.RevokeSessionResponse
-	9,  // [9:13] is the sub-list for method output_type
-	5,  // [5:9] is the sub-list for method input_type
-	5,  // [5:5] is the sub-list for extension type_name
-	5,  // [5:5] is the sub-list for extension extendee
-	0,  // [0:5] is the sub-list for field type_name
+	9,  // 0: curfew.auth.v1.ChangePasswordResponse.access_expires_at:type_name -> google.protobuf.Timestamp
+	10, // 1: curfew.auth.v1.ChangePasswordResponse.revocation:type_name -> curfew.revocation.v1.Receipt
+	11, // 2: curfew.auth.v1.ListSessionsResponse.sessions:type_name -> curfew.auth.v1.Session
+	11, // 3: curfew.auth.v1.RevokeSessionResponse.session:type_name -> curfew.auth.v1.Session
+	10, // 4: curfew.auth.v1.RevokeSessionResponse.revocation:type_name -> curfew.revocation.v1.Receipt
+	10, // 5: curfew.auth.v1.RevokeOtherSessionsResponse.revocation:type_name -> curfew.revocation.v1.Receipt
+	0,  // 6: curfew.auth.v1.AccountService.GetMe:input_type -> curfew.auth.v1.GetMeRequest
+	1,  // 7: curfew.auth.v1.AccountService.ChangePassword:input_type -> curfew.auth.v1.ChangePasswordRequest
+	3,  // 8: curfew.auth.v1.AccountService.ListSessions:input_type -> curfew.auth.v1.ListSessionsRequest
+	5,  // 9: curfew.auth.v1.AccountService.RevokeSession:input_type -> curfew.auth.v1.RevokeSessionRequest
+	7,  // 10: curfew.auth.v1.AccountService.RevokeOtherSessions:input_type -> curfew.auth.v1.RevokeOtherSessionsRequest
+	12, // 11: curfew.auth.v1.AccountService.GetMe:output_type -> curfew.auth.v1.User
+	2,  // 12: curfew.auth.v1.AccountService.ChangePassword:output_type -> curfew.auth.v1.ChangePasswordResponse
+	4,  // 13: curfew.auth.v1.AccountService.ListSessions:output_type -> curfew.auth.v1.ListSessionsResponse
+	6,  // 14: curfew.auth.v1.AccountService.RevokeSession:output_type -> curfew.auth.v1.RevokeSessionResponse
+	8,  // 15: curfew.auth.v1.AccountService.RevokeOtherSessions:output_type -> curfew.auth.v1.RevokeOtherSessionsResponse
+	11, // [11:16] is the sub-list for method output_type
+	6,  // [6:11] is the sub-list for method input_type
+	6,  // [6:6] is the sub-list for extension type_name
+	6,  // [6:6] is the sub-list for extension extendee
+	0,  // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_curfew_auth_v1_account_service_proto_init() }
@@ -524,7 +629,7 @@ func file_curfew_auth_v1_account_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_curfew_auth_v1_account_service_proto_rawDesc), len(file_curfew_auth_v1_account_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   7,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -374,6 +374,107 @@ func (x *SetUserRolesResponse) GetRevocation() *v1.Receipt {
 	return nil
 }
 
+// Request of RevokeUserSessions.
+type RevokeUserSessionsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `users/{uuid}`.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokeUserSessionsRequest) Reset() {
+	*x = RevokeUserSessionsRequest{}
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokeUserSessionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokeUserSessionsRequest) ProtoMessage() {}
+
+func (x *RevokeUserSessionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokeUserSessionsRequest.ProtoReflect.Descriptor instead.
+func (*RevokeUserSessionsRequest) Descriptor() ([]byte, []int) {
+	return file_curfew_auth_v1_user_admin_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *RevokeUserSessionsRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// Response of RevokeUserSessions.
+type RevokeUserSessionsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sessions that this call has ended.
+	Ended int32 `protobuf:"varint,1,opt,name=ended,proto3" json:"ended,omitempty"`
+	// How far the revocation has reached.
+	Revocation    *v1.Receipt `protobuf:"bytes,2,opt,name=revocation,proto3" json:"revocation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokeUserSessionsResponse) Reset() {
+	*x = RevokeUserSessionsResponse{}
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokeUserSessionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokeUserSessionsResponse) ProtoMessage() {}
+
+func (x *RevokeUserSessionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokeUserSessionsResponse.ProtoReflect.Descriptor instead.
+func (*RevokeUserSessionsResponse) Descriptor() ([]byte, []int) {
+	return file_curfew_auth_v1_user_admin_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *RevokeUserSessionsResponse) GetEnded() int32 {
+	if x != nil {
+		return x.Ended
+	}
+	return 0
+}
+
+func (x *RevokeUserSessionsResponse) GetRevocation() *v1.Receipt {
+	if x != nil {
+		return x.Revocation
+	}
+	return nil
+}
+
 // Request of ListSigningKeys.
 type ListSigningKeysRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -383,7 +484,7 @@ type ListSigningKeysRequest struct {
 
 func (x *ListSigningKeysRequest) Reset() {
 	*x = ListSigningKeysRequest{}
-	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[7]
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -395,7 +496,7 @@ func (x *ListSigningKeysRequest) String() string {
 func (*ListSigningKeysRequest) ProtoMessage() {}
 
 func (x *ListSigningKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[7]
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -408,7 +509,7 @@ func (x *ListSigningKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSigningKeysRequest.ProtoReflect.Descriptor instead.
 func (*ListSigningKeysRequest) Descriptor() ([]byte, []int) {
-	return file_curfew_auth_v1_user_admin_service_proto_rawDescGZIP(), []int{7}
+	return file_curfew_auth_v1_user_admin_service_proto_rawDescGZIP(), []int{9}
 }
 
 // Response of ListSigningKeys.
@@ -422,7 +523,7 @@ type ListSigningKeysResponse struct {
 
 func (x *ListSigningKeysResponse) Reset() {
 	*x = ListSigningKeysResponse{}
-	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[8]
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -434,7 +535,7 @@ func (x *ListSigningKeysResponse) String() string {
 func (*ListSigningKeysResponse) ProtoMessage() {}
 
 func (x *ListSigningKeysResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[8]
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -447,7 +548,7 @@ func (x *ListSigningKeysResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSigningKeysResponse.ProtoReflect.Descriptor instead.
 func (*ListSigningKeysResponse) Descriptor() ([]byte, []int) {
-	return file_curfew_auth_v1_user_admin_service_proto_rawDescGZIP(), []int{8}
+	return file_curfew_auth_v1_user_admin_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListSigningKeysResponse) GetSigningKeys() []*SigningKey {
@@ -470,7 +571,7 @@ type RotateSigningKeyRequest struct {
 
 func (x *RotateSigningKeyRequest) Reset() {
 	*x = RotateSigningKeyRequest{}
-	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[9]
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -482,7 +583,7 @@ func (x *RotateSigningKeyRequest) String() string {
 func (*RotateSigningKeyRequest) ProtoMessage() {}
 
 func (x *RotateSigningKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[9]
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -495,7 +596,7 @@ func (x *RotateSigningKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateSigningKeyRequest.ProtoReflect.Descriptor instead.
 func (*RotateSigningKeyRequest) Descriptor() ([]byte, []int) {
-	return file_curfew_auth_v1_user_admin_service_proto_rawDescGZIP(), []int{9}
+	return file_curfew_auth_v1_user_admin_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *RotateSigningKeyRequest) GetPrimary() string {
@@ -516,7 +617,7 @@ type RotateSigningKeyResponse struct {
 
 func (x *RotateSigningKeyResponse) Reset() {
 	*x = RotateSigningKeyResponse{}
-	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[10]
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -528,7 +629,7 @@ func (x *RotateSigningKeyResponse) String() string {
 func (*RotateSigningKeyResponse) ProtoMessage() {}
 
 func (x *RotateSigningKeyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[10]
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -541,7 +642,7 @@ func (x *RotateSigningKeyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateSigningKeyResponse.ProtoReflect.Descriptor instead.
 func (*RotateSigningKeyResponse) Descriptor() ([]byte, []int) {
-	return file_curfew_auth_v1_user_admin_service_proto_rawDescGZIP(), []int{10}
+	return file_curfew_auth_v1_user_admin_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *RotateSigningKeyResponse) GetPrimary() *SigningKey {
@@ -562,7 +663,7 @@ type RevokeSigningKeyRequest struct {
 
 func (x *RevokeSigningKeyRequest) Reset() {
 	*x = RevokeSigningKeyRequest{}
-	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[11]
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -574,7 +675,7 @@ func (x *RevokeSigningKeyRequest) String() string {
 func (*RevokeSigningKeyRequest) ProtoMessage() {}
 
 func (x *RevokeSigningKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[11]
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -587,7 +688,7 @@ func (x *RevokeSigningKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeSigningKeyRequest.ProtoReflect.Descriptor instead.
 func (*RevokeSigningKeyRequest) Descriptor() ([]byte, []int) {
-	return file_curfew_auth_v1_user_admin_service_proto_rawDescGZIP(), []int{11}
+	return file_curfew_auth_v1_user_admin_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *RevokeSigningKeyRequest) GetName() string {
@@ -612,7 +713,7 @@ type RevokeSigningKeyResponse struct {
 
 func (x *RevokeSigningKeyResponse) Reset() {
 	*x = RevokeSigningKeyResponse{}
-	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[12]
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -624,7 +725,7 @@ func (x *RevokeSigningKeyResponse) String() string {
 func (*RevokeSigningKeyResponse) ProtoMessage() {}
 
 func (x *RevokeSigningKeyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[12]
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -637,7 +738,7 @@ func (x *RevokeSigningKeyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeSigningKeyResponse.ProtoReflect.Descriptor instead.
 func (*RevokeSigningKeyResponse) Descriptor() ([]byte, []int) {
-	return file_curfew_auth_v1_user_admin_service_proto_rawDescGZIP(), []int{12}
+	return file_curfew_auth_v1_user_admin_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *RevokeSigningKeyResponse) GetSigningKey() *SigningKey {
@@ -690,6 +791,14 @@ const file_curfew_auth_v1_user_admin_service_proto_rawDesc = "" +
 	"\x04user\x18\x01 \x01(\v2\x14.curfew.auth.v1.UserR\x04user\x12=\n" +
 	"\n" +
 	"revocation\x18\x02 \x01(\v2\x1d.curfew.revocation.v1.ReceiptR\n" +
+	"revocation\"\x85\x01\n" +
+	"\x19RevokeUserSessionsRequest\x12h\n" +
+	"\x04name\x18\x01 \x01(\tBT\xe0A\x02\xfaA\x16\n" +
+	"\x14auth.curfew.dev/User\xbaH5r321^users/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$R\x04name\"q\n" +
+	"\x1aRevokeUserSessionsResponse\x12\x14\n" +
+	"\x05ended\x18\x01 \x01(\x05R\x05ended\x12=\n" +
+	"\n" +
+	"revocation\x18\x02 \x01(\v2\x1d.curfew.revocation.v1.ReceiptR\n" +
 	"revocation\"\x18\n" +
 	"\x16ListSigningKeysRequest\"X\n" +
 	"\x17ListSigningKeysResponse\x12=\n" +
@@ -707,7 +816,7 @@ const file_curfew_auth_v1_user_admin_service_proto_rawDesc = "" +
 	"\aprimary\x18\x02 \x01(\v2\x1a.curfew.auth.v1.SigningKeyR\aprimary\x12=\n" +
 	"\n" +
 	"revocation\x18\x03 \x01(\v2\x1d.curfew.revocation.v1.ReceiptR\n" +
-	"revocation2\xc7\t\n" +
+	"revocation2\x92\v\n" +
 	"\x10UserAdminService\x12}\n" +
 	"\aGetUser\x12\x1e.curfew.auth.v1.GetUserRequest\x1a\x14.curfew.auth.v1.User\"<\xea\xc2\x18\x16\n" +
 	"\x0eauth.users.get\x12\x04name\x82\xd3\xe4\x93\x02\x19\x12\x17/auth/v1/{name=users/*}\x90\x02\x01\x12\xb4\x01\n" +
@@ -716,7 +825,9 @@ const file_curfew_auth_v1_user_admin_service_proto_rawDesc = "" +
 	"\x0eReactivateUser\x12%.curfew.auth.v1.ReactivateUserRequest\x1a&.curfew.auth.v1.ReactivateUserResponse\"S\xea\xc2\x18\x1f\n" +
 	"\x15auth.users.reactivate\x12\x04name0\x01\x82\xd3\xe4\x93\x02':\x01*\"\"/auth/v1/{name=users/*}:reactivate\x90\x02\x02\x12\xaa\x01\n" +
 	"\fSetUserRoles\x12#.curfew.auth.v1.SetUserRolesRequest\x1a$.curfew.auth.v1.SetUserRolesResponse\"O\xea\xc2\x18\x1d\n" +
-	"\x13auth.users.setRoles\x12\x04name0\x01\x82\xd3\xe4\x93\x02%:\x01*\" /auth/v1/{name=users/*}:setRoles\x90\x02\x02\x12\x9e\x01\n" +
+	"\x13auth.users.setRoles\x12\x04name0\x01\x82\xd3\xe4\x93\x02%:\x01*\" /auth/v1/{name=users/*}:setRoles\x90\x02\x02\x12\xc8\x01\n" +
+	"\x12RevokeUserSessions\x12).curfew.auth.v1.RevokeUserSessionsRequest\x1a*.curfew.auth.v1.RevokeUserSessionsResponse\"[\xea\xc2\x18#\n" +
+	"\x19auth.users.revokeSessions\x12\x04name0\x01\x82\xd3\xe4\x93\x02+:\x01*\"&/auth/v1/{name=users/*}:revokeSessions\x90\x02\x02\x12\x9e\x01\n" +
 	"\x0fListSigningKeys\x12&.curfew.auth.v1.ListSigningKeysRequest\x1a'.curfew.auth.v1.ListSigningKeysResponse\":\xea\xc2\x18\x17\n" +
 	"\x15auth.signingKeys.list\x82\xd3\xe4\x93\x02\x16\x12\x14/auth/v1/signingKeys\x90\x02\x01\x12\xb1\x01\n" +
 	"\x10RotateSigningKey\x12'.curfew.auth.v1.RotateSigningKeyRequest\x1a(.curfew.auth.v1.RotateSigningKeyResponse\"J\xea\xc2\x18 \n" +
@@ -736,55 +847,60 @@ func file_curfew_auth_v1_user_admin_service_proto_rawDescGZIP() []byte {
 	return file_curfew_auth_v1_user_admin_service_proto_rawDescData
 }
 
-var file_curfew_auth_v1_user_admin_service_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_curfew_auth_v1_user_admin_service_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_curfew_auth_v1_user_admin_service_proto_goTypes = []any{
-	(*GetUserRequest)(nil),           // 0: curfew.auth.v1.GetUserRequest
-	(*DeactivateUserRequest)(nil),    // 1: curfew.auth.v1.DeactivateUserRequest
-	(*DeactivateUserResponse)(nil),   // 2: curfew.auth.v1.DeactivateUserResponse
-	(*ReactivateUserRequest)(nil),    // 3: curfew.auth.v1.ReactivateUserRequest
-	(*ReactivateUserResponse)(nil),   // 4: curfew.auth.v1.ReactivateUserResponse
-	(*SetUserRolesRequest)(nil),      // 5: curfew.auth.v1.SetUserRolesRequest
-	(*SetUserRolesResponse)(nil),     // 6: curfew.auth.v1.SetUserRolesResponse
-	(*ListSigningKeysRequest)(nil),   // 7: curfew.auth.v1.ListSigningKeysRequest
-	(*ListSigningKeysResponse)(nil),  // 8: curfew.auth.v1.ListSigningKeysResponse
-	(*RotateSigningKeyRequest)(nil),  // 9: curfew.auth.v1.RotateSigningKeyRequest
-	(*RotateSigningKeyResponse)(nil), // 10: curfew.auth.v1.RotateSigningKeyResponse
-	(*RevokeSigningKeyRequest)(nil),  // 11: curfew.auth.v1.RevokeSigningKeyRequest
-	(*RevokeSigningKeyResponse)(nil), // 12: curfew.auth.v1.RevokeSigningKeyResponse
-	(*User)(nil),                     // 13: curfew.auth.v1.User
-	(*v1.Receipt)(nil),               // 14: curfew.revocation.v1.Receipt
-	(*SigningKey)(nil),               // 15: curfew.auth.v1.SigningKey
+	(*GetUserRequest)(nil),             // 0: curfew.auth.v1.GetUserRequest
+	(*DeactivateUserRequest)(nil),      // 1: curfew.auth.v1.DeactivateUserRequest
+	(*DeactivateUserResponse)(nil),     // 2: curfew.auth.v1.DeactivateUserResponse
+	(*ReactivateUserRequest)(nil),      // 3: curfew.auth.v1.ReactivateUserRequest
+	(*ReactivateUserResponse)(nil),     // 4: curfew.auth.v1.ReactivateUserResponse
+	(*SetUserRolesRequest)(nil),        // 5: curfew.auth.v1.SetUserRolesRequest
+	(*SetUserRolesResponse)(nil),       // 6: curfew.auth.v1.SetUserRolesResponse
+	(*RevokeUserSessionsRequest)(nil),  // 7: curfew.auth.v1.RevokeUserSessionsRequest
+	(*RevokeUserSessionsResponse)(nil), // 8: curfew.auth.v1.RevokeUserSessionsResponse
+	(*ListSigningKeysRequest)(nil),     // 9: curfew.auth.v1.ListSigningKeysRequest
+	(*ListSigningKeysResponse)(nil),    // 10: curfew.auth.v1.ListSigningKeysResponse
+	(*RotateSigningKeyRequest)(nil),    // 11: curfew.auth.v1.RotateSigningKeyRequest
+	(*RotateSigningKeyResponse)(nil),   // 12: curfew.auth.v1.RotateSigningKeyResponse
+	(*RevokeSigningKeyRequest)(nil),    // 13: curfew.auth.v1.RevokeSigningKeyRequest
+	(*RevokeSigningKeyResponse)(nil),   // 14: curfew.auth.v1.RevokeSigningKeyResponse
+	(*User)(nil),                       // 15: curfew.auth.v1.User
+	(*v1.Receipt)(nil),                 // 16: curfew.revocation.v1.Receipt
+	(*SigningKey)(nil),                 // 17: curfew.auth.v1.SigningKey
 }
 var file_curfew_auth_v1_user_admin_service_proto_depIdxs = []int32{
-	13, // 0: curfew.auth.v1.DeactivateUserResponse.user:type_name -> curfew.auth.v1.User
-	14, // 1: curfew.auth.v1.DeactivateUserResponse.revocation:type_name -> curfew.revocation.v1.Receipt
-	13, // 2: curfew.auth.v1.ReactivateUserResponse.user:type_name -> curfew.auth.v1.User
-	13, // 3: curfew.auth.v1.SetUserRolesResponse.user:type_name -> curfew.auth.v1.User
-	14, // 4: curfew.auth.v1.SetUserRolesResponse.revocation:type_name -> curfew.revocation.v1.Receipt
-	15, // 5: curfew.auth.v1.ListSigningKeysResponse.signing_keys:type_name -> curfew.auth.v1.SigningKey
-	15, // 6: curfew.auth.v1.RotateSigningKeyResponse.primary:type_name -> curfew.auth.v1.SigningKey
-	15, // 7: curfew.auth.v1.RevokeSigningKeyResponse.signing_key:type_name -> curfew.auth.v1.SigningKey
-	15, // 8: curfew.auth.v1.RevokeSigningKeyResponse.primary:type_name -> curfew.auth.v1.SigningKey
-	14, // 9: curfew.auth.v1.RevokeSigningKeyResponse.revocation:type_name -> curfew.revocation.v1.Receipt
-	0,  // 10: curfew.auth.v1.UserAdminService.GetUser:input_type -> curfew.auth.v1.GetUserRequest
-	1,  // 11: curfew.auth.v1.UserAdminService.DeactivateUser:input_type -> curfew.auth.v1.DeactivateUserRequest
-	3,  // 12: curfew.auth.v1.UserAdminService.ReactivateUser:input_type -> curfew.auth.v1.ReactivateUserRequest
-	5,  // 13: curfew.auth.v1.UserAdminService.SetUserRoles:input_type -> curfew.auth.v1.SetUserRolesRequest
-	7,  // 14: curfew.auth.v1.UserAdminService.ListSigningKeys:input_type -> curfew.auth.v1.ListSigningKeysRequest
-	9,  // 15: curfew.auth.v1.UserAdminService.RotateSigningKey:input_type -> curfew.auth.v1.RotateSigningKeyRequest
-	11, // 16: curfew.auth.v1.UserAdminService.RevokeSigningKey:input_type -> curfew.auth.v1.RevokeSigningKeyRequest
-	13, // 17: curfew.auth.v1.UserAdminService.GetUser:output_type -> curfew.auth.v1.User
-	2,  // 18: curfew.auth.v1.UserAdminService.DeactivateUser:output_type -> curfew.auth.v1.DeactivateUserResponse
-	4,  // 19: curfew.auth.v1.UserAdminService.ReactivateUser:output_type -> curfew.auth.v1.ReactivateUserResponse
-	6,  // 20: curfew.auth.v1.UserAdminService.SetUserRoles:output_type -> curfew.auth.v1.SetUserRolesResponse
-	8,  // 21: curfew.auth.v1.UserAdminService.ListSigningKeys:output_type -> curfew.auth.v1.ListSigningKeysResponse
-	10, // 22: curfew.auth.v1.UserAdminService.RotateSigningKey:output_type -> curfew.auth.v1.RotateSigningKeyResponse
-	12, // 23: curfew.auth.v1.UserAdminService.RevokeSigningKey:output_type -> curfew.auth.v1.RevokeSigningKeyResponse
-	17, // [17:24] is the sub-list for method output_type
-	10, // [10:17] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	15, // 0: curfew.auth.v1.DeactivateUserResponse.user:type_name -> curfew.auth.v1.User
+	16, // 1: curfew.auth.v1.DeactivateUserResponse.revocation:type_name -> curfew.revocation.v1.Receipt
+	15, // 2: curfew.auth.v1.ReactivateUserResponse.user:type_name -> curfew.auth.v1.User
+	15, // 3: curfew.auth.v1.SetUserRolesResponse.user:type_name -> curfew.auth.v1.User
+	16, // 4: curfew.auth.v1.SetUserRolesResponse.revocation:type_name -> curfew.revocation.v1.Receipt
+	16, // 5: curfew.auth.v1.RevokeUserSessionsResponse.revocation:type_name -> curfew.revocation.v1.Receipt
+	17, // 6: curfew.auth.v1.ListSigningKeysResponse.signing_keys:type_name -> curfew.auth.v1.SigningKey
+	17, // 7: curfew.auth.v1.RotateSigningKeyResponse.primary:type_name -> curfew.auth.v1.SigningKey
+	17, // 8: curfew.auth.v1.RevokeSigningKeyResponse.signing_key:type_name -> curfew.auth.v1.SigningKey
+	17, // 9: curfew.auth.v1.RevokeSigningKeyResponse.primary:type_name -> curfew.auth.v1.SigningKey
+	16, // 10: curfew.auth.v1.RevokeSigningKeyResponse.revocation:type_name -> curfew.revocation.v1.Receipt
+	0,  // 11: curfew.auth.v1.UserAdminService.GetUser:input_type -> curfew.auth.v1.GetUserRequest
+	1,  // 12: curfew.auth.v1.UserAdminService.DeactivateUser:input_type -> curfew.auth.v1.DeactivateUserRequest
+	3,  // 13: curfew.auth.v1.UserAdminService.ReactivateUser:input_type -> curfew.auth.v1.ReactivateUserRequest
+	5,  // 14: curfew.auth.v1.UserAdminService.SetUserRoles:input_type -> curfew.auth.v1.SetUserRolesRequest
+	7,  // 15: curfew.auth.v1.UserAdminService.RevokeUserSessions:input_type -> curfew.auth.v1.RevokeUserSessionsRequest
+	9,  // 16: curfew.auth.v1.UserAdminService.ListSigningKeys:input_type -> curfew.auth.v1.ListSigningKeysRequest
+	11, // 17: curfew.auth.v1.UserAdminService.RotateSigningKey:input_type -> curfew.auth.v1.RotateSigningKeyRequest
+	13, // 18: curfew.auth.v1.UserAdminService.RevokeSigningKey:input_type -> curfew.auth.v1.RevokeSigningKeyRequest
+	15, // 19: curfew.auth.v1.UserAdminService.GetUser:output_type -> curfew.auth.v1.User
+	2,  // 20: curfew.auth.v1.UserAdminService.DeactivateUser:output_type -> curfew.auth.v1.DeactivateUserResponse
+	4,  // 21: curfew.auth.v1.UserAdminService.ReactivateUser:output_type -> curfew.auth.v1.ReactivateUserResponse
+	6,  // 22: curfew.auth.v1.UserAdminService.SetUserRoles:output_type -> curfew.auth.v1.SetUserRolesResponse
+	8,  // 23: curfew.auth.v1.UserAdminService.RevokeUserSessions:output_type -> curfew.auth.v1.RevokeUserSessionsResponse
+	10, // 24: curfew.auth.v1.UserAdminService.ListSigningKeys:output_type -> curfew.auth.v1.ListSigningKeysResponse
+	12, // 25: curfew.auth.v1.UserAdminService.RotateSigningKey:output_type -> curfew.auth.v1.RotateSigningKeyResponse
+	14, // 26: curfew.auth.v1.UserAdminService.RevokeSigningKey:output_type -> curfew.auth.v1.RevokeSigningKeyResponse
+	19, // [19:27] is the sub-list for method output_type
+	11, // [11:19] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_curfew_auth_v1_user_admin_service_proto_init() }
@@ -800,7 +916,7 @@ func file_curfew_auth_v1_user_admin_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_curfew_auth_v1_user_admin_service_proto_rawDesc), len(file_curfew_auth_v1_user_admin_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   13,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,13 +19,14 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	UserAdminService_GetUser_FullMethodName          = "/curfew.auth.v1.UserAdminService/GetUser"
-	UserAdminService_DeactivateUser_FullMethodName   = "/curfew.auth.v1.UserAdminService/DeactivateUser"
-	UserAdminService_ReactivateUser_FullMethodName   = "/curfew.auth.v1.UserAdminService/ReactivateUser"
-	UserAdminService_SetUserRoles_FullMethodName     = "/curfew.auth.v1.UserAdminService/SetUserRoles"
-	UserAdminService_ListSigningKeys_FullMethodName  = "/curfew.auth.v1.UserAdminService/ListSigningKeys"
-	UserAdminService_RotateSigningKey_FullMethodName = "/curfew.auth.v1.UserAdminService/RotateSigningKey"
-	UserAdminService_RevokeSigningKey_FullMethodName = "/curfew.auth.v1.UserAdminService/RevokeSigningKey"
+	UserAdminService_GetUser_FullMethodName            = "/curfew.auth.v1.UserAdminService/GetUser"
+	UserAdminService_DeactivateUser_FullMethodName     = "/curfew.auth.v1.UserAdminService/DeactivateUser"
+	UserAdminService_ReactivateUser_FullMethodName     = "/curfew.auth.v1.UserAdminService/ReactivateUser"
+	UserAdminService_SetUserRoles_FullMethodName       = "/curfew.auth.v1.UserAdminService/SetUserRoles"
+	UserAdminService_RevokeUserSessions_FullMethodName = "/curfew.auth.v1.UserAdminService/RevokeUserSessions"
+	UserAdminService_ListSigningKeys_FullMethodName    = "/curfew.auth.v1.UserAdminService/ListSigningKeys"
+	UserAdminService_RotateSigningKey_FullMethodName   = "/curfew.auth.v1.UserAdminService/RotateSigningKey"
+	UserAdminService_RevokeSigningKey_FullMethodName   = "/curfew.auth.v1.UserAdminService/RevokeSigningKey"
 )
 
 // UserAdminServiceClient is the client API for UserAdminService service.
@@ -45,6 +46,9 @@ type UserAdminServiceClient interface {
 	// Replaces the roles. When it returns OK no replica admits a token with the
 	// old ones; the sessions live, so clients refresh once and go on.
 	SetUserRoles(ctx context.Context, in *SetUserRolesRequest, opts ...grpc.CallOption) (*SetUserRolesResponse, error)
+	// Ends every session of the user, who may log in again. When it returns OK no
+	// replica admits a token of the user from before.
+	RevokeUserSessions(ctx context.Context, in *RevokeUserSessionsRequest, opts ...grpc.CallOption) (*RevokeUserSessionsResponse, error)
 	// The keys that sign access tokens, newest first, and for some days those
 	// that did.
 	ListSigningKeys(ctx context.Context, in *ListSigningKeysRequest, opts ...grpc.CallOption) (*ListSigningKeysResponse, error)
@@ -107,6 +111,16 @@ func (c *userAdminServiceClient) SetUserRoles(ctx context.Context, in *SetUserRo
 	return out, nil
 }
 
+func (c *userAdminServiceClient) RevokeUserSessions(ctx context.Context, in *RevokeUserSessionsRequest, opts ...grpc.CallOption) (*RevokeUserSessionsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RevokeUserSessionsResponse)
+	err := c.cc.Invoke(ctx, UserAdminService_RevokeUserSessions_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *userAdminServiceClient) ListSigningKeys(ctx context.Context, in *ListSigningKeysRequest, opts ...grpc.CallOption) (*ListSigningKeysResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListSigningKeysResponse)
@@ -154,6 +168,9 @@ type UserAdminServiceServer interface {
 	// Replaces the roles. When it returns OK no replica admits a token with the
 	// old ones; the sessions live, so clients refresh once and go on.
 	SetUserRoles(context.Context, *SetUserRolesRequest) (*SetUserRolesResponse, error)
+	// Ends every session of the user, who may log in again. When it returns OK no
+	// replica admits a token of the user from before.
+	RevokeUserSessions(context.Context, *RevokeUserSessionsRequest) (*RevokeUserSessionsResponse, error)
 	// The keys that sign access tokens, newest first, and for some days those
 	// that did.
 	ListSigningKeys(context.Context, *ListSigningKeysRequest) (*ListSigningKeysResponse, error)
@@ -187,6 +204,9 @@ func (UnimplementedUserAdminServiceServer) ReactivateUser(context.Context, *Reac
 }
 func (UnimplementedUserAdminServiceServer) SetUserRoles(context.Context, *SetUserRolesRequest) (*SetUserRolesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SetUserRoles not implemented")
+}
+func (UnimplementedUserAdminServiceServer) RevokeUserSessions(context.Context, *RevokeUserSessionsRequest) (*RevokeUserSessionsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RevokeUserSessions not implemented")
 }
 func (UnimplementedUserAdminServiceServer) ListSigningKeys(context.Context, *ListSigningKeysRequest) (*ListSigningKeysResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListSigningKeys not implemented")
@@ -290,6 +310,24 @@ func _UserAdminService_SetUserRoles_Handler(srv interface{}, ctx context.Context
 	return interceptor(ctx, in, info, handler)
 }
 
+func _UserAdminService_RevokeUserSessions_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RevokeUserSessionsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(UserAdminServiceServer).RevokeUserSessions(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: UserAdminService_RevokeUserSessions_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(UserAdminServiceServer).RevokeUserSessions(ctx, req.(*RevokeUserSessionsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _UserAdminService_ListSigningKeys_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListSigningKeysRequest)
 	if err := dec(in); err != nil {
@@ -366,6 +404,10 @@ var UserAdminService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "SetUserRoles",
 			Handler:    _UserAdminService_SetUserRoles_Handler,
+		},
+		{
+			MethodName: "RevokeUserSessions",
+			Handler:    _UserAdminService_RevokeUserSessions_Handler,
 		},
 		{
 			MethodName: "ListSigningKeys",
