@@ -8,6 +8,7 @@ import (
 	"errors"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/identity"
+	"github.com/curfew-platform/curfew/pkg/interceptors/token"
 )
 
 // Verifier checks everything about a token but whether it is revoked.
@@ -34,7 +35,7 @@ func New(v Verifier, s Store) *Introspector { return &Introspector{verifier: v, 
 func (i *Introspector) Token(ctx context.Context, raw string) (*identity.Identity, error) {
 	id, err := i.verifier.Verify(ctx, raw)
 	if err != nil {
-		if cause := ctx.Err(); cause != nil && errors.Is(err, cause) {
+		if cause := ctx.Err(); errors.Is(err, token.ErrKeysUnavailable) || cause != nil && errors.Is(err, cause) {
 			return nil, err
 		}
 		return nil, nil //nolint:nilnil // a token that is not good is an answer
