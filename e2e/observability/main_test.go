@@ -38,7 +38,6 @@ func TestMain(m *testing.M) {
 
 const (
 	loadTime  = 8 * time.Second
-	loadLimit = 2 * time.Minute // of everything that is started, and builds
 	stopLimit = time.Minute
 )
 
