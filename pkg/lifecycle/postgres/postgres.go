@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -21,14 +22,22 @@ func Add(g *lifecycle.Group, name string, pool *pgxpool.Pool) error {
 	if g == nil || pool == nil {
 		return errors.New("postgres: group and pool are required")
 	}
+	var closed atomic.Bool
 	err := g.Add(lifecycle.Part{
 		Name:  name,
 		Phase: lifecycle.Close,
 		Stop: func(context.Context) error {
 			pool.Close()
+			closed.Store(true)
 			return nil
 		},
-		Remaining: func() int64 { return int64(pool.Stat().AcquiredConns()) },
+		Remaining: func() int64 {
+			// Close has waited for all connections, but the pool forgets the last one only a moment later.
+			if closed.Load() {
+				return 0
+			}
+			return int64(pool.Stat().AcquiredConns())
+		},
 	})
 	if err != nil {
 		return fmt.Errorf("postgres: %w", err)
