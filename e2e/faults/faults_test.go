@@ -36,7 +36,7 @@ func seed(t *testing.T) uint64 {
 }
 
 func TestNoCallIsAdmittedAfterARevokeReturnedWhateverBreaks(t *testing.T) {
-	wanted, limit, n := 3000, 4*time.Minute, 64
+	wanted, limit, n := 3000, 6*time.Minute, 64
 	if soak() {
 		wanted, limit = 100_000, 3*time.Hour
 	}
@@ -90,6 +90,11 @@ func recovers(t *testing.T, clients *faults.Clients) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), calm)
 	defer cancel()
+	for _, s := range installation.Auths {
+		if err := s.AwaitReady(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
 	token, err := clients.Token(ctx)
 	if err != nil {
 		t.Fatal(err)
