@@ -18,7 +18,7 @@ const lockKeysSQL = `
 SELECT ` + keyColumns + `,
   ` + isStandbySQL + ` AND known_at IS NOT NULL AND ` + everybodyKnowsSQL + ` AS known,
   greatest(@announce::interval - (statement_timestamp() - coalesce(known_at, statement_timestamp())), '0') AS wait,
-  is_primary AND primary_at < statement_timestamp() - @age::interval AS old
+  is_primary AND ` + primarySinceSQL + ` < statement_timestamp() - @age::interval AS old
 FROM signing_keys k ORDER BY kid FOR UPDATE`
 
 type lockedKey struct {
@@ -26,7 +26,7 @@ type lockedKey struct {
 
 	Known bool
 	Wait  time.Duration
-	Old   *bool
+	Old   bool
 }
 
 // lockedKeys are all keys, locked.
@@ -99,7 +99,7 @@ func (s *Store) RotateAfter(ctx context.Context, age, announce time.Duration) (r
 		if err != nil {
 			return err
 		}
-		if primary, ok := keys.in(signingkey.Primary); !ok || primary.Old == nil || !*primary.Old {
+		if primary, ok := keys.in(signingkey.Primary); !ok || !primary.Old {
 			return nil
 		}
 		next, err := keys.next()

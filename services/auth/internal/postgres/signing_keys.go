@@ -114,7 +114,10 @@ func (r keyRow) key() signingkey.Key {
 	return k
 }
 
-const keyColumns = `kid AS id, ` + keyStateSQL + ` AS state, created_at, primary_at, coalesce(revoked_at, retired_at) AS ended_at`
+// primarySinceSQL is when a key became primary. A release before the column wrote the first key without it.
+const primarySinceSQL = `coalesce(primary_at, CASE WHEN is_primary THEN created_at END)`
+
+const keyColumns = `kid AS id, ` + keyStateSQL + ` AS state, created_at, ` + primarySinceSQL + ` AS primary_at, coalesce(revoked_at, retired_at) AS ended_at`
 
 // SigningKeys implements account.Store: newest first.
 func (s *Store) SigningKeys(ctx context.Context) ([]signingkey.Key, error) {

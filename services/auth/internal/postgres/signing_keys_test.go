@@ -202,6 +202,26 @@ func TestTheKeyIsRotatedByAgeOnce(t *testing.T) {
 	}
 }
 
+// Its INSERT does not say since when the key signs.
+func TestAFirstKeyOfTheReleaseBeforeIsRotatedByItsAgeToo(t *testing.T) {
+	r := newRings(t)
+	one := r.open(t, "one")
+	tend(t, one, one)
+	r.announced(t)
+	r.exec(t, `UPDATE signing_keys SET primary_at = NULL, created_at = now() - interval '2 hours' WHERE is_primary`)
+	list, err := r.SigningKeys(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(list, func(k signingkey.Key) bool { return k.State == signingkey.Primary })
+	if age := time.Since(list[i].PrimaryAt); age < time.Hour || age > 3*time.Hour {
+		t.Errorf("it signs for %v", age)
+	}
+	if done, err := r.RotateAfter(t.Context(), time.Hour, time.Minute); err != nil || !done {
+		t.Errorf("rotated = %t, %v", done, err)
+	}
+}
+
 func TestTheOldKeyIsShownUntilTheLastOfItsTokensIsOver(t *testing.T) {
 	r := newRings(t)
 	one := r.open(t, "one")
