@@ -22,17 +22,8 @@ type another struct {
 
 func anotherLab(t *testing.T) another {
 	t.Helper()
-	state, err := os.MkdirTemp("", "curfew-lab-test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := another{t: t, state: state}
-	t.Cleanup(func() {
-		a.run("down")
-		if err := os.RemoveAll(state); err != nil {
-			t.Error(err)
-		}
-	})
+	a := another{t: t, state: t.TempDir()}
+	t.Cleanup(func() { a.run("down") })
 	return a
 }
 

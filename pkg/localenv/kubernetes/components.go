@@ -64,7 +64,7 @@ func (n node) asUser(user string) []string {
 
 func (n node) agent() component {
 	return n.component("kubelet", "--config="+n.path("kubelet.yaml"), "--kubeconfig="+n.lab.pki(n.name()+".kubeconfig"),
-		"--hostname-override="+n.name(), "--node-ip="+n.address(), "--root-dir="+n.path("kubelet"), "--cert-dir="+n.path("kubelet"))
+		"--hostname-override="+n.name(), "--node-ip="+n.address(), "--root-dir="+kubeletDir, "--cert-dir="+kubeletDir+"/pki")
 }
 
 func (n node) names() component {

@@ -81,13 +81,19 @@ func (n node) mount() error {
 	if err := syscall.Mount("proc", "/proc", "proc", safe|syscall.MS_NOEXEC, ""); err != nil {
 		return fmt.Errorf("mount /proc: %w", err)
 	}
-	for _, dir := range []string{"/run/netns", "/run/cni", runtimeDir, "/var/lib/kubelet", "/var/lib/cni", "/var/log/containers"} {
+	for _, dir := range []string{"/run/netns", "/run/cni", runtimeDir, "/var/lib/cni", "/var/log/containers"} {
 		if err := makeDir(dir); err != nil {
 			return err
 		}
 		if err := syscall.Mount("lab", dir, "tmpfs", syscall.MS_NOSUID, ""); err != nil {
 			return fmt.Errorf("mount %s: %w", dir, err)
 		}
+	}
+	if err := makeDir(kubeletDir); err != nil {
+		return err
+	}
+	if err := syscall.Mount(n.path("kubelet"), kubeletDir, "", syscall.MS_BIND|syscall.MS_REC, ""); err != nil {
+		return fmt.Errorf("mount %s: %w", kubeletDir, err)
 	}
 	return os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0o600)
 }

@@ -20,6 +20,10 @@ const runtimeDir = "/run/containerd"
 
 const containerdSocket = runtimeDir + "/containerd.sock"
 
+// kubeletDir is where the node sees the kubelet's folder, which is the lab's:
+// sockets in it, too, have to have short paths.
+const kubeletDir = "/var/lib/kubelet"
+
 // pauseImage is a sandbox's; nothing pulls it.
 const pauseImage = "curfew/pause:lab"
 

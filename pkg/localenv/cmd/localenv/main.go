@@ -46,7 +46,7 @@ func main() {
 	parser.FatalIfErrorf(err)
 	server, _, _ := strings.Cut(parsed.Command(), " ") // "kafka up", for example.
 	err = parsed.Run(place{server: server, state: line.State}, &line)
-	if status := (*exec.ExitError)(nil); errors.As(err, &status) {
+	if status := (*exec.ExitError)(nil); server == "with" && errors.As(err, &status) {
 		os.Exit(status.ExitCode())
 	}
 	parser.FatalIfErrorf(err)
