@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -53,6 +54,9 @@ func (s *Service) ChangePassword(ctx context.Context, caller Caller, in Password
 	return PasswordChanged{}, ErrAccountChanged
 }
 
+// mintLimit bounds the wait for a key that signs.
+const mintLimit = 5 * time.Second
+
 func (s *Service) changePassword(ctx context.Context, caller Caller, in PasswordChange) (PasswordChanged, error) {
 	account := caller.UserID.String()
 	cred, err := s.store.Credential(ctx, caller.UserID)
@@ -91,7 +95,9 @@ func (s *Service) changePassword(ctx context.Context, caller Caller, in Password
 		return PasswordChanged{}, err
 	}
 	// The call may have been cancelled by its own revocation.
-	tokens, err := s.minter.Mint(context.WithoutCancel(ctx), g)
+	minting, cancel := context.WithTimeout(context.WithoutCancel(ctx), mintLimit)
+	defer cancel()
+	tokens, err := s.minter.Mint(minting, g)
 	if err != nil {
 		return PasswordChanged{}, err
 	}
