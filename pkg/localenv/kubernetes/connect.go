@@ -30,8 +30,14 @@ func (n node) connect(ctx context.Context) error {
 	}
 	cable := fmt.Sprintf("to-%d", n.number)
 	first := n.lab.node(1)
+	// The cable to a node that was lost a moment ago goes a little later than it.
+	err = await(ctx, "the cable to "+n.name(), func(ctx context.Context) error {
+		return first.ip(ctx, []string{"link add " + cable + " type veth peer name eth0 netns " + strconv.Itoa(pid)})
+	})
+	if err != nil {
+		return err
+	}
 	if err := first.ip(ctx, []string{
-		"link add " + cable + " type veth peer name eth0 netns " + strconv.Itoa(pid),
 		"link set " + cable + " master lab0", "link set " + cable + " up",
 		"route replace " + n.pods() + " via " + n.address(),
 	}); err != nil {
