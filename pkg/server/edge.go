@@ -21,7 +21,7 @@ import (
 const (
 	edgeBuffer  = 1 << 20 // bytes between the HTTP edge and the gRPC server
 	maxHTTPBody = 4 << 20
-	requestID   = "X-Request-Id"
+	requestID   = "X-Request-ID"
 )
 
 // Gateway is a generated Register...Handler function of grpc-gateway.

@@ -24,14 +24,14 @@ func TestEveryAnswerOfTheEdgeHasTheRequestID(t *testing.T) {
 			t.Fatal(err)
 		}
 		if test.sent != "" {
-			req.Header.Set("X-Request-Id", test.sent)
+			req.Header.Set("X-Request-ID", test.sent)
 		}
 		res, err := http.DefaultClient.Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}
 		res.Body.Close()
-		got := res.Header.Values("X-Request-Id")
+		got := res.Header.Values("X-Request-ID")
 		if res.StatusCode != test.code || len(got) != 1 || got[0] == "" {
 			t.Errorf("%s %s: %d, ids %q", test.method, test.path, res.StatusCode, got)
 			continue

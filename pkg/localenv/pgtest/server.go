@@ -50,7 +50,7 @@ func Server(t testing.TB) string {
 // Main runs the tests of a package and stops its private server. They fail if a
 // log that a harness watches shows a secret (package leak). Use it in
 // TestMain, alone or, where another runner wraps it, through Runner.
-func Main(m *testing.M) { os.Exit(Runner{m}.Run()) }
+func Main(m *testing.M) { os.Exit(Runner{m}.Run()) } //nolint:forbidigo // It is the main of a test program.
 
 // Runner is a testing.M that stops the private server after the tests, so that
 // goleak.VerifyTestMain(pgtest.Runner{M: m}) finds nothing of it.
