@@ -21,7 +21,7 @@ import (
 const (
 	edgeBuffer  = 1 << 20 // bytes between the HTTP edge and the gRPC server
 	maxHTTPBody = 4 << 20
-	requestID   = "X-Request-ID"
+	requestID   = "X-Request-Id"
 )
 
 // Gateway is a generated Register...Handler function of grpc-gateway.
@@ -106,7 +106,7 @@ func answerHeader(key string) (string, bool) {
 func answerError(ctx context.Context, mux *runtime.ServeMux, m runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error) {
 	if md, ok := runtime.ServerMetadataFromContext(ctx); ok {
 		for _, id := range md.TrailerMD.Get(interceptors.RequestIDKey) {
-			w.Header().Set(requestID, id)
+			w.Header().Set(requestID, id) //nolint:canonicalheader // The form in which the gateway names it.
 		}
 	}
 	runtime.DefaultHTTPErrorHandler(ctx, mux, m, w, r, err)
