@@ -7,6 +7,9 @@ import (
 	"math/rand/v2"
 	"sync/atomic"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/message"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/revocationpb"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/watcher"
@@ -18,6 +21,10 @@ import (
 // a random one on: with one client per server the watchers spread over them,
 // and one that is asked to move goes elsewhere.
 // With one client of several servers its balancer decides; use round_robin.
+//
+// A stream that brought something and then ended because its token was over is
+// opened at the same server again. There the acknowledgements go on to count;
+// at another one, the first would wait until the lease that it gave is over.
 func Dial(clients ...revocationv1.RevocationServiceClient) (watcher.Dial, error) {
 	if len(clients) == 0 {
 		return nil, errors.New("watchergrpc: no client")
@@ -26,19 +33,24 @@ func Dial(clients ...revocationv1.RevocationServiceClient) (watcher.Dial, error)
 	attempt.Store(rand.Uint64N(uint64(len(clients))))
 	return func(ctx context.Context) (message.ClientStream, error) {
 		ctx, cancel := context.WithCancel(ctx)
-		client := clients[(attempt.Add(1)-1)%uint64(len(clients))]
+		number := attempt.Add(1)
+		client := clients[number%uint64(len(clients))]
 		stream, err := client.WatchRevocations(ctx)
 		if err != nil {
 			cancel()
 			return nil, err
 		}
-		return &clientStream{stream: stream, cancel: cancel}, nil
+		// Only for the latest stream: a watcher that moves has another one.
+		again := func() { attempt.CompareAndSwap(number, number-1) }
+		return &clientStream{stream: stream, cancel: cancel, again: again}, nil
 	}, nil
 }
 
 type clientStream struct {
 	stream revocationv1.RevocationService_WatchRevocationsClient
 	cancel context.CancelFunc
+	again  func() // the next attempt goes to the same server
+	worked bool   // something has come; only for Recv
 }
 
 func (s *clientStream) Send(m message.Request) error {
@@ -52,8 +64,12 @@ func (s *clientStream) Send(m message.Request) error {
 func (s *clientStream) Recv() (message.Response, error) {
 	wire, err := s.stream.Recv()
 	if err != nil {
+		if s.worked && status.Code(err) == codes.Unauthenticated {
+			s.again()
+		}
 		return nil, err
 	}
+	s.worked = true
 	return revocationpb.ToResponse(wire)
 }
 
