@@ -23,6 +23,11 @@ type Recovered struct {
 }
 
 const (
+	// All users and sessions are changed, however many there are; nothing else has a lock for long.
+	patientSQL = `SELECT set_config('statement_timeout', '0', true), set_config('lock_timeout', '30s', true)`
+	// A replica that begins to run has its row before, or reads the new generation after.
+	lockEnginesSQL = `LOCK TABLE revocation_engines IN SHARE ROW EXCLUSIVE MODE`
+
 	// runningSQL finds replicas that run. The clock of the database counts, as it does for their leases.
 	runningSQL = `SELECT count(*) FROM revocation_engines WHERE lease_until > clock_timestamp()`
 	// Rows of the past say nothing about this history.
@@ -54,6 +59,11 @@ func (e *ReplicasRunError) Error() string {
 // sessions stay that the database has, also those that were revoked in the lost time.
 func (s *Store) Recover(ctx context.Context, key signingkey.Stored, keepSessions bool) (r Recovered, err error) {
 	err = s.transact(ctx, "recover", func(tx pgx.Tx) error {
+		for _, sql := range []string{patientSQL, lockEnginesSQL} {
+			if _, err := tx.Exec(ctx, sql); err != nil {
+				return err
+			}
+		}
 		var live int64
 		if err := tx.QueryRow(ctx, runningSQL).Scan(&live); err != nil {
 			return err
