@@ -38,7 +38,7 @@ func (l Limit) Check() error {
 	if l.Off() {
 		return nil
 	}
-	if l.PerSecond <= 0 || l.Burst < 0 || l.PerSecond > maxPerSecond || l.Burst > maxBurst ||
+	if !(l.PerSecond > 0 && l.PerSecond <= maxPerSecond) || l.Burst < 0 || l.Burst > maxBurst || // NaN is neither
 		float64(l.withDefault().Burst)/l.PerSecond > longest.Seconds() {
 		return errors.New("rate limit: rate and burst must be positive and sane")
 	}

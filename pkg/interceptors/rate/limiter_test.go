@@ -2,6 +2,7 @@ package rate_test
 
 import (
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -140,7 +141,7 @@ func TestCallsAtOnceTakeNoMoreThanThereIs(t *testing.T) {
 }
 
 func TestALimitThatMakesNoSenseIsRefused(t *testing.T) {
-	for _, limit := range []rate.Limit{{PerSecond: -1}, {Burst: 5}, {PerSecond: 1, Burst: -1}, {PerSecond: 1e12}, {PerSecond: 1e-9}, {PerSecond: 1e-6, Burst: 1e6}, {PerSecond: 1, Burst: 1e9}} {
+	for _, limit := range []rate.Limit{{PerSecond: -1}, {Burst: 5}, {PerSecond: 1, Burst: -1}, {PerSecond: 1e12}, {PerSecond: 1e-9}, {PerSecond: 1e-6, Burst: 1e6}, {PerSecond: 1, Burst: 1e9}, {PerSecond: math.NaN()}} {
 		if limit.Check() == nil {
 			t.Errorf("%+v is taken", limit)
 		}
