@@ -116,11 +116,12 @@ test-short: build ## Run the tests that need Go only
 	@bin/localenv with postgres -- go test -p $(JOBS) -short $(SHORT_PACKAGES)
 
 .PHONY: soak
-soak: .bin/.prometheus ## Run the fault suites at full size (hours)
+soak: .bin/.prometheus ## Run the fault suites at full size, on Kubernetes too (hours; Linux, root)
 	@tools/require --install cc java mvn redis-server kcat psql pgbench spin npm
 	@$(MAKE) --no-print-directory build
 	@CURFEW_TEST_SIZE=soak bin/localenv with postgres,kafka -- \
 		$(MAKE) --no-print-directory test-here GO_TEST='go test -p 1 -count=1 -timeout 12h -v'
+	@CURFEW_TEST_SIZE=soak $(MAKE) --no-print-directory k8s-test
 
 .PHONY: manifests-test
 manifests-test: build ## Render the Kubernetes manifests, check them against schemas, rules and the services
