@@ -47,6 +47,8 @@ DELETE FROM used_assertions a USING (
 const (
 	cleanUpBatch   = 1000
 	cleanUpBatches = 100
+	// cleanUpLimit is above statement_timeout: a server that is there says so first.
+	cleanUpLimit = 35 * time.Second
 )
 
 // CleanUp removes expired rows, batch by batch, and returns how many. It stops
@@ -54,17 +56,24 @@ const (
 func (s *Store) CleanUp(ctx context.Context) (removed int64, err error) {
 	for _, c := range cleanups {
 		for range cleanUpBatches {
-			tag, err := s.pool.Exec(ctx, c.statement, cleanUpBatch)
+			n, err := s.cleanUpSome(ctx, c.statement)
 			if err != nil {
 				return removed, fmt.Errorf("clean up %s: %w", c.table, err)
 			}
-			removed += tag.RowsAffected()
-			if tag.RowsAffected() < cleanUpBatch {
+			removed += n
+			if n < cleanUpBatch {
 				break
 			}
 		}
 	}
 	return removed, nil
+}
+
+func (s *Store) cleanUpSome(ctx context.Context, statement string) (removed int64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, cleanUpLimit)
+	defer cancel()
+	tag, err := s.pool.Exec(ctx, statement, cleanUpBatch)
+	return tag.RowsAffected(), err
 }
 
 // CleanUpEvery is how often CleanUp is worth its while.

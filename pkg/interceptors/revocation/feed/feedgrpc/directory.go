@@ -10,9 +10,14 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/feed"
 )
 
+// reportLimit bounds one report.
+const reportLimit = 5 * time.Second
+
 // Report puts what this server sees into the directory. Call it every few
 // seconds.
 func (s *Service) Report(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, reportLimit)
+	defer cancel()
 	watchers := s.engine.Watchers()
 	err := s.directory.Put(ctx, feed.Report{
 		Server: s.engine.Key(), Watchers: watchers[:min(len(watchers), feed.MaxReported)], Receipts: s.engine.Receipts(),

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -26,6 +27,35 @@ type reports struct {
 func (r *reports) Put(_ context.Context, report feed.Report) error { r.put = report; return r.err }
 
 func (r *reports) List(context.Context) ([]feed.Report, error) { return r.list, r.err }
+
+// lost is a directory behind a network that loses everything.
+type lost struct{}
+
+func (lost) Put(ctx context.Context, _ feed.Report) error {
+	<-ctx.Done()
+	return context.Cause(ctx)
+}
+
+func (lost) List(context.Context) ([]feed.Report, error) { return nil, nil }
+
+// The next report comes after it, and the others see an old one until then.
+func TestAReportThatGetsNoAnswerIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		engine, err := feed.New(feed.Config{Store: feedtest.NewMemory(), Replica: "auth", Incarnation: "own", Clock: leaseclock.System()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		start := time.Now()
+		if err := New(engine, lost{}).Report(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("err = %v", err)
+		}
+		if took := time.Since(start); took > 10*time.Second {
+			t.Errorf("after %v", took)
+		}
+	})
+}
 
 func newListing(t *testing.T, r *reports) *Service {
 	t.Helper()
