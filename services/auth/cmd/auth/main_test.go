@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -218,6 +220,31 @@ func awaitMe(ctx context.Context, t *testing.T, conn *grpc.ClientConn) {
 	}
 }
 
+// freeze stops a process. The signal is one thread's to take, and until that
+// one runs the others go on: only when all of them stand still has it stopped.
+func freeze(t *testing.T, pid int) {
+	t.Helper()
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(30 * time.Second); ; runtime.Gosched() {
+		stats, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		runs := slices.ContainsFunc(stats, func(stat string) bool {
+			line, err := os.ReadFile(stat)
+			return err != nil || !bytes.Contains(line, []byte(") T "))
+		})
+		if len(stats) > 0 && !runs {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("process %d does not stop", pid)
+		}
+	}
+}
+
 // R AB_ZOMBIE, in a real process: what waited in it while it was stopped is not
 // judged, and the client tries again.
 func TestARefreshThatWaitedInAStoppedProcessIsNotJudged(t *testing.T) {
@@ -234,9 +261,7 @@ func TestARefreshThatWaitedInAStoppedProcessIsNotJudged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	freeze(t, pid)
 	answer := make(chan error, 1)
 	go func() {
 		_, err := client.RefreshTokens(t.Context(), &authv1.RefreshTokensRequest{RefreshToken: in.GetRefreshToken()})
