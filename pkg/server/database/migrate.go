@@ -35,6 +35,7 @@ func Migrate(ctx context.Context, databaseURL, servingRole string, migrations fs
 	}
 	// A migration may rightly take longer than any statement of a service.
 	cfg.ConnConfig.RuntimeParams["statement_timeout"] = "0"
+	cfg.ConnConfig.RuntimeParams["lock_timeout"] = lockTimeout
 	db := stdlib.OpenDB(*cfg.ConnConfig)
 	defer func() { _ = db.Close() }()
 	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300))
@@ -69,7 +70,7 @@ func apply(ctx context.Context, provider *goose.Provider, log *slog.Logger) erro
 	}
 	for i := 1; ; i++ {
 		lifecycle.Progress(ctx, fmt.Sprintf("migration %d of %d", min(i, pending), pending))
-		r, err := provider.UpByOne(ctx)
+		r, err := upByOne(ctx, provider, log)
 		if errors.Is(err, goose.ErrNoNextVersion) {
 			return nil
 		}
