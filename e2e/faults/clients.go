@@ -26,7 +26,8 @@ type Tally struct {
 	Refreshed, LoggedOut           int // logged out: refreshes that were refused while the session lived
 	// Reasons says why revoking calls had no outcome.
 	Reasons map[string]int
-	// Longest is the longest wait of a receipt.
+	// Longest is the longest wait of a receipt, without the time in which the
+	// machine was starved.
 	Longest time.Duration
 	// Wrong are the histories that break the guarantee.
 	Wrong []error

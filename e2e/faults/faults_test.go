@@ -14,9 +14,8 @@ import (
 
 // Bounds of a revoking call and of the time after the last fault.
 const (
-	// leaseBound is one row lease with the drift and the scheduling of a busy
-	// machine.
-	leaseBound = 6060*time.Millisecond + 1500*time.Millisecond
+	// leaseBound is one row lease with the drift.
+	leaseBound = rowBudget
 	calm       = 20 * time.Second
 )
 
@@ -36,11 +35,13 @@ func seed(t *testing.T) uint64 {
 }
 
 func TestNoCallIsAdmittedAfterARevokeReturnedWhateverBreaks(t *testing.T) {
+	t.Parallel()
 	wanted, limit, n := 3000, 6*time.Minute, 64
 	if soak() {
 		wanted, limit = 100_000, 3*time.Hour
 	}
 	random := rand.New(rand.NewPCG(seed(t), 0))
+	installation := installations.take(t)
 	clients, err := faults.NewClients(t.Context(), installation)
 	if err != nil {
 		t.Fatal(err)
@@ -73,20 +74,20 @@ func TestNoCallIsAdmittedAfterARevokeReturnedWhateverBreaks(t *testing.T) {
 	for _, err := range got.Wrong {
 		t.Error(err)
 	}
-	if got.Longest > leaseBound {
-		t.Errorf("a revoking call waited %v, bound %v", got.Longest, leaseBound)
+	if got.Longest > leaseBound+busy {
+		t.Errorf("a revoking call waited %v on a machine that had time for it, bound %v", got.Longest, leaseBound)
 	}
 	if got.Revocations < wanted || got.Admitted == 0 || got.Refused == 0 || got.Ticks == 0 || got.Refreshed == 0 {
 		t.Errorf("the clients did too little: %+v", got)
 	}
 	t.Logf("in %v: %d tokens, %d revocations, %d without an outcome %v; %d refreshes; %d calls admitted, %d refused, %d unavailable, %d messages of streams; longest wait %v",
 		time.Since(start), got.Tokens, got.Revocations, got.Unknown, got.Reasons, got.Refreshed, got.Admitted, got.Refused, got.Unavailable, got.Ticks, got.Longest)
-	recovers(t, clients)
+	recovers(t, installation, clients)
 }
 
 // recovers: when everything is whole again, every replica lets a good token in
 // without anybody's help.
-func recovers(t *testing.T, clients *faults.Clients) {
+func recovers(t *testing.T, installation *faults.Installation, clients *faults.Clients) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), calm)
 	defer cancel()
@@ -100,14 +101,28 @@ func recovers(t *testing.T, clients *faults.Clients) {
 		t.Fatal(err)
 	}
 	for _, s := range installation.Replicas {
-		for {
-			err := token.Look(ctx, s)
-			if err == nil {
-				break
-			}
-			if ctx.Err() != nil {
-				t.Fatalf("%s has not recovered in %v: %v", s.Name, calm, err)
-			}
+		if err := until(ctx, func() error { return token.Look(ctx, s) }, succeeded); err != nil {
+			t.Fatalf("%s has not recovered in %v: %v", s.Name, calm, err)
+		}
+	}
+}
+
+func succeeded(err error) bool { return err == nil }
+
+// until calls again and again until the outcome is one that is good or ctx
+// ends, and returns the last outcome that was not good.
+func until(ctx context.Context, call func() error, good func(error) bool) error {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := call()
+		if good(err) {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return err
 		}
 	}
 }

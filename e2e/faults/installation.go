@@ -33,6 +33,7 @@ type Installation struct {
 	source  string // of revocations, of replicas that start
 	cluster *postgres.Cluster
 	proxies []*Proxy
+	probe   *probe
 	secrets secrets
 }
 
@@ -64,7 +65,7 @@ type Options struct {
 
 // Start starts an installation in dir and waits until all of it is ready.
 func Start(ctx context.Context, dir string, o Options) (i *Installation, err error) {
-	i = &Installation{dir: dir, source: guard.Feed}
+	i = &Installation{dir: dir, source: guard.Feed, probe: startProbe()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, i.Close())
@@ -249,6 +250,7 @@ func (i *Installation) Heal() {
 
 // Close ends all processes, and the files with them.
 func (i *Installation) Close() error {
+	i.probe.stop()
 	var errs []error
 	for _, s := range append(append([]*Server(nil), i.Replicas...), i.Auths...) {
 		s.Kill()

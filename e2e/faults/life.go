@@ -145,7 +145,7 @@ func (l *Life) Revoke(ctx context.Context, server *Server, how Revoking) (*revoc
 	c := l.clients
 	call, cancel := context.WithTimeout(ctx, revokeLimit)
 	defer cancel()
-	before := server.faultCount()
+	before, starved := server.faultCount(), c.installation.Starved()
 	start := time.Now()
 	receipt, err := how(call, server, l)
 	if stand.Reason(err) == "REVOCATION_PENDING" {
@@ -170,7 +170,7 @@ func (l *Life) Revoke(ctx context.Context, server *Server, how Revoking) (*revoc
 	c.count(func(t *Tally) {
 		t.Revocations++
 		if undisturbed {
-			t.Longest = max(t.Longest, receipt.GetWaited().AsDuration())
+			t.Longest = max(t.Longest, receipt.GetWaited().AsDuration()-(c.installation.Starved()-starved))
 		}
 	})
 	return receipt, nil

@@ -1,13 +1,11 @@
 package faults_test
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/curfew-platform/curfew/e2e/faults"
 	"github.com/curfew-platform/curfew/e2e/faults/replica"
@@ -17,9 +15,6 @@ import (
 
 // programVariable makes this program a replica.
 const programVariable = "CURFEW_FAULTS_PROGRAM"
-
-// installation is what the tests of this package share; each leaves it whole.
-var installation *faults.Installation
 
 func TestMain(m *testing.M) {
 	if os.Getenv(programVariable) == replica.Name {
@@ -42,21 +37,12 @@ func run(m *testing.M) (code int, err error) {
 	if err := os.Chmod(dir, 0o755); err != nil { // PostgreSQL runs as another user
 		return 0, err
 	}
-	options, err := programs(dir)
-	if err != nil {
+	installations.dir = dir
+	if installations.options, err = programs(dir); err != nil {
 		return 0, err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-	defer cancel()
-	start := time.Now()
-	if installation, err = faults.Start(ctx, filepath.Join(dir, "installation"), options); err != nil {
-		return 0, err
-	}
-	fmt.Fprintf(os.Stderr, "faults: started in %v\n", time.Since(start))
 	code = m.Run()
-	start = time.Now()
-	defer func() { fmt.Fprintf(os.Stderr, "faults: ended in %v\n", time.Since(start)) }()
-	return code, installation.Close()
+	return code, installations.close()
 }
 
 // programs finds or builds services/auth; this program is the replica.

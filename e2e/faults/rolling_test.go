@@ -15,6 +15,7 @@ import (
 // TestARollingRestartOfAuthRefusesNoCallForLackOfALease: two servers of the
 // feed are restarted, one after the other, while every replica is called.
 func TestARollingRestartOfAuthRefusesNoCallForLackOfALease(t *testing.T) {
+	installation := installations.take(t) // and not beside other tests: they would starve a lease
 	third := installation.Auths[2]
 	if err := third.Stop(); err != nil {
 		t.Fatal(err)
@@ -36,7 +37,10 @@ func TestARollingRestartOfAuthRefusesNoCallForLackOfALease(t *testing.T) {
 			tick := time.NewTicker(5 * time.Millisecond)
 			defer tick.Stop()
 			for load.Err() == nil {
-				if err := faults.Look(load, s); err != nil && status.Code(err) != codes.Canceled {
+				call, cancel := context.WithTimeout(load, calm)
+				err := faults.Look(call, s)
+				cancel()
+				if err != nil && status.Code(err) != codes.Canceled {
 					t.Errorf("%s at %s: %v", s.Name, time.Now().Format("05.000"), err)
 				}
 				mu.Lock()
@@ -65,11 +69,13 @@ func TestARollingRestartOfAuthRefusesNoCallForLackOfALease(t *testing.T) {
 	if err := third.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	recovers(t, clients)
+	recovers(t, installation, clients)
 }
 
 // TestTheOracleSeesAnAdmission: a replica without revocations is found out.
 func TestTheOracleSeesAnAdmission(t *testing.T) {
+	t.Parallel()
+	installation := installations.take(t)
 	clients, err := faults.NewClients(t.Context(), installation)
 	if err != nil {
 		t.Fatal(err)

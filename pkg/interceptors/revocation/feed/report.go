@@ -24,6 +24,6 @@ const MaxReported = 1000
 type Directory interface {
 	// Put replaces the report of its server and sets At.
 	Put(ctx context.Context, r Report) error
-	// List returns the reports of the servers that have a row in the
+	// List returns the reports of the servers that have a row in the store.
 	List(ctx context.Context) ([]Report, error)
 }
