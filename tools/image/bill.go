@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"debug/buildinfo"
+	"errors"
 	"fmt"
 	"maps"
 	"runtime/debug"
@@ -13,7 +14,7 @@ import (
 )
 
 // bill is the bill of materials of an image: what the programs say they were
-// built from. It has no time and no random number, so that it is reproducible.
+// built from, and where its certificate authorities are from. It has no time and no random number, so that it is reproducible.
 func (b builder) bill(c content, programs []file) (encoded []byte, modules int, err error) {
 	list := map[string]cyclonedx.Component{}
 	for _, p := range programs {
@@ -35,6 +36,11 @@ func (b builder) bill(c content, programs []file) (encoded []byte, modules int, 
 			list[found.BOMRef] = found
 		}
 	}
+	roots, err := authorities()
+	if err != nil {
+		return nil, 0, err
+	}
+	list[roots.BOMRef] = roots
 	document := cyclonedx.NewBOM()
 	root := component("curfew/"+c.name, b.version, "")
 	root.Type, root.PackageURL = cyclonedx.ComponentTypeContainer, ""
@@ -50,6 +56,22 @@ func (b builder) bill(c content, programs []file) (encoded []byte, modules int, 
 		return nil, 0, fmt.Errorf("write the bill of materials: %w", err)
 	}
 	return out.Bytes(), len(components), nil
+}
+
+// rootsModule has the certificate authorities that ground puts into each image:
+// they are in no program, but whoever asks which roots are trusted wants to know.
+const rootsModule = "golang.org/x/crypto/x509roots/fallback"
+
+func authorities() (cyclonedx.Component, error) {
+	info, ok := debug.ReadBuildInfo()
+	if ok {
+		for _, module := range info.Deps {
+			if module.Path == rootsModule {
+				return component(module.Path, module.Version, module.Sum), nil
+			}
+		}
+	}
+	return cyclonedx.Component{}, errors.New("this program does not know which certificate authorities it has")
 }
 
 func component(name, version, sum string) cyclonedx.Component {

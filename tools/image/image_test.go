@@ -95,7 +95,7 @@ func TestAnImageRunsItsFirstProgramAndNotAsRoot(t *testing.T) {
 	}
 }
 
-func TestTheBillOfMaterialsListsTheProgramsModulesAndTheStandardLibrary(t *testing.T) {
+func TestTheBillOfMaterialsListsTheProgramsModulesTheStandardLibraryAndTheCertificateAuthorities(t *testing.T) {
 	out, img := made(t, builder{root: repository(t), version: "v1.2.3", tag: "dev", arch: "amd64"})
 	raw, err := os.ReadFile(filepath.Join(out, "hello.cdx.json"))
 	if err != nil {
@@ -110,13 +110,19 @@ func TestTheBillOfMaterialsListsTheProgramsModulesAndTheStandardLibrary(t *testi
 	if err := json.Unmarshal(raw, &bill); err != nil {
 		t.Fatal(err)
 	}
-	if bill.BomFormat != "CycloneDX" || len(bill.Components) != img.modules || img.modules != 2 {
+	if bill.BomFormat != "CycloneDX" || len(bill.Components) != img.modules || img.modules != 3 {
 		t.Errorf("%s with %d components of %d", bill.BomFormat, len(bill.Components), img.modules)
 	}
+	var names []string
 	for _, c := range bill.Components {
+		names = append(names, c.Name)
 		if c.Version == "" || !strings.HasPrefix(c.Purl, "pkg:golang/"+c.Name+"@") {
 			t.Errorf("component %+v", c)
 		}
+	}
+	const want = "example.com/made golang.org/x/crypto/x509roots/fallback std"
+	if got := strings.Join(names, " "); got != want {
+		t.Errorf("components %s", got)
 	}
 }
 
