@@ -87,9 +87,11 @@ func NewRefreshing(source TokenSource, opts ...Option) *Refreshing {
 	return r
 }
 
-// Close ends a running renewal and waits for it.
+// Close ends a running renewal and waits for it. No other one begins.
 func (r *Refreshing) Close() {
-	r.cancel()
+	r.mu.Lock()
+	r.cancel() // renewLocked looks at this and begins under the same lock
+	r.mu.Unlock()
 	r.wg.Wait()
 }
 
