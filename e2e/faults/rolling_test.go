@@ -32,6 +32,8 @@ func TestARollingRestartOfAuthRefusesNoCallForLackOfALease(t *testing.T) {
 	var running sync.WaitGroup
 	var mu sync.Mutex
 	calls := 0
+	defer running.Wait() // where the test ends early too
+	defer stop()
 	for _, s := range installation.Replicas {
 		running.Go(func() {
 			tick := time.NewTicker(5 * time.Millisecond)
