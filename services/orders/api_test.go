@@ -22,7 +22,7 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/memory"
 	"github.com/curfew-platform/curfew/pkg/interceptors/token/tokentest"
 	"github.com/curfew-platform/curfew/pkg/localenv/leak"
-	"github.com/curfew-platform/curfew/pkg/server/keyset"
+	"github.com/curfew-platform/curfew/pkg/server/keyset/keysettest"
 	"github.com/curfew-platform/curfew/pkg/server/pagetoken"
 	ordersv1 "github.com/curfew-platform/curfew/proto/gen/curfew/orders/v1"
 	"github.com/curfew-platform/curfew/services/orders/internal/ordertest"
@@ -82,15 +82,7 @@ func newAPI(t *testing.T, serve ...string) *api {
 
 func newPages(t *testing.T) *pagetoken.Sealer {
 	t.Helper()
-	content, err := keyset.Generate()
-	if err != nil {
-		t.Fatal(err)
-	}
-	keys, err := keyset.Parse(content)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pagetoken.New(keys)
+	return pagetoken.New(keysettest.New(t))
 }
 
 func (a *api) serve(t *testing.T, srv *grpc.Server) {

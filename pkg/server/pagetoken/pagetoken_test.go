@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/curfew-platform/curfew/pkg/server/keyset"
+	"github.com/curfew-platform/curfew/pkg/server/keyset/keysettest"
 	"github.com/curfew-platform/curfew/pkg/server/pagetoken"
 )
 
@@ -15,15 +15,7 @@ type position struct {
 
 func sealer(t testing.TB) *pagetoken.Sealer {
 	t.Helper()
-	content, err := keyset.Generate()
-	if err != nil {
-		t.Fatal(err)
-	}
-	keys, err := keyset.Parse(content)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pagetoken.New(keys)
+	return pagetoken.New(keysettest.New(t))
 }
 
 func TestATokenOpensForItsOwnListOnly(t *testing.T) {

@@ -8,21 +8,14 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/curfew-platform/curfew/pkg/server/keyset"
+	"github.com/curfew-platform/curfew/pkg/server/keyset/keysettest"
 	"github.com/curfew-platform/curfew/services/auth/internal/postgres"
 	"github.com/curfew-platform/curfew/services/auth/internal/signingkey"
 )
 
 func replacement(t *testing.T) signingkey.Stored {
 	t.Helper()
-	content, err := keyset.Generate()
-	if err != nil {
-		t.Fatal(err)
-	}
-	keys, err := keyset.Parse(content)
-	if err != nil {
-		t.Fatal(err)
-	}
+	keys := keysettest.New(t)
 	key, err := signingkey.Replacement(keys)
 	if err != nil {
 		t.Fatal(err)

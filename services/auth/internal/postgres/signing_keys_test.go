@@ -10,6 +10,7 @@ import (
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/leaseclock"
 	"github.com/curfew-platform/curfew/pkg/server/keyset"
+	"github.com/curfew-platform/curfew/pkg/server/keyset/keysettest"
 	"github.com/curfew-platform/curfew/services/auth/internal/signingkey"
 )
 
@@ -22,15 +23,7 @@ type rings struct {
 
 func newRings(t *testing.T) rings {
 	t.Helper()
-	content, err := keyset.Generate()
-	if err != nil {
-		t.Fatal(err)
-	}
-	keys, err := keyset.Parse(content)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return rings{open(t), keys}
+	return rings{open(t), keysettest.New(t)}
 }
 
 func (r rings) open(t *testing.T, replica string) *signingkey.Ring {

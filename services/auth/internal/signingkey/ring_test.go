@@ -14,6 +14,7 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/leaseclock/leaseclocktest"
 	"github.com/curfew-platform/curfew/pkg/interceptors/token"
 	"github.com/curfew-platform/curfew/pkg/server/keyset"
+	"github.com/curfew-platform/curfew/pkg/server/keyset/keysettest"
 	"github.com/curfew-platform/curfew/services/auth/internal/signingkey"
 )
 
@@ -82,15 +83,7 @@ func (s *table) fail(err error) {
 
 func sealer(t *testing.T) *keyset.Set {
 	t.Helper()
-	content, err := keyset.Generate()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := keyset.Parse(content)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
+	return keysettest.New(t)
 }
 
 func config(store signingkey.Store, keys signingkey.Sealer) signingkey.Config {

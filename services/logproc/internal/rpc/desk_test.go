@@ -13,7 +13,7 @@ import (
 
 	"github.com/curfew-platform/curfew/pkg/localenv/pgtest"
 	"github.com/curfew-platform/curfew/pkg/server/database"
-	"github.com/curfew-platform/curfew/pkg/server/keyset"
+	"github.com/curfew-platform/curfew/pkg/server/keyset/keysettest"
 	"github.com/curfew-platform/curfew/pkg/server/pagetoken"
 	"github.com/curfew-platform/curfew/services/logproc/internal/batch"
 	"github.com/curfew-platform/curfew/services/logproc/internal/encode"
@@ -54,14 +54,7 @@ func newDesk(t *testing.T) *desk {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { d.session.Close(context.Background()) })
-	content, err := keyset.Generate()
-	if err != nil {
-		t.Fatal(err)
-	}
-	keys, err := keyset.Parse(content)
-	if err != nil {
-		t.Fatal(err)
-	}
+	keys := keysettest.New(t)
 	pages, reader := pagetoken.New(keys), &postgres.Reader{Pool: d.pool, Group: "g"}
 	d.logs = &LogQuery{Store: reader, Tails: query.NewTails(reader), Pages: pages, Now: func() time.Time { return noon }}
 	d.pipe = &Pipeline{Group: "g", Ledger: reader, Pages: pages}
