@@ -15,13 +15,13 @@ import (
 // ClusterSettings name the Kubernetes cluster whose service accounts stand for
 // services. Without an issuer there is none.
 type ClusterSettings struct {
-	Issuer   string   `help:"iss of the service-account tokens of the Kubernetes cluster that this runs in; empty accepts none." placeholder:"URL"`
-	Audience string   `help:"Audience that such a token must be for; empty is --issuer."`
-	JWKSURL  string   `name:"jwks-url" help:"Where the cluster publishes its keys, as a rule https://kubernetes.default.svc/openid/v1/jwks." placeholder:"URL"`
-	JWKSFile string   `name:"jwks-file" help:"The keys of the cluster in a file, instead; read again every minute." type:"path"`
-	CAFile   string   `name:"ca-file" help:"Certificates that --cluster-jwks-url must chain to (PEM), as a rule the ca.crt of the pod." type:"path"`
-	Token    string   `name:"token-file" help:"Bearer token to ask for the keys with, read each time: a service-account token for the API server; empty sends none." type:"path"`
-	Accounts []string `name:"service-accounts" help:"Which service each account is: NAMESPACE/ACCOUNT=SERVICE, or NAMESPACE/ACCOUNT if both have one name. Others are nobody." placeholder:"NAMESPACE/ACCOUNT"`
+	Issuer    string   `help:"iss of the service-account tokens of the Kubernetes cluster that this runs in; empty accepts none." placeholder:"URL"`
+	Audience  string   `help:"Audience that such a token must be for; empty is --issuer."`
+	JWKSURL   string   `name:"jwks-url" help:"Where the cluster publishes its keys, as a rule https://kubernetes.default.svc/openid/v1/jwks." placeholder:"URL"`
+	JWKSFile  string   `name:"jwks-file" help:"The keys of the cluster in a file, instead; read again every minute." type:"path"`
+	CAFile    string   `name:"ca-file" help:"Certificates that --cluster-jwks-url must chain to (PEM), as a rule the ca.crt of the pod." type:"path"`
+	TokenFile string   `name:"token-file" help:"Bearer token to ask for the keys with, read each time: a service-account token for the API server; empty sends none." type:"path"`
+	Accounts  []string `name:"service-accounts" help:"Which service each account is: NAMESPACE/ACCOUNT=SERVICE, or NAMESPACE/ACCOUNT if both have one name. Others are nobody." placeholder:"NAMESPACE/ACCOUNT"`
 }
 
 // config is what the settings mean, for tokens of the issuer of this service.
@@ -36,13 +36,13 @@ func (s *ClusterSettings) config(issuer string) (cluster.Config, error) {
 	}
 	return cluster.Config{
 		Issuer: s.Issuer, Audience: audience, Accounts: accounts, Now: time.Now,
-		Keys: cluster.KeySource{URL: s.JWKSURL, CAFile: s.CAFile, TokenFile: s.Token, File: s.JWKSFile},
+		Keys: cluster.KeySource{URL: s.JWKSURL, CAFile: s.CAFile, TokenFile: s.TokenFile, File: s.JWKSFile},
 	}, nil
 }
 
 func (s *ClusterSettings) validate(issuer string) error {
 	if s.Issuer == "" {
-		if s.Audience != "" || s.JWKSURL != "" || s.JWKSFile != "" || s.CAFile != "" || s.Token != "" || len(s.Accounts) > 0 {
+		if s.Audience != "" || s.JWKSURL != "" || s.JWKSFile != "" || s.CAFile != "" || s.TokenFile != "" || len(s.Accounts) > 0 {
 			return errors.New("--cluster-issuer is required by the other --cluster flags")
 		}
 		return nil
@@ -54,7 +54,7 @@ func (s *ClusterSettings) validate(issuer string) error {
 	if (s.JWKSURL == "") == (s.JWKSFile == "") {
 		errs = append(errs, errors.New("one of --cluster-jwks-url and --cluster-jwks-file is required"))
 	}
-	if s.JWKSURL == "" && (s.CAFile != "" || s.Token != "") {
+	if s.JWKSURL == "" && (s.CAFile != "" || s.TokenFile != "") {
 		errs = append(errs, errors.New("--cluster-ca-file and --cluster-token-file go with --cluster-jwks-url"))
 	}
 	_, err := s.config(issuer)
