@@ -124,7 +124,7 @@ func TestTheSettingsOfAClusterBelongTogether(t *testing.T) {
 		"no keys":              {Issuer: clustertest.Issuer, Accounts: []string{"curfew/orders"}},
 		"no accounts":          {Issuer: clustertest.Issuer, JWKSFile: "jwks.json"},
 		"both sources":         {Issuer: clustertest.Issuer, JWKSFile: "jwks.json", JWKSURL: "https://kubernetes.default.svc/openid/v1/jwks", Accounts: []string{"curfew/orders"}},
-		"a token for a file":   {Issuer: clustertest.Issuer, JWKSFile: "jwks.json", Token: "token", Accounts: []string{"curfew/orders"}},
+		"a token for a file":   {Issuer: clustertest.Issuer, JWKSFile: "jwks.json", TokenFile: "token", Accounts: []string{"curfew/orders"}},
 		"the service's issuer": {Issuer: "https://auth.curfew.dev", JWKSFile: "jwks.json", Accounts: []string{"curfew/orders"}},
 	} {
 		cmd := auth.Command()
