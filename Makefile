@@ -133,7 +133,7 @@ images-test: ## Check that images are reproducible and say what is in them
 
 .PHONY: mutations
 mutations: build ## Make every listed mutation of the code and see its test fail (minutes)
-	@CURFEW_TEST_SIZE=soak bin/localenv with postgres,kafka -- go test -count=1 -timeout 2h -v -run EveryListed ./e2e/mutation
+	@CURFEW_TEST_SIZE=soak bin/localenv with postgres,kafka -- go test -count=1 -timeout 4h -v -run EveryListed ./e2e/mutation
 
 .PHONY: lint
 lint: setup ## golangci-lint, gofumpt, buf lint

@@ -17,5 +17,6 @@
 // and to lines are joined, and white space at their ends does not count. An entry
 // without to removes the text. test is one test function; package, relative to
 // the package of the list, says where it is, if not there. Entries with size: ci
-// are run by every change, all of them by make mutations and make soak.
+// are run by every change, all of them by make mutations and make soak, which also
+// run each test on the code as it is: it must pass there, or it proves nothing.
 package mutation

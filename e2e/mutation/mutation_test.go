@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/curfew-platform/curfew/e2e/mutation"
 )
@@ -33,17 +34,33 @@ func TestEveryListedMutationIsCaughtByItsTest(t *testing.T) {
 	t.Parallel()
 	whole := os.Getenv("CURFEW_TEST_SIZE") == "soak"
 	free := make(chan struct{}, max(1, runtime.NumCPU()/2)) // each is a go build and a test
+	controls := make(map[string]bool)
 	for _, m := range all(t) {
 		if !m.CI && !whole {
 			continue
+		}
+		// Every change runs these tests anyway, as they are.
+		if control := filepath.Join(m.Package, m.Test); whole && !controls[control] {
+			controls[control] = true
+			t.Run(m.Where(root)+" as it is, "+m.Test, func(t *testing.T) {
+				t.Parallel()
+				free <- struct{}{}
+				defer func() { <-free }()
+				if err := m.Control(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
 		}
 		t.Run(m.Where(root)+" "+m.Breaks, func(t *testing.T) {
 			t.Parallel()
 			free <- struct{}{}
 			defer func() { <-free }()
-			if err := m.Run(t.Context(), t.TempDir()); err != nil {
+			start := time.Now()
+			way, err := m.Run(t.Context(), t.TempDir())
+			if err != nil {
 				t.Error(err)
 			}
+			t.Logf("%s: %s after %s", m.Test, way, time.Since(start).Round(time.Second))
 		})
 	}
 }
@@ -86,19 +103,47 @@ func TestWhatTheRunnerSays(t *testing.T) {
 	}
 	for what, c := range map[string]struct {
 		m    mutation.Mutation
+		way  string
 		want error
 	}{
-		"caught":                      {caught, nil},
-		"a test that looks elsewhere": {with(func(m *mutation.Mutation) { m.Test = "TestNothing" }), mutation.ErrSurvived},
-		"no such test":                {with(func(m *mutation.Mutation) { m.Test = "TestAbsent" }), mutation.ErrNoTest},
-		"text that is not there":      {with(func(m *mutation.Mutation) { m.From = "return a * b" }), mutation.ErrStale},
-		"text that is there twice":    {with(func(m *mutation.Mutation) { m.From = "return" }), mutation.ErrStale},
-		"no Go":                       {with(func(m *mutation.Mutation) { m.To = "return" }), mutation.ErrNoCode},
-		"several lines":               {with(func(m *mutation.Mutation) { m.From, m.To = "b = -b\n}\nreturn a + b", "}\nreturn a + b" }), nil},
+		"caught":                      {caught, "it failed", nil},
+		"a test that panics":          {with(func(m *mutation.Mutation) { m.To = `panic("no sum")` }), "it panicked", nil},
+		"a test that looks elsewhere": {with(func(m *mutation.Mutation) { m.Test = "TestNothing" }), "", mutation.ErrSurvived},
+		"no such test":                {with(func(m *mutation.Mutation) { m.Test = "TestAbsent" }), "", mutation.ErrNoTest},
+		"text that is not there":      {with(func(m *mutation.Mutation) { m.From = "return a * b" }), "", mutation.ErrStale},
+		"text that is there twice":    {with(func(m *mutation.Mutation) { m.From = "return" }), "", mutation.ErrStale},
+		"no Go":                       {with(func(m *mutation.Mutation) { m.To = "return" }), "", mutation.ErrNoCode},
+		"no Go, in a program that the test builds": {
+			with(func(m *mutation.Mutation) { m.To, m.Package = "return", "testdata/program" }), "", mutation.ErrNoCode,
+		},
+		"several lines": {
+			with(func(m *mutation.Mutation) { m.From, m.To = "b = -b\n}\nreturn a + b", "}\nreturn a + b" }), "it failed", nil,
+		},
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
-			if err := c.m.Run(t.Context(), t.TempDir()); !errors.Is(err, c.want) || c.want == nil && err != nil {
+			way, err := c.m.Run(t.Context(), t.TempDir())
+			if !errors.Is(err, c.want) || way != c.way {
+				t.Errorf("got %q, %v, want %q, %v", way, err, c.way, c.want)
+			}
+		})
+	}
+}
+
+func TestATestThatFailsAnywayProvesNothing(t *testing.T) {
+	t.Parallel()
+	for what, c := range map[string]struct {
+		test, dir string
+		want      error
+	}{
+		"passes":           {"TestSum", "testdata/sum", nil},
+		"no such test":     {"TestAbsent", "testdata/sum", mutation.ErrNoTest},
+		"fails as it does": {"TestSum", "testdata/program", mutation.ErrFailsAnyway},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			m := mutation.Mutation{Test: c.test, Package: c.dir}
+			if err := m.Control(t.Context()); !errors.Is(err, c.want) {
 				t.Errorf("got %v, want %v", err, c.want)
 			}
 		})

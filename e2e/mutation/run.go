@@ -23,6 +23,9 @@ var (
 	ErrNoCode = errors.New("the changed code does not compile")
 	// ErrNoTest says that there is no such test.
 	ErrNoTest = errors.New("there is no such test")
+	// ErrFailsAnyway says that the test fails on the code as it is, so that its
+	// failure on changed code would mean nothing.
+	ErrFailsAnyway = errors.New("the test fails without the change")
 )
 
 const (
@@ -33,23 +36,64 @@ const (
 )
 
 // Run makes the change and runs the test. The error is nil if the test failed, as
-// it should. Files go to scratch, a folder that the caller removes.
-func (m *Mutation) Run(ctx context.Context, scratch string) error {
+// it should, and the text says how. Files go to scratch, a folder that the caller
+// removes.
+func (m *Mutation) Run(ctx context.Context, scratch string) (way string, err error) {
 	overlay, err := m.overlay(scratch)
 	if err != nil {
-		return err
+		return "", err
 	}
 	ctx, cancel := context.WithTimeout(ctx, testTime+buildTime)
 	defer cancel()
+	// The test need not contain the package: it may build a program that does.
+	build := exec.CommandContext(ctx, "go", "build", "-o", os.DevNull, "-overlay="+overlay, ".")
+	build.Dir = filepath.Dir(filepath.Join(m.Dir, m.File))
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w:\n%s", ErrNoCode, out)
+	}
+	out, err := m.test(ctx, "GOFLAGS=-overlay="+overlay)
+	if err := m.verdict(out, err); err != nil {
+		return "", err
+	}
+	return how(out), nil
+}
+
+// Control runs the test on the code as it is: nil if it passes.
+func (m *Mutation) Control(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, testTime+buildTime)
+	defer cancel()
+	out, err := m.test(ctx)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: %s: %w\n%s", ErrFailsAnyway, m.Test, err, out)
+	case strings.Contains(out, "no tests to run"):
+		return fmt.Errorf("%w: %s", ErrNoTest, m.Test)
+	}
+	return nil
+}
+
+func (m *Mutation) test(ctx context.Context, env ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", "test", "-vet=off", "-count=1", "-failfast",
 		"-timeout", testTime.String(), "-run", "^"+m.Test+"$", ".")
 	cmd.Dir = m.Package
 	// Programs that the test builds are of the mutated code too, and none that was
 	// built before is used.
-	cmd.Env = append(os.Environ(), "CURFEW_TEST_SIZE=ci", "GOFLAGS=-overlay="+overlay, "CURFEW_BIN_DIR=")
+	cmd.Env = append(append(os.Environ(), "CURFEW_TEST_SIZE=ci", "CURFEW_BIN_DIR="), env...)
 	cmd.WaitDelay = 10 * time.Second
 	out, err := cmd.CombinedOutput()
-	return m.verdict(string(out), err)
+	return string(out), err
+}
+
+// how says in which way a test failed: one that hangs or panics notices a change
+// too, but its author may have meant something better.
+func how(out string) string {
+	switch {
+	case strings.Contains(out, "panic: test timed out"):
+		return "it hung"
+	case strings.Contains(out, "panic: "), strings.Contains(out, "fatal error: "):
+		return "it panicked"
+	}
+	return "it failed"
 }
 
 // verdict reads the output of go test.
