@@ -9,6 +9,7 @@ import (
 	"github.com/curfew-platform/curfew/pkg/lifecycle"
 	"github.com/curfew-platform/curfew/pkg/server"
 	"github.com/curfew-platform/curfew/services/auth/internal/cluster"
+	"github.com/curfew-platform/curfew/services/auth/internal/jwks"
 	"github.com/curfew-platform/curfew/services/auth/internal/servicetoken"
 )
 
@@ -36,7 +37,7 @@ func (s *ClusterSettings) config(issuer string) (cluster.Config, error) {
 	}
 	return cluster.Config{
 		Issuer: s.Issuer, Audience: audience, Accounts: accounts, Now: time.Now,
-		Keys: cluster.KeySource{URL: s.JWKSURL, CAFile: s.CAFile, TokenFile: s.TokenFile, File: s.JWKSFile},
+		Keys: jwks.Source{URL: s.JWKSURL, CAFile: s.CAFile, TokenFile: s.TokenFile, File: s.JWKSFile},
 	}, nil
 }
 

@@ -12,6 +12,7 @@ import (
 
 const (
 	maxSubjectBytes = 128
+	maxOpaqueBytes  = 255 // OpenID Connect Core 2, sub
 	maxRoles        = 64
 	maxAudiences    = 16
 	// maxTime is the end of the year 9999: later is no time but an attack on
@@ -54,11 +55,8 @@ func (c claims) names(id *identity.Identity) error {
 		return err
 	}
 	var err error
-	if id.Subject, err = c.text("sub", true, maxSubjectBytes); err != nil {
+	if id.Subject, err = c.subject(); err != nil {
 		return err
-	}
-	if !subject(id.Subject, c.profile.Epochs) {
-		return malformed("sub")
 	}
 	if id.SessionID, err = c.text("sid", c.profile.Sessions, maxSubjectBytes); err != nil {
 		return err
@@ -67,9 +65,28 @@ func (c claims) names(id *identity.Identity) error {
 	return err
 }
 
-// subject tells whether s may name a user or, for issuers of our own, a
+func (c claims) subject() (string, error) {
+	limit := maxSubjectBytes
+	if c.profile.OpaqueSubjects {
+		limit = maxOpaqueBytes
+	}
+	s, err := c.text("sub", true, limit)
+	if err != nil {
+		return "", err
+	}
+	named := nameable(s, c.profile.Epochs)
+	if c.profile.OpaqueSubjects {
+		named = !strings.HasPrefix(s, "services/")
+	}
+	if !named {
+		return "", malformed("sub")
+	}
+	return s, nil
+}
+
+// nameable tells whether s may name a user or, for issuers of our own, a
 // service. A slash elsewhere would make one principal look like another.
-func subject(s string, services bool) bool {
+func nameable(s string, services bool) bool {
 	name, service := strings.CutPrefix(s, "services/")
 	if service && !services {
 		return false

@@ -41,6 +41,10 @@ type Profile struct {
 	Epochs bool
 	// NotBefore: `nbf` is required.
 	NotBefore bool
+	// OpaqueSubjects: `sub` may have 255 bytes (OpenID Connect Core 2) and
+	// slashes in it. Only for a verifier whose caller looks the subject up and
+	// never uses it as a name: as a name it could look like another principal's.
+	OpaqueSubjects bool
 	// RolesClaim is the path of the claim with the roles, outermost first: an
 	// array of strings. Required in the token if RolesRequired. Empty: no roles.
 	RolesClaim    []string
@@ -127,6 +131,8 @@ func (p Profile) check() error {
 		return errors.New("no longest life")
 	case p.RolesRequired && len(p.RolesClaim) == 0:
 		return errors.New("roles required but no claim named")
+	case p.OpaqueSubjects && p.Epochs:
+		return errors.New("subjects of an issuer of our own are names")
 	}
 	known := []string{EdDSA, ES256, ES384, RS256, PS256, HS256}
 	for _, alg := range p.Algorithms {

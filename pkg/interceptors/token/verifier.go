@@ -17,6 +17,9 @@ type Options struct {
 	CacheEntries int
 	// CacheBytes bounds it too. Default 128 MiB.
 	CacheBytes int
+	// Uncached is without that cache: every token is verified each time, with
+	// the keys of the moment. For tokens that are seen rarely and open much.
+	Uncached bool
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 }
@@ -36,17 +39,11 @@ func NewVerifier(profiles ...Profile) (*Verifier, error) {
 
 // NewVerifier is NewVerifier with these options.
 func (o Options) NewVerifier(profiles ...Profile) (*Verifier, error) {
-	if o.CacheEntries == 0 {
-		o.CacheEntries = 100_000
-	}
-	if o.CacheBytes == 0 {
-		o.CacheBytes = 128 << 20
-	}
-	if o.CacheEntries < 0 || o.CacheBytes < o.CacheEntries {
-		return nil, errors.New("token verifier: cache bounds")
-	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if err := o.bound(); err != nil {
+		return nil, err
 	}
 	if len(profiles) == 0 {
 		return nil, errors.New("token verifier: no profile")
@@ -61,12 +58,34 @@ func (o Options) NewVerifier(profiles ...Profile) (*Verifier, error) {
 		}
 		v.profiles[p.Issuer] = &p
 	}
-	cache, err := newCache(o.CacheEntries, o.CacheBytes)
-	if err != nil {
-		return nil, err
+	if !o.Uncached {
+		cache, err := newCache(o.CacheEntries, o.CacheBytes)
+		if err != nil {
+			return nil, err
+		}
+		v.cache = cache
 	}
-	v.cache = cache
 	return v, nil
+}
+
+// bound sets the bounds of the cache, or sees that there are none.
+func (o *Options) bound() error {
+	if o.Uncached {
+		if o.CacheEntries != 0 || o.CacheBytes != 0 {
+			return errors.New("token verifier: bounds of no cache")
+		}
+		return nil
+	}
+	if o.CacheEntries == 0 {
+		o.CacheEntries = 100_000
+	}
+	if o.CacheBytes == 0 {
+		o.CacheBytes = 128 << 20
+	}
+	if o.CacheEntries < 0 || o.CacheBytes < o.CacheEntries {
+		return errors.New("token verifier: cache bounds")
+	}
+	return nil
 }
 
 // Verify returns who the token speaks for. The identity is shared with other
@@ -76,6 +95,10 @@ func (o Options) NewVerifier(profiles ...Profile) (*Verifier, error) {
 //
 // Verify says nothing about revocation.
 func (v *Verifier) Verify(ctx context.Context, raw string) (*identity.Identity, error) {
+	if v.cache == nil {
+		id, _, err := v.verify(ctx, raw)
+		return id, err
+	}
 	if e := v.cache.get(raw); e != nil {
 		// The cache drops expired entries when it likes; this is the check.
 		if !v.now().Before(e.deadline) {
@@ -135,12 +158,21 @@ func mediaType(typ string) string {
 	return strings.TrimPrefix(typ, "application/")
 }
 
-// Stats returns the counters of the verified-token cache.
-func (v *Verifier) Stats() Stats { return v.cache.stats() }
+// Stats returns the counters of the verified-token cache: zero without one.
+func (v *Verifier) Stats() Stats {
+	if v.cache == nil {
+		return Stats{}
+	}
+	return v.cache.stats()
+}
 
 // Close ends the goroutine that removes expired tokens from the cache. A
 // Verifier that lives as long as its process need not be closed.
-func (v *Verifier) Close() { v.cache.kept.StopAllGoroutines() }
+func (v *Verifier) Close() {
+	if v.cache != nil {
+		v.cache.kept.StopAllGoroutines()
+	}
+}
 
 // Describe lists the profiles, one per line, ordered by issuer.
 func (v *Verifier) Describe() string {

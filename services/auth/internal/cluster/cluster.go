@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/token"
+	"github.com/curfew-platform/curfew/services/auth/internal/jwks"
 )
 
 // Errors of Service. Causes never contain a part of a token.
@@ -32,8 +33,8 @@ type Config struct {
 	Audience string
 	// Accounts that stand for services.
 	Accounts Accounts
-	// Keys of the cluster.
-	Keys KeySource
+	// Keys of the cluster. The way to them is not the way out: no proxy.
+	Keys jwks.Source
 	// Now is the clock.
 	Now func() time.Time
 }
@@ -55,11 +56,7 @@ const (
 
 // Open returns the cluster. Its keys are not asked for before the first token.
 func Open(cfg Config, log *slog.Logger) (*Cluster, error) {
-	fetch, err := cfg.Keys.fetch()
-	if err != nil {
-		return nil, err
-	}
-	keys, err := token.NewRemote(fetch, log, token.RemoteOptions{Refresh: cfg.Keys.refresh()})
+	keys, err := cfg.Keys.Open(log)
 	if err != nil {
 		return nil, fmt.Errorf("keys of the cluster: %w", err)
 	}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/curfew-platform/curfew/services/auth/internal/cluster"
 	"github.com/curfew-platform/curfew/services/auth/internal/cluster/clustertest"
+	"github.com/curfew-platform/curfew/services/auth/internal/jwks"
 )
 
 const audience = "https://auth.curfew.dev"
@@ -55,11 +56,11 @@ func newServer(t *testing.T) *server {
 }
 
 // source is how the service is told about the server.
-func (s *server) source(t *testing.T) cluster.KeySource {
+func (s *server) source(t *testing.T) jwks.Source {
 	t.Helper()
 	ca := filepath.Join(t.TempDir(), "ca.crt")
 	write(t, ca, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})))
-	return cluster.KeySource{URL: s.URL + "/openid/v1/jwks", CAFile: ca}
+	return jwks.Source{URL: s.URL + "/openid/v1/jwks", CAFile: ca}
 }
 
 func write(t *testing.T, path, content string) {
@@ -69,7 +70,7 @@ func write(t *testing.T, path, content string) {
 	}
 }
 
-func open(t *testing.T, keys cluster.KeySource, accounts ...string) *cluster.Cluster {
+func open(t *testing.T, keys jwks.Source, accounts ...string) *cluster.Cluster {
 	t.Helper()
 	parsed, err := cluster.ParseAccounts(accounts)
 	if err != nil {
@@ -155,7 +156,7 @@ func TestTheClustersKeysMayBeEllipticAndMayChange(t *testing.T) {
 	s := newServer(t)
 	path := filepath.Join(t.TempDir(), "jwks.json")
 	write(t, path, string(s.JWKS()))
-	c := open(t, cluster.KeySource{File: path}, "curfew/orders")
+	c := open(t, jwks.Source{File: path}, "curfew/orders")
 	elliptic256, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -247,7 +248,7 @@ func TestOneSourceOfKeysIsRequired(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for what, keys := range map[string]cluster.KeySource{
+	for what, keys := range map[string]jwks.Source{
 		"none": {}, "two": {URL: "https://kubernetes.default.svc/openid/v1/jwks", File: "jwks.json"},
 		"in the clear": {URL: "http://kubernetes.default.svc/openid/v1/jwks"},
 		"no authority": {URL: "https://kubernetes.default.svc/openid/v1/jwks", CAFile: filepath.Join(t.TempDir(), "none")},
