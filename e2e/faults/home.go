@@ -37,7 +37,8 @@ func (c *Clients) Home(ctx context.Context, n int) (int, error) {
 // freshLease is what is left of a lease at the next renewal, at least.
 const freshLease = 1500 * time.Millisecond
 
-// lease returns when the lease of replica n at a server is over.
+// lease returns when the lease of replica n at a server is over. What the server
+// lists from the reports of the others is not its own.
 func (c *Clients) lease(ctx context.Context, s *Server, n int) (time.Time, error) {
 	admin, err := c.adminToken(ctx)
 	if err != nil {
@@ -50,7 +51,8 @@ func (c *Clients) lease(ctx context.Context, s *Server, n int) (time.Time, error
 	}
 	var last time.Time
 	for _, r := range list.GetReplicas() {
-		if strings.HasPrefix(r.GetReplicaId(), fmt.Sprintf("%s@%d", replica.Name, n)) && r.GetLeaseUntil().AsTime().After(last) {
+		own := r.GetAsOf() == nil
+		if own && strings.HasPrefix(r.GetReplicaId(), fmt.Sprintf("%s@%d", replica.Name, n)) && r.GetLeaseUntil().AsTime().After(last) {
 			last = r.GetLeaseUntil().AsTime()
 		}
 	}

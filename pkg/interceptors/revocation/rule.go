@@ -64,12 +64,25 @@ type Rule struct {
 	// is an integer in the token and never compared with iat, which has a
 	// resolution of one second and comes from another clock.
 	Epoch int64
-	// Until ends the block, for KindSubjectBlock.
+	// Until ends the block, for KindSubjectBlock: in the year 9999 at the latest.
 	Until time.Time
 	// KeepUntil is the time after which no token that the rule is about can be
 	// valid any more: token life + leeway + largest clock error after the
-	// revocation. After it the rule may be forgotten. Never zero.
+	// revocation. Never zero, and in the year 9999 at the latest. See [Rule.Forget].
 	KeepUntil time.Time
+}
+
+// lastYear is the last one that the feed can tell (google.protobuf.Timestamp).
+const lastYear = 9999
+
+// Forget returns the time after which the rule may be forgotten: KeepUntil, and
+// for a block that ends later its end. It is also about tokens that are made
+// while it lasts.
+func (r Rule) Forget() time.Time {
+	if r.Kind == KindSubjectBlock && r.Until.After(r.KeepUntil) {
+		return r.Until
+	}
+	return r.KeepUntil
 }
 
 // Validate reports what is wrong with the rule, nil if nothing is.
@@ -87,6 +100,8 @@ func (r Rule) Validate() error {
 		return errors.New("revocation: block without end")
 	case r.KeepUntil.IsZero():
 		return errors.New("revocation: rule without keep-until")
+	case r.KeepUntil.UTC().Year() > lastYear, r.Until.UTC().Year() > lastYear:
+		return fmt.Errorf("revocation: rule lasts beyond the year %d", lastYear)
 	case r.Seq < 0:
 		return errors.New("revocation: negative position of a rule")
 	default:

@@ -35,7 +35,8 @@ type node struct{ leaf [fan][]entry }
 type entry struct {
 	h1, h2 uint64
 	// value is the epoch of KindSubjectEpoch, the end of KindSubjectBlock in
-	// nanoseconds since the Unix epoch.
+	// microseconds since the Unix epoch, rounded up: nanoseconds end in the year
+	// 2262.
 	value int64
 	// keep is when the entry may be forgotten, in seconds since the Unix
 	// epoch, rounded up; the low 3 bits hold the kind.
@@ -79,9 +80,9 @@ func (s *Set) With(rules ...Rule) *Set {
 		case KindSubjectEpoch:
 			e.value = r.Epoch
 		case KindSubjectBlock:
-			e.value = r.Until.UnixNano()
+			e.value = r.Until.Add(time.Microsecond - 1).UnixMicro()
 		}
-		e.keep = (r.KeepUntil.Unix()+1)<<kindBits | int64(r.Kind)
+		e.keep = (r.Forget().Unix()+1)<<kindBits | int64(r.Kind)
 		added = append(added, e)
 	}
 	slices.SortFunc(added, compare)
@@ -133,7 +134,7 @@ func (s *Set) merge(old, added []entry) []entry {
 	return out
 }
 
-// Expire returns the set without the rules whose keep-until is before now.
+// Expire returns the set without the rules that may be forgotten ([Rule.Forget]).
 // It returns the receiver itself if nothing went.
 func (s *Set) Expire(now time.Time) *Set {
 	limit := now.Unix() << kindBits
@@ -200,7 +201,7 @@ func (s *Set) Revokes(id *identity.Identity, now time.Time) bool {
 		}
 	}
 	if s.count[KindSubjectBlock] > 0 {
-		if until, ok := s.find(KindSubjectBlock, issuer, id.Issuer, id.Subject); ok && now.UnixNano() < until {
+		if until, ok := s.find(KindSubjectBlock, issuer, id.Issuer, id.Subject); ok && now.UnixMicro() < until {
 			return true
 		}
 	}

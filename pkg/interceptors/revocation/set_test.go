@@ -150,6 +150,10 @@ func TestAnInvalidRuleIsAnError(t *testing.T) {
 		"block without end": func(r *revocation.Rule) { r.Kind = revocation.KindSubjectBlock },
 		"issuer with id":    func(r *revocation.Rule) { r.Kind = revocation.KindIssuer },
 		"no keep-until":     func(r *revocation.Rule) { r.KeepUntil = time.Time{} },
+		"kept too long":     func(r *revocation.Rule) { r.KeepUntil = start.AddDate(8000, 0, 0) },
+		"block too long": func(r *revocation.Rule) {
+			r.Kind, r.Until = revocation.KindSubjectBlock, start.AddDate(8000, 0, 0)
+		},
 		"negative position": func(r *revocation.Rule) { r.Seq = -1 },
 	} {
 		r := good

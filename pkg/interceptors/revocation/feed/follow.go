@@ -170,7 +170,7 @@ func (e *Engine) unacked(acked int64) (dispatch, bool) {
 func (e *Engine) purge(before time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	gone := func(r revocation.Rule) bool { return r.KeepUntil.Before(before) }
+	gone := func(r revocation.Rule) bool { return r.Forget().Before(before) }
 	if !slices.ContainsFunc(e.rules, gone) {
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/curfew-platform/curfew/pkg/interceptors/revocation"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/feed"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/message"
 )
@@ -27,6 +28,31 @@ func TestAWallClockThatIsSetForwardMakesAnEngineForgetNoRule(t *testing.T) {
 		}
 		if s := m.(message.Snapshot); len(s.Rules) != 1 {
 			t.Errorf("snapshot is %+v, the rule is still needed", s)
+		}
+	})
+}
+
+// A block may end after the last token of today, and is for those of tomorrow.
+func TestAnEngineKeepsABlockToItsEnd(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		e := r.engine("auth")
+		block := subjectRule("user")
+		block.Kind, block.Epoch, block.Until = revocation.KindSubjectBlock, 0, block.KeepUntil.Add(time.Hour)
+		r.store.Revoke(block)
+		snapshot := func(incarnation string) int {
+			m, err := e.hello("orders", incarnation, 0).Recv()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(m.(message.Snapshot).Rules)
+		}
+		time.Sleep(time.Until(block.Until) - time.Minute)
+		if n := snapshot("x"); n != 1 {
+			t.Errorf("%d rules shortly before the end of the block", n)
+		}
+		time.Sleep(5 * time.Minute)
+		if n := snapshot("y"); n != 0 {
+			t.Errorf("%d rules after the end of the block", n)
 		}
 	})
 }

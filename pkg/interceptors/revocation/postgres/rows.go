@@ -29,12 +29,9 @@ func rowsOf(rules []revocation.Rule) (rows, error) {
 		if err := r.Validate(); err != nil {
 			return rows{}, err
 		}
-		value, end := r.Epoch, r.KeepUntil
+		value, end := r.Epoch, r.Forget()
 		if r.Kind == revocation.KindSubjectBlock {
 			value = r.Until.UnixMicro()
-			if r.Until.After(end) {
-				end = r.Until
-			}
 		}
 		if i > 0 && sorted[i-1].Kind == r.Kind && sorted[i-1].Issuer == r.Issuer && sorted[i-1].ID == r.ID {
 			last := len(out.kinds) - 1

@@ -35,6 +35,7 @@ func RunSource(t *testing.T, run func(t *testing.T, test func(*testing.T)), open
 		"every kind of rule is in force when Revoke returns":  everyKind,
 		"nothing but what a rule is about is refused":         nothingElse,
 		"an epoch never falls":                                epochNeverFalls,
+		"a block without an end to speak of is in force":      foreverBlocked,
 		"a running call is cancelled before Revoke returns":   runningCall,
 		"a call that enters afterwards is not cancelled":      laterCall,
 		"an invalid rule is refused and changes nothing":      invalidRule,
@@ -122,6 +123,13 @@ func nothingElse(t *testing.T, b Backend) {
 	fresh := caller()
 	fresh.Subject, fresh.Epoch = "jti", 6
 	b.admit(t, fresh, nil)
+}
+
+func foreverBlocked(t *testing.T, b Backend) {
+	block := ruleOf(revocation.KindSubjectBlock, "sub")
+	block.Until = time.Date(9999, time.December, 31, 0, 0, 0, 0, time.UTC)
+	b.revoke(t, block)
+	b.admit(t, caller(), revocation.ErrRevoked)
 }
 
 func epochNeverFalls(t *testing.T, b Backend) {
