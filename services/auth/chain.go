@@ -65,7 +65,8 @@ func (p primary) Introspect(ctx context.Context, id *identity.Identity, _ token.
 	return nil
 }
 
-// describe writes the chain and the authorization matrix, for --check.
+// describe writes the chain, the authorization matrix and the external issuers,
+// for --check.
 func (c *Config) describe(w io.Writer) error {
 	// Neither keys nor database are needed to say what would be enforced.
 	verifier, err := token.NewVerifier(token.Curfew(c.Issuer, &token.Static{}))
@@ -84,6 +85,8 @@ func (c *Config) describe(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "\nchain:\n%s\nauthorization:\n%s", chain.Describe(), policy.Matrix())
-	return err
+	if _, err := fmt.Fprintf(w, "\nchain:\n%s\nauthorization:\n%s", chain.Describe(), policy.Matrix()); err != nil {
+		return err
+	}
+	return c.describeExternals(w)
 }

@@ -20,6 +20,8 @@ type Config struct {
 	KeysetFile      string `name:"keyset-file" help:"Keys that all replicas share: encryption of signing keys, refresh tokens, page tokens." type:"path"`
 	ServiceKeysFile string `name:"service-keys-file" help:"Public keys of services (JSON)." type:"path"`
 
+	ExternalIssuersFile string `name:"external-issuers-file" help:"Issuers whose tokens ExchangeExternalToken takes (JSON); without it there are none." type:"path"`
+
 	Cluster ClusterSettings `embed:"" prefix:"cluster-"`
 
 	Issuer     string        `help:"iss of the tokens." default:"https://auth.curfew.dev"`
@@ -33,7 +35,7 @@ type Config struct {
 	SessionAbsolute time.Duration `name:"session-absolute" help:"End of every session." default:"2160h"`
 	MaxSessions     int           `name:"max-sessions" help:"Sessions per user; one more ends the least recently used." default:"20"`
 
-	RegisterRate float64 `name:"register-rate" help:"Users that one network address may register per second, after a burst of ten times as many; 0 is no limit." default:"20"`
+	RegisterRate float64 `name:"register-rate" help:"Users that one network address may register per second, or bring with first tokens of external issuers, after a burst of ten times as many; 0 is no limit." default:"20"`
 
 	PasswordConcurrency int `name:"password-concurrency" help:"Passwords checked at a time, 19 MiB each; 0 is one per processor." default:"0"`
 }
@@ -43,7 +45,7 @@ func (c *Config) Common() *server.Settings { return &c.Settings }
 
 // Validate implements server.Config.
 func (c *Config) Validate() error {
-	errs := []error{c.Settings.Validate(), c.Database.Validate(), c.limits().Validate(), c.validateLife(), c.Cluster.validate(c.Issuer)}
+	errs := []error{c.Settings.Validate(), c.Database.Validate(), c.limits().Validate(), c.validateLife(), c.Cluster.validate(c.Issuer), c.validateExternals()}
 	if c.KeysetFile == "" {
 		errs = append(errs, errors.New("--keyset-file is required"))
 	}

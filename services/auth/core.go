@@ -28,13 +28,20 @@ type core struct {
 	services *servicetoken.Exchange
 }
 
+// outside is what the use cases have to do with that is not theirs.
+type outside struct {
+	platform  servicetoken.Platform // nil if there is none
+	externals account.Externals     // nil if there are none
+	barrier   account.Barrier
+	reader    keyReader
+	counters  counters
+}
+
 // newCore loads the signing keys, makes the first one if there is none, and
 // builds the use cases.
-func newCore(ctx context.Context, log *slog.Logger, cfg *Config, pool *pgxpool.Pool, keys *keyset.Set, platform servicetoken.Platform, barrier account.Barrier,
-	reader keyReader, refreshes func(context.Context, account.Verdict),
-) (*core, error) {
+func newCore(ctx context.Context, log *slog.Logger, cfg *Config, pool *pgxpool.Pool, keys *keyset.Set, with outside) (*core, error) {
 	store := postgres.New(pool, cfg.Issuer, ruleLife())
-	ring, err := openRing(ctx, log, cfg, store, keys, reader)
+	ring, err := openRing(ctx, log, cfg, store, keys, with.reader)
 	if err != nil {
 		return nil, err
 	}
@@ -63,15 +70,17 @@ func newCore(ctx context.Context, log *slog.Logger, cfg *Config, pool *pgxpool.P
 		Refresh: codec,
 		Limiter: attempt.New(attempt.Defaults(), time.Now),
 		Pace:    attempt.NewPace(cfg.RegisterRate, time.Now),
-		Barrier: barrier,
+		Barrier: with.barrier,
 		Limits:  cfg.limits(),
 		Ring:    ring,
 
-		Announce: cfg.SigningKeyAnnounce,
+		Announce:  cfg.SigningKeyAnnounce,
+		Externals: with.externals,
 
 		Log: log,
 
-		Refreshes: refreshes,
+		Refreshes: with.counters.refreshes,
+		Exchanges: with.counters.exchanges,
 	})
 	if err != nil {
 		return nil, err
@@ -83,6 +92,6 @@ func newCore(ctx context.Context, log *slog.Logger, cfg *Config, pool *pgxpool.P
 	assertions := servicetoken.NewVerifier(known, cfg.Issuer, time.Now)
 	return &core{
 		store: store, ring: ring, verifier: verifier, accounts: accounts,
-		services: servicetoken.NewExchange(assertions, platform, store, tokens, time.Now),
+		services: servicetoken.NewExchange(assertions, with.platform, store, tokens, time.Now),
 	}, nil
 }

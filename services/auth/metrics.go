@@ -15,21 +15,44 @@ import (
 
 const meterName = "github.com/curfew-platform/curfew/services/auth"
 
-// countRefreshes returns who counts the verdicts on refresh tokens; nil without a provider.
-func countRefreshes(provider metric.MeterProvider) (func(context.Context, account.Verdict), error) {
+// counters count what use cases tell; without a provider nobody does.
+type counters struct {
+	refreshes func(context.Context, account.Verdict)
+	exchanges func(ctx context.Context, issuer string, v account.Exchanged)
+}
+
+// newCounters returns the counters, for these external issuers. All series are
+// there from the beginning: of a counter that appears with its first count no
+// rate can be taken.
+func newCounters(provider metric.MeterProvider, issuers []string) (counters, error) {
 	if provider == nil {
-		return nil, nil //nolint:nilnil // nobody counts
+		return counters{}, nil
 	}
-	counter, err := provider.Meter(meterName).Int64Counter("auth.refreshes",
+	meter := provider.Meter(meterName)
+	refreshes, err := meter.Int64Counter("auth.refreshes",
 		metric.WithUnit("{token}"), metric.WithDescription("Refresh tokens that this service had made, by verdict."))
 	if err != nil {
-		return nil, fmt.Errorf("metrics: %w", err)
+		return counters{}, fmt.Errorf("metrics: %w", err)
 	}
-	// All are there from the beginning: of a counter that appears with its first count no rate can be taken.
+	exchanges, err := meter.Int64Counter("auth.exchanges",
+		metric.WithUnit("{token}"), metric.WithDescription("Tokens that were to be exchanged, by external issuer and verdict."))
+	if err != nil {
+		return counters{}, fmt.Errorf("metrics: %w", err)
+	}
 	for _, v := range []account.Verdict{account.Rotated, account.Repeated, account.Reused, account.Ahead, account.Refused} {
-		counter.Add(context.Background(), 0, verdict(v))
+		refreshes.Add(context.Background(), 0, verdict(v))
 	}
-	return func(ctx context.Context, v account.Verdict) { counter.Add(ctx, 1, verdict(v)) }, nil
+	for _, v := range account.ExchangedVerdicts() {
+		for _, issuer := range issuers {
+			exchanges.Add(context.Background(), 0, exchanged(issuer, v))
+		}
+	}
+	return counters{
+		refreshes: func(ctx context.Context, v account.Verdict) { refreshes.Add(ctx, 1, verdict(v)) },
+		exchanges: func(ctx context.Context, issuer string, v account.Exchanged) {
+			exchanges.Add(ctx, 1, exchanged(issuer, v))
+		},
+	}, nil
 }
 
 // keysLimit bounds what one collection asks of the database: the last one is part of the stop.
@@ -66,4 +89,8 @@ func measureKeys(provider metric.MeterProvider, list func(context.Context) ([]si
 
 func verdict(v account.Verdict) metric.MeasurementOption {
 	return metric.WithAttributes(attribute.String("auth.verdict", string(v)))
+}
+
+func exchanged(issuer string, v account.Exchanged) metric.MeasurementOption {
+	return metric.WithAttributes(attribute.String("auth.issuer", issuer), attribute.String("auth.verdict", string(v)))
 }

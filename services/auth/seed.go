@@ -42,7 +42,7 @@ func runSeed(ctx context.Context, rt *server.Runtime, cfg *Config, args *seedArg
 		return err
 	}
 	defer pool.Close()
-	c, err := newCore(ctx, rt.Log, cfg, pool, keys, nil, noBarrier{}, passingKeyReader(), nil)
+	c, err := newCore(ctx, rt.Log, cfg, pool, keys, outside{barrier: noBarrier{}, reader: passingKeyReader()})
 	if err != nil {
 		return err
 	}

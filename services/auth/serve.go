@@ -54,11 +54,17 @@ func serve(ctx context.Context, rt *server.Runtime, cfg *Config) error {
 	if err != nil {
 		return err
 	}
-	refreshes, err := countRefreshes(rt.Telemetry.Meters())
+	externals, issuers, err := addExternals(rt, cfg)
 	if err != nil {
 		return err
 	}
-	core, err := newCore(ctx, rt.Log, cfg, pool, keys, platform, feed.barrier(), feed.keyReader(cfg.Issuer), refreshes)
+	counters, err := newCounters(rt.Telemetry.Meters(), issuers)
+	if err != nil {
+		return err
+	}
+	core, err := newCore(ctx, rt.Log, cfg, pool, keys, outside{
+		platform: platform, externals: externals, barrier: feed.barrier(), reader: feed.keyReader(cfg.Issuer), counters: counters,
+	})
 	if err != nil {
 		return err
 	}

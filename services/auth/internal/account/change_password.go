@@ -11,7 +11,8 @@ import (
 )
 
 type changePasswordStore interface {
-	// Credential returns ErrUserNotFound for an unknown user.
+	// Credential returns ErrUserNotFound for an unknown user. The hash of a user
+	// without a password is empty.
 	Credential(ctx context.Context, user uuid.UUID) (Credential, error)
 	// ChangePassword replaces the hash, raises epoch and version, ends every
 	// session, opens n with the device of the caller's session, and revokes the
@@ -37,9 +38,10 @@ type PasswordChanged struct {
 
 // ChangePassword replaces the password and every session by one new session.
 // When it returns without error no replica admits an older token of the user.
-// The error is ErrCredentialsInvalid, ErrPasswordUnchanged, ErrAccountChanged,
-// ErrSessionRevoked, one of password.Judge, *TooManyAttemptsError,
-// password.ErrBusy, ErrBusy, or *PendingError after the commit.
+// The error is ErrCredentialsInvalid, ErrPasswordNotSet, ErrPasswordUnchanged,
+// ErrAccountChanged, ErrSessionRevoked, one of password.Judge,
+// *TooManyAttemptsError, password.ErrBusy, ErrBusy, or *PendingError after the
+// commit.
 func (s *Service) ChangePassword(ctx context.Context, caller Caller, in PasswordChange) (PasswordChanged, error) {
 	account := caller.UserID.String()
 	if wait := s.limiter.Wait(account, in.Address); wait > 0 {
@@ -66,6 +68,10 @@ func (s *Service) changePassword(ctx context.Context, caller Caller, in Password
 	match, err := s.hasher.Verify(ctx, cred.Hash, in.Current)
 	if err != nil {
 		return PasswordChanged{}, err
+	}
+	// Only now: who has no password waits as long as who does not know it.
+	if !match.OK && cred.Hash == "" {
+		return PasswordChanged{}, ErrPasswordNotSet
 	}
 	if !match.OK {
 		s.limiter.Failed(account, in.Address)

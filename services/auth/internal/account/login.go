@@ -35,6 +35,8 @@ type NewSession struct {
 	// which are live.
 	Cap  int
 	Idle time.Duration
+	// Origin is nil if a password was verified.
+	Origin *Origin
 }
 
 type loginStore interface {

@@ -14,6 +14,7 @@ import (
 type Store interface {
 	registerStore
 	loginStore
+	exchangeExternalStore
 	refreshStore
 	changePasswordStore
 	logoutStore
@@ -73,23 +74,29 @@ func (l Limits) Validate() error {
 	return nil
 }
 
-// Parts are what a Service is made of. All are required, but Refreshes.
+// Parts are what a Service is made of. All are required, but Externals and those
+// who count.
 type Parts struct {
 	Store   Store
 	Hasher  Hasher
 	Minter  *Minter
 	Refresh *refresh.Codec
 	Limiter Limiter
-	Pace    Pace // of registrations
+	Pace    Pace // of new users
 	Barrier Barrier
 	Limits  Limits
 	Ring    Ring
 	// Announce is how long a signing key is known everywhere before it signs.
 	Announce time.Duration
+	// Externals is nil if no external issuer is believed.
+	Externals Externals
 
 	Log *slog.Logger
 	// Refreshes is told the verdict on each authentic refresh token, to count them.
 	Refreshes func(ctx context.Context, v Verdict)
+	// Exchanges is told the verdict on each external token, to count them; the
+	// issuer is empty unless it vouches for the token.
+	Exchanges func(ctx context.Context, issuer string, v Exchanged)
 }
 
 // Service is the use cases. It is safe for concurrent use.
@@ -104,10 +111,12 @@ type Service struct {
 	limits  Limits
 	ring    Ring
 
-	announce time.Duration // of signing keys
+	announce  time.Duration // of signing keys
+	externals Externals     // nil if there are none
 
-	log     *slog.Logger
-	counted func(ctx context.Context, v Verdict)
+	log       *slog.Logger
+	counted   func(ctx context.Context, v Verdict)
+	exchanged func(ctx context.Context, issuer string, v Exchanged)
 }
 
 // New returns the use cases. The error says which limit is wrong.
@@ -118,9 +127,13 @@ func New(p Parts) (*Service, error) {
 	if p.Refreshes == nil {
 		p.Refreshes = func(context.Context, Verdict) {}
 	}
+	if p.Exchanges == nil {
+		p.Exchanges = func(context.Context, string, Exchanged) {}
+	}
 	return &Service{
 		store: p.Store, hasher: p.Hasher, minter: p.Minter, refresh: p.Refresh,
-		limiter: p.Limiter, pace: p.Pace, barrier: p.Barrier, limits: p.Limits, ring: p.Ring, announce: p.Announce, log: p.Log, counted: p.Refreshes,
+		limiter: p.Limiter, pace: p.Pace, barrier: p.Barrier, limits: p.Limits, ring: p.Ring, announce: p.Announce, externals: p.Externals,
+		log: p.Log, counted: p.Refreshes, exchanged: p.Exchanges,
 	}, nil
 }
 

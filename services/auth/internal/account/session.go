@@ -19,7 +19,7 @@ var (
 	ErrRetryKeyRequired = errors.New("a native session is refreshed with a retry key only")
 )
 
-// Session is one login on one device.
+// Session is one login or exchange on one device.
 type Session struct {
 	ID         uuid.UUID
 	UserID     uuid.UUID

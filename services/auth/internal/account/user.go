@@ -35,6 +35,7 @@ var (
 	ErrRoleInvalid        = errors.New("role does not exist")
 	ErrCredentialsInvalid = errors.New("address or password is wrong")
 	ErrPasswordUnchanged  = errors.New("new password is the current one")
+	ErrPasswordNotSet     = errors.New("user has no password")
 	// ErrAccountChanged: what was verified was no longer true when it was to be used.
 	ErrAccountChanged = errors.New("account changed meanwhile")
 	// ErrStoreUnavailable: the database cannot be reached; a change may or may
@@ -47,7 +48,7 @@ var (
 // User is a person who can log in.
 type User struct {
 	ID        uuid.UUID
-	Email     string // as NormalizeEmail returns it
+	Email     string // as NormalizeEmail returns it; empty if the user has none
 	Roles     []string
 	Active    bool
 	CreatedAt time.Time

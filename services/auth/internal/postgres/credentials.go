@@ -11,11 +11,12 @@ import (
 )
 
 // credentialSQL reads the hash together with the version and the epoch that it
-// is verified for: one row version each, one statement.
+// is verified for: one row version each, one statement. A user without a password
+// has an empty one, which nothing matches.
 const credentialSQL = `
 SELECT u.id, u.email, u.roles, u.active, u.created_at, u.updated_at,
-       c.password_hash, u.cred_version, u.epoch
-FROM users u JOIN credentials c ON c.user_id = u.id `
+       coalesce(c.password_hash, '') AS password_hash, u.cred_version, u.epoch
+FROM users u LEFT JOIN credentials c ON c.user_id = u.id `
 
 type credentialRow struct {
 	ID           uuid.UUID
@@ -29,9 +30,10 @@ type credentialRow struct {
 	Epoch        int64
 }
 
-// CredentialByEmail implements account.Store.
+// CredentialByEmail implements account.Store. The index is about addresses that
+// are not empty, and the statement has to say so: many users may have none.
 func (s *Store) CredentialByEmail(ctx context.Context, email string) (account.Credential, error) {
-	return credential(s.pool.Query(ctx, credentialSQL+`WHERE u.email = $1`, email))
+	return credential(s.pool.Query(ctx, credentialSQL+`WHERE u.email = $1 AND u.email <> ''`, email))
 }
 
 // Credential implements account.Store.

@@ -14,6 +14,7 @@ import (
 	authv1 "github.com/curfew-platform/curfew/proto/gen/curfew/auth/v1"
 	authzv1 "github.com/curfew-platform/curfew/proto/gen/curfew/authz/v1"
 	"github.com/curfew-platform/curfew/services/auth/internal/account"
+	"github.com/curfew-platform/curfew/services/auth/internal/external"
 	"github.com/curfew-platform/curfew/services/auth/internal/password"
 	"github.com/curfew-platform/curfew/services/auth/internal/servicetoken"
 	"github.com/curfew-platform/curfew/services/auth/internal/signingkey"
@@ -68,6 +69,10 @@ var refusals = []refusal{
 	{password.ErrBusy, codes.Unavailable, authv1.ErrorReason_ERROR_REASON_BUSY, "too many passwords wait to be checked", details(status.Retry(busyRetry))},
 	{errStalled, codes.Unavailable, authv1.ErrorReason_ERROR_REASON_BUSY, "the server stood still; try again", details(status.Retry(busyRetry))},
 	{signingkey.ErrNotFound, codes.NotFound, authv1.ErrorReason_ERROR_REASON_SIGNING_KEY_NOT_FOUND, "no such signing key", nil},
+	{account.ErrPasswordNotSet, codes.FailedPrecondition, authv1.ErrorReason_ERROR_REASON_PASSWORD_NOT_SET, "the user has no password", nil},
+	{account.ErrExternalNone, codes.FailedPrecondition, authv1.ErrorReason_ERROR_REASON_EXTERNAL_ISSUERS_NOT_CONFIGURED, "no external issuer is configured here", nil},
+	{account.ErrExternalUnknown, codes.PermissionDenied, authv1.ErrorReason_ERROR_REASON_EXTERNAL_USER_UNKNOWN, "nobody here is the subject of the token", nil},
+	{external.ErrRefused, codes.Unauthenticated, authv1.ErrorReason_ERROR_REASON_EXTERNAL_TOKEN_INVALID, "the external token is not accepted", nil},
 	{servicetoken.ErrAssertionInvalid, codes.Unauthenticated, authv1.ErrorReason_ERROR_REASON_ASSERTION_INVALID, "the assertion is not accepted", nil},
 }
 
@@ -106,6 +111,10 @@ func fail(err error) error {
 	if errors.Is(err, servicetoken.ErrKeysUnavailable) {
 		return status.New(codes.Unavailable, authzDomain, authzv1.ErrorReason_ERROR_REASON_KEYS_UNAVAILABLE,
 			"the keys of the platform cannot be had now; try again", status.Retry(busyRetry))
+	}
+	if errors.Is(err, external.ErrUnavailable) {
+		return status.WithCause(status.New(codes.Unavailable, authzDomain, authzv1.ErrorReason_ERROR_REASON_KEYS_UNAVAILABLE,
+			"the keys of the external issuer cannot be had now; try again", status.Retry(busyRetry)), err)
 	}
 	// A call that ended is judged by the chain, which knows why it did.
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {

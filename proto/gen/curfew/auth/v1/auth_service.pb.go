@@ -489,6 +489,173 @@ func (x *LogoutResponse) GetRevocation() *v1.Receipt {
 	return nil
 }
 
+// Request of ExchangeExternalToken.
+type ExchangeExternalTokenRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The access token of the external issuer: a signed JWT in the compact form.
+	SubjectToken string `protobuf:"bytes,1,opt,name=subject_token,json=subjectToken,proto3" json:"subject_token,omitempty"`
+	// What it is (RFC 8693 section 3):
+	// `urn:ietf:params:oauth:token-type:access_token`, or
+	// `urn:ietf:params:oauth:token-type:jwt`, which is meant if it is empty.
+	SubjectTokenType string `protobuf:"bytes,2,opt,name=subject_token_type,json=subjectTokenType,proto3" json:"subject_token_type,omitempty"`
+	// As in LoginRequest.
+	Device string `protobuf:"bytes,3,opt,name=device,proto3" json:"device,omitempty"`
+	// As in LoginRequest.
+	Native        bool `protobuf:"varint,4,opt,name=native,proto3" json:"native,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExchangeExternalTokenRequest) Reset() {
+	*x = ExchangeExternalTokenRequest{}
+	mi := &file_curfew_auth_v1_auth_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExchangeExternalTokenRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExchangeExternalTokenRequest) ProtoMessage() {}
+
+func (x *ExchangeExternalTokenRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_curfew_auth_v1_auth_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExchangeExternalTokenRequest.ProtoReflect.Descriptor instead.
+func (*ExchangeExternalTokenRequest) Descriptor() ([]byte, []int) {
+	return file_curfew_auth_v1_auth_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ExchangeExternalTokenRequest) GetSubjectToken() string {
+	if x != nil {
+		return x.SubjectToken
+	}
+	return ""
+}
+
+func (x *ExchangeExternalTokenRequest) GetSubjectTokenType() string {
+	if x != nil {
+		return x.SubjectTokenType
+	}
+	return ""
+}
+
+func (x *ExchangeExternalTokenRequest) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
+func (x *ExchangeExternalTokenRequest) GetNative() bool {
+	if x != nil {
+		return x.Native
+	}
+	return false
+}
+
+// Response of ExchangeExternalToken.
+type ExchangeExternalTokenResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// For the `authorization: Bearer` metadata. Its `auth_time` is that of the
+	// external token; if that has none, methods that ask for a recent login refuse.
+	AccessToken string `protobuf:"bytes,1,opt,name=access_token,json=accessToken,proto3" json:"access_token,omitempty"`
+	// For RefreshTokens.
+	RefreshToken string `protobuf:"bytes,2,opt,name=refresh_token,json=refreshToken,proto3" json:"refresh_token,omitempty"`
+	// When the access token expires.
+	AccessExpiresAt *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=access_expires_at,json=accessExpiresAt,proto3" json:"access_expires_at,omitempty"`
+	// Name of the session.
+	Session string `protobuf:"bytes,4,opt,name=session,proto3" json:"session,omitempty"`
+	// The user.
+	User *User `protobuf:"bytes,5,opt,name=user,proto3" json:"user,omitempty"`
+	// What access_token is: `urn:ietf:params:oauth:token-type:access_token`.
+	IssuedTokenType string `protobuf:"bytes,6,opt,name=issued_token_type,json=issuedTokenType,proto3" json:"issued_token_type,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *ExchangeExternalTokenResponse) Reset() {
+	*x = ExchangeExternalTokenResponse{}
+	mi := &file_curfew_auth_v1_auth_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExchangeExternalTokenResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExchangeExternalTokenResponse) ProtoMessage() {}
+
+func (x *ExchangeExternalTokenResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_curfew_auth_v1_auth_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExchangeExternalTokenResponse.ProtoReflect.Descriptor instead.
+func (*ExchangeExternalTokenResponse) Descriptor() ([]byte, []int) {
+	return file_curfew_auth_v1_auth_service_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ExchangeExternalTokenResponse) GetAccessToken() string {
+	if x != nil {
+		return x.AccessToken
+	}
+	return ""
+}
+
+func (x *ExchangeExternalTokenResponse) GetRefreshToken() string {
+	if x != nil {
+		return x.RefreshToken
+	}
+	return ""
+}
+
+func (x *ExchangeExternalTokenResponse) GetAccessExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AccessExpiresAt
+	}
+	return nil
+}
+
+func (x *ExchangeExternalTokenResponse) GetSession() string {
+	if x != nil {
+		return x.Session
+	}
+	return ""
+}
+
+func (x *ExchangeExternalTokenResponse) GetUser() *User {
+	if x != nil {
+		return x.User
+	}
+	return nil
+}
+
+func (x *ExchangeExternalTokenResponse) GetIssuedTokenType() string {
+	if x != nil {
+		return x.IssuedTokenType
+	}
+	return ""
+}
+
 // Request of IssueServiceToken.
 type IssueServiceTokenRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -500,7 +667,7 @@ type IssueServiceTokenRequest struct {
 
 func (x *IssueServiceTokenRequest) Reset() {
 	*x = IssueServiceTokenRequest{}
-	mi := &file_curfew_auth_v1_auth_service_proto_msgTypes[8]
+	mi := &file_curfew_auth_v1_auth_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -512,7 +679,7 @@ func (x *IssueServiceTokenRequest) String() string {
 func (*IssueServiceTokenRequest) ProtoMessage() {}
 
 func (x *IssueServiceTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_curfew_auth_v1_auth_service_proto_msgTypes[8]
+	mi := &file_curfew_auth_v1_auth_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -525,7 +692,7 @@ func (x *IssueServiceTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IssueServiceTokenRequest.ProtoReflect.Descriptor instead.
 func (*IssueServiceTokenRequest) Descriptor() ([]byte, []int) {
-	return file_curfew_auth_v1_auth_service_proto_rawDescGZIP(), []int{8}
+	return file_curfew_auth_v1_auth_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *IssueServiceTokenRequest) GetAssertion() string {
@@ -549,7 +716,7 @@ type IssueServiceTokenResponse struct {
 
 func (x *IssueServiceTokenResponse) Reset() {
 	*x = IssueServiceTokenResponse{}
-	mi := &file_curfew_auth_v1_auth_service_proto_msgTypes[9]
+	mi := &file_curfew_auth_v1_auth_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -561,7 +728,7 @@ func (x *IssueServiceTokenResponse) String() string {
 func (*IssueServiceTokenResponse) ProtoMessage() {}
 
 func (x *IssueServiceTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_curfew_auth_v1_auth_service_proto_msgTypes[9]
+	mi := &file_curfew_auth_v1_auth_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -574,7 +741,7 @@ func (x *IssueServiceTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IssueServiceTokenResponse.ProtoReflect.Descriptor instead.
 func (*IssueServiceTokenResponse) Descriptor() ([]byte, []int) {
-	return file_curfew_auth_v1_auth_service_proto_rawDescGZIP(), []int{9}
+	return file_curfew_auth_v1_auth_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *IssueServiceTokenResponse) GetAccessToken() string {
@@ -624,18 +791,32 @@ const file_curfew_auth_v1_auth_service_proto_rawDesc = "" +
 	"\x0eLogoutResponse\x12=\n" +
 	"\n" +
 	"revocation\x18\x01 \x01(\v2\x1d.curfew.revocation.v1.ReceiptR\n" +
-	"revocation\"J\n" +
+	"revocation\"\xa6\x02\n" +
+	"\x1cExchangeExternalTokenRequest\x125\n" +
+	"\rsubject_token\x18\x01 \x01(\tB\x10\xe0A\x02\xbaH\ar\x05\x10\x01(\x80@\x80\x01\x01R\fsubjectToken\x12\x8d\x01\n" +
+	"\x12subject_token_type\x18\x02 \x01(\tB_\xe0A\x01\xbaHYrWR\x00R-urn:ietf:params:oauth:token-type:access_tokenR$urn:ietf:params:oauth:token-type:jwtR\x10subjectTokenType\x12\"\n" +
+	"\x06device\x18\x03 \x01(\tB\n" +
+	"\xe0A\x01\xbaH\x04r\x02\x18dR\x06device\x12\x1b\n" +
+	"\x06native\x18\x04 \x01(\bB\x03\xe0A\x01R\x06native\"\xa9\x02\n" +
+	"\x1dExchangeExternalTokenResponse\x12&\n" +
+	"\faccess_token\x18\x01 \x01(\tB\x03\x80\x01\x01R\vaccessToken\x12(\n" +
+	"\rrefresh_token\x18\x02 \x01(\tB\x03\x80\x01\x01R\frefreshToken\x12F\n" +
+	"\x11access_expires_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x0faccessExpiresAt\x12\x18\n" +
+	"\asession\x18\x04 \x01(\tR\asession\x12(\n" +
+	"\x04user\x18\x05 \x01(\v2\x14.curfew.auth.v1.UserR\x04user\x12*\n" +
+	"\x11issued_token_type\x18\x06 \x01(\tR\x0fissuedTokenType\"J\n" +
 	"\x18IssueServiceTokenRequest\x12.\n" +
 	"\tassertion\x18\x01 \x01(\tB\x10\xe0A\x02\xbaH\ar\x05\x10\x01(\x80 \x80\x01\x01R\tassertion\"\x8b\x01\n" +
 	"\x19IssueServiceTokenResponse\x12&\n" +
 	"\faccess_token\x18\x01 \x01(\tB\x03\x80\x01\x01R\vaccessToken\x12F\n" +
-	"\x11access_expires_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x0faccessExpiresAt2\xa7\x05\n" +
+	"\x11access_expires_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x0faccessExpiresAt2\xc9\x06\n" +
 	"\vAuthService\x12w\n" +
 	"\bRegister\x12\x1f.curfew.auth.v1.RegisterRequest\x1a .curfew.auth.v1.RegisterResponse\"(\xea\xc2\x18\x02@\x01\x82\xd3\xe4\x93\x02\x1c:\x01*\"\x17/auth/v1/users:register\x12n\n" +
 	"\x05Login\x12\x1c.curfew.auth.v1.LoginRequest\x1a\x1d.curfew.auth.v1.LoginResponse\"(\xea\xc2\x18\x02@\x01\x82\xd3\xe4\x93\x02\x1c:\x01*\"\x17/auth/v1/sessions:login\x12\x86\x01\n" +
 	"\rRefreshTokens\x12$.curfew.auth.v1.RefreshTokensRequest\x1a%.curfew.auth.v1.RefreshTokensResponse\"(\xea\xc2\x18\x02@\x01\x82\xd3\xe4\x93\x02\x1c:\x01*\"\x17/auth/v1/tokens:refresh\x12\x8b\x01\n" +
 	"\x06Logout\x12\x1d.curfew.auth.v1.LogoutRequest\x1a\x1e.curfew.auth.v1.LogoutResponse\"B\xea\xc2\x18\x18\n" +
-	"\x14auth.sessions.logout0\x01\x82\xd3\xe4\x93\x02\x1d:\x01*\"\x18/auth/v1/sessions:logout\x90\x02\x02\x12\x97\x01\n" +
+	"\x14auth.sessions.logout0\x01\x82\xd3\xe4\x93\x02\x1d:\x01*\"\x18/auth/v1/sessions:logout\x90\x02\x02\x12\x9f\x01\n" +
+	"\x15ExchangeExternalToken\x12,.curfew.auth.v1.ExchangeExternalTokenRequest\x1a-.curfew.auth.v1.ExchangeExternalTokenResponse\")\xea\xc2\x18\x02@\x01\x82\xd3\xe4\x93\x02\x1d:\x01*\"\x18/auth/v1/tokens:exchange\x12\x97\x01\n" +
 	"\x11IssueServiceToken\x12(.curfew.auth.v1.IssueServiceTokenRequest\x1a).curfew.auth.v1.IssueServiceTokenResponse\"-\xea\xc2\x18\x02@\x01\x82\xd3\xe4\x93\x02!:\x01*\"\x1c/auth/v1/tokens:issueServiceBCZAgithub.com/curfew-platform/curfew/proto/gen/curfew/auth/v1;authv1b\x06proto3"
 
 var (
@@ -650,44 +831,50 @@ func file_curfew_auth_v1_auth_service_proto_rawDescGZIP() []byte {
 	return file_curfew_auth_v1_auth_service_proto_rawDescData
 }
 
-var file_curfew_auth_v1_auth_service_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_curfew_auth_v1_auth_service_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_curfew_auth_v1_auth_service_proto_goTypes = []any{
-	(*RegisterRequest)(nil),           // 0: curfew.auth.v1.RegisterRequest
-	(*RegisterResponse)(nil),          // 1: curfew.auth.v1.RegisterResponse
-	(*LoginRequest)(nil),              // 2: curfew.auth.v1.LoginRequest
-	(*LoginResponse)(nil),             // 3: curfew.auth.v1.LoginResponse
-	(*RefreshTokensRequest)(nil),      // 4: curfew.auth.v1.RefreshTokensRequest
-	(*RefreshTokensResponse)(nil),     // 5: curfew.auth.v1.RefreshTokensResponse
-	(*LogoutRequest)(nil),             // 6: curfew.auth.v1.LogoutRequest
-	(*LogoutResponse)(nil),            // 7: curfew.auth.v1.LogoutResponse
-	(*IssueServiceTokenRequest)(nil),  // 8: curfew.auth.v1.IssueServiceTokenRequest
-	(*IssueServiceTokenResponse)(nil), // 9: curfew.auth.v1.IssueServiceTokenResponse
-	(*User)(nil),                      // 10: curfew.auth.v1.User
-	(*timestamppb.Timestamp)(nil),     // 11: google.protobuf.Timestamp
-	(*v1.Receipt)(nil),                // 12: curfew.revocation.v1.Receipt
+	(*RegisterRequest)(nil),               // 0: curfew.auth.v1.RegisterRequest
+	(*RegisterResponse)(nil),              // 1: curfew.auth.v1.RegisterResponse
+	(*LoginRequest)(nil),                  // 2: curfew.auth.v1.LoginRequest
+	(*LoginResponse)(nil),                 // 3: curfew.auth.v1.LoginResponse
+	(*RefreshTokensRequest)(nil),          // 4: curfew.auth.v1.RefreshTokensRequest
+	(*RefreshTokensResponse)(nil),         // 5: curfew.auth.v1.RefreshTokensResponse
+	(*LogoutRequest)(nil),                 // 6: curfew.auth.v1.LogoutRequest
+	(*LogoutResponse)(nil),                // 7: curfew.auth.v1.LogoutResponse
+	(*ExchangeExternalTokenRequest)(nil),  // 8: curfew.auth.v1.ExchangeExternalTokenRequest
+	(*ExchangeExternalTokenResponse)(nil), // 9: curfew.auth.v1.ExchangeExternalTokenResponse
+	(*IssueServiceTokenRequest)(nil),      // 10: curfew.auth.v1.IssueServiceTokenRequest
+	(*IssueServiceTokenResponse)(nil),     // 11: curfew.auth.v1.IssueServiceTokenResponse
+	(*User)(nil),                          // 12: curfew.auth.v1.User
+	(*timestamppb.Timestamp)(nil),         // 13: google.protobuf.Timestamp
+	(*v1.Receipt)(nil),                    // 14: curfew.revocation.v1.Receipt
 }
 var file_curfew_auth_v1_auth_service_proto_depIdxs = []int32{
-	10, // 0: curfew.auth.v1.RegisterResponse.user:type_name -> curfew.auth.v1.User
-	11, // 1: curfew.auth.v1.LoginResponse.access_expires_at:type_name -> google.protobuf.Timestamp
-	10, // 2: curfew.auth.v1.LoginResponse.user:type_name -> curfew.auth.v1.User
-	11, // 3: curfew.auth.v1.RefreshTokensResponse.access_expires_at:type_name -> google.protobuf.Timestamp
-	12, // 4: curfew.auth.v1.LogoutResponse.revocation:type_name -> curfew.revocation.v1.Receipt
-	11, // 5: curfew.auth.v1.IssueServiceTokenResponse.access_expires_at:type_name -> google.protobuf.Timestamp
-	0,  // 6: curfew.auth.v1.AuthService.Register:input_type -> curfew.auth.v1.RegisterRequest
-	2,  // 7: curfew.auth.v1.AuthService.Login:input_type -> curfew.auth.v1.LoginRequest
-	4,  // 8: curfew.auth.v1.AuthService.RefreshTokens:input_type -> curfew.auth.v1.RefreshTokensRequest
-	6,  // 9: curfew.auth.v1.AuthService.Logout:input_type -> curfew.auth.v1.LogoutRequest
-	8,  // 10: curfew.auth.v1.AuthService.IssueServiceToken:input_type -> curfew.auth.v1.IssueServiceTokenRequest
-	1,  // 11: curfew.auth.v1.AuthService.Register:output_type -> curfew.auth.v1.RegisterResponse
-	3,  // 12: curfew.auth.v1.AuthService.Login:output_type -> curfew.auth.v1.LoginResponse
-	5,  // 13: curfew.auth.v1.AuthService.RefreshTokens:output_type -> curfew.auth.v1.RefreshTokensResponse
-	7,  // 14: curfew.auth.v1.AuthService.Logout:output_type -> curfew.auth.v1.LogoutResponse
-	9,  // 15: curfew.auth.v1.AuthService.IssueServiceToken:output_type -> curfew.auth.v1.IssueServiceTokenResponse
-	11, // [11:16] is the sub-list for method output_type
-	6,  // [6:11] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	12, // 0: curfew.auth.v1.RegisterResponse.user:type_name -> curfew.auth.v1.User
+	13, // 1: curfew.auth.v1.LoginResponse.access_expires_at:type_name -> google.protobuf.Timestamp
+	12, // 2: curfew.auth.v1.LoginResponse.user:type_name -> curfew.auth.v1.User
+	13, // 3: curfew.auth.v1.RefreshTokensResponse.access_expires_at:type_name -> google.protobuf.Timestamp
+	14, // 4: curfew.auth.v1.LogoutResponse.revocation:type_name -> curfew.revocation.v1.Receipt
+	13, // 5: curfew.auth.v1.ExchangeExternalTokenResponse.access_expires_at:type_name -> google.protobuf.Timestamp
+	12, // 6: curfew.auth.v1.ExchangeExternalTokenResponse.user:type_name -> curfew.auth.v1.User
+	13, // 7: curfew.auth.v1.IssueServiceTokenResponse.access_expires_at:type_name -> google.protobuf.Timestamp
+	0,  // 8: curfew.auth.v1.AuthService.Register:input_type -> curfew.auth.v1.RegisterRequest
+	2,  // 9: curfew.auth.v1.AuthService.Login:input_type -> curfew.auth.v1.LoginRequest
+	4,  // 10: curfew.auth.v1.AuthService.RefreshTokens:input_type -> curfew.auth.v1.RefreshTokensRequest
+	6,  // 11: curfew.auth.v1.AuthService.Logout:input_type -> curfew.auth.v1.LogoutRequest
+	8,  // 12: curfew.auth.v1.AuthService.ExchangeExternalToken:input_type -> curfew.auth.v1.ExchangeExternalTokenRequest
+	10, // 13: curfew.auth.v1.AuthService.IssueServiceToken:input_type -> curfew.auth.v1.IssueServiceTokenRequest
+	1,  // 14: curfew.auth.v1.AuthService.Register:output_type -> curfew.auth.v1.RegisterResponse
+	3,  // 15: curfew.auth.v1.AuthService.Login:output_type -> curfew.auth.v1.LoginResponse
+	5,  // 16: curfew.auth.v1.AuthService.RefreshTokens:output_type -> curfew.auth.v1.RefreshTokensResponse
+	7,  // 17: curfew.auth.v1.AuthService.Logout:output_type -> curfew.auth.v1.LogoutResponse
+	9,  // 18: curfew.auth.v1.AuthService.ExchangeExternalToken:output_type -> curfew.auth.v1.ExchangeExternalTokenResponse
+	11, // 19: curfew.auth.v1.AuthService.IssueServiceToken:output_type -> curfew.auth.v1.IssueServiceTokenResponse
+	14, // [14:20] is the sub-list for method output_type
+	8,  // [8:14] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_curfew_auth_v1_auth_service_proto_init() }
@@ -702,7 +889,7 @@ func file_curfew_auth_v1_auth_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_curfew_auth_v1_auth_service_proto_rawDesc), len(file_curfew_auth_v1_auth_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

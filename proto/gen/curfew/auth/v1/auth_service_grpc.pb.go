@@ -19,11 +19,12 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	AuthService_Register_FullMethodName          = "/curfew.auth.v1.AuthService/Register"
-	AuthService_Login_FullMethodName             = "/curfew.auth.v1.AuthService/Login"
-	AuthService_RefreshTokens_FullMethodName     = "/curfew.auth.v1.AuthService/RefreshTokens"
-	AuthService_Logout_FullMethodName            = "/curfew.auth.v1.AuthService/Logout"
-	AuthService_IssueServiceToken_FullMethodName = "/curfew.auth.v1.AuthService/IssueServiceToken"
+	AuthService_Register_FullMethodName              = "/curfew.auth.v1.AuthService/Register"
+	AuthService_Login_FullMethodName                 = "/curfew.auth.v1.AuthService/Login"
+	AuthService_RefreshTokens_FullMethodName         = "/curfew.auth.v1.AuthService/RefreshTokens"
+	AuthService_Logout_FullMethodName                = "/curfew.auth.v1.AuthService/Logout"
+	AuthService_ExchangeExternalToken_FullMethodName = "/curfew.auth.v1.AuthService/ExchangeExternalToken"
+	AuthService_IssueServiceToken_FullMethodName     = "/curfew.auth.v1.AuthService/IssueServiceToken"
 )
 
 // AuthServiceClient is the client API for AuthService service.
@@ -45,6 +46,14 @@ type AuthServiceClient interface {
 	// Ends the session of the caller's token. When it returns OK no replica
 	// admits a token of the session.
 	Logout(ctx context.Context, in *LogoutRequest, opts ...grpc.CallOption) (*LogoutResponse, error)
+	// Begins a session for a token of an external issuer that the server was told
+	// of (the token exchange of RFC 8693): its issuer and subject are one user
+	// here. Roles and epoch are those of the user; what the token says about roles
+	// counts for nothing. The session is like one of a login: refresh it, and do
+	// not exchange again before it has ended, for every exchange begins another.
+	// An external token is good for as many exchanges as are made until its exp.
+	// UNAVAILABLE / KEYS_UNAVAILABLE: the keys of the issuer cannot be had now.
+	ExchangeExternalToken(ctx context.Context, in *ExchangeExternalTokenRequest, opts ...grpc.CallOption) (*ExchangeExternalTokenResponse, error)
 	// Gives a service a token for itself (RFC 7523) for one of two assertions: a
 	// JWT signed with the service's registered Ed25519 key, iss and sub
 	// `services/{name}`, aud the issuer, exp at most 5 minutes away, jti used
@@ -102,6 +111,16 @@ func (c *authServiceClient) Logout(ctx context.Context, in *LogoutRequest, opts 
 	return out, nil
 }
 
+func (c *authServiceClient) ExchangeExternalToken(ctx context.Context, in *ExchangeExternalTokenRequest, opts ...grpc.CallOption) (*ExchangeExternalTokenResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ExchangeExternalTokenResponse)
+	err := c.cc.Invoke(ctx, AuthService_ExchangeExternalToken_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *authServiceClient) IssueServiceToken(ctx context.Context, in *IssueServiceTokenRequest, opts ...grpc.CallOption) (*IssueServiceTokenResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(IssueServiceTokenResponse)
@@ -131,6 +150,14 @@ type AuthServiceServer interface {
 	// Ends the session of the caller's token. When it returns OK no replica
 	// admits a token of the session.
 	Logout(context.Context, *LogoutRequest) (*LogoutResponse, error)
+	// Begins a session for a token of an external issuer that the server was told
+	// of (the token exchange of RFC 8693): its issuer and subject are one user
+	// here. Roles and epoch are those of the user; what the token says about roles
+	// counts for nothing. The session is like one of a login: refresh it, and do
+	// not exchange again before it has ended, for every exchange begins another.
+	// An external token is good for as many exchanges as are made until its exp.
+	// UNAVAILABLE / KEYS_UNAVAILABLE: the keys of the issuer cannot be had now.
+	ExchangeExternalToken(context.Context, *ExchangeExternalTokenRequest) (*ExchangeExternalTokenResponse, error)
 	// Gives a service a token for itself (RFC 7523) for one of two assertions: a
 	// JWT signed with the service's registered Ed25519 key, iss and sub
 	// `services/{name}`, aud the issuer, exp at most 5 minutes away, jti used
@@ -159,6 +186,9 @@ func (UnimplementedAuthServiceServer) RefreshTokens(context.Context, *RefreshTok
 }
 func (UnimplementedAuthServiceServer) Logout(context.Context, *LogoutRequest) (*LogoutResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Logout not implemented")
+}
+func (UnimplementedAuthServiceServer) ExchangeExternalToken(context.Context, *ExchangeExternalTokenRequest) (*ExchangeExternalTokenResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ExchangeExternalToken not implemented")
 }
 func (UnimplementedAuthServiceServer) IssueServiceToken(context.Context, *IssueServiceTokenRequest) (*IssueServiceTokenResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method IssueServiceToken not implemented")
@@ -256,6 +286,24 @@ func _AuthService_Logout_Handler(srv interface{}, ctx context.Context, dec func(
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AuthService_ExchangeExternalToken_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ExchangeExternalTokenRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AuthServiceServer).ExchangeExternalToken(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AuthService_ExchangeExternalToken_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AuthServiceServer).ExchangeExternalToken(ctx, req.(*ExchangeExternalTokenRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _AuthService_IssueServiceToken_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(IssueServiceTokenRequest)
 	if err := dec(in); err != nil {
@@ -296,6 +344,10 @@ var AuthService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Logout",
 			Handler:    _AuthService_Logout_Handler,
+		},
+		{
+			MethodName: "ExchangeExternalToken",
+			Handler:    _AuthService_ExchangeExternalToken_Handler,
 		},
 		{
 			MethodName: "IssueServiceToken",

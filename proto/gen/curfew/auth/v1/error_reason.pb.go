@@ -90,6 +90,17 @@ const (
 	// FAILED_PRECONDITION with RetryInfo: the next signing key has not been known
 	// to all replicas for long enough to sign. Nothing was done.
 	ErrorReason_ERROR_REASON_SIGNING_KEY_NOT_READY ErrorReason = 24
+	// FAILED_PRECONDITION: the user has no password, because he came with a token
+	// of an external issuer.
+	ErrorReason_ERROR_REASON_PASSWORD_NOT_SET ErrorReason = 25
+	// UNAUTHENTICATED: the external token is not a good one of an issuer that this
+	// service believes; it is not said why. Get another one from the issuer.
+	ErrorReason_ERROR_REASON_EXTERNAL_TOKEN_INVALID ErrorReason = 26
+	// PERMISSION_DENIED: the external token is good, nobody here is its subject,
+	// and its issuer makes no users.
+	ErrorReason_ERROR_REASON_EXTERNAL_USER_UNKNOWN ErrorReason = 27
+	// FAILED_PRECONDITION: this service was told of no external issuer.
+	ErrorReason_ERROR_REASON_EXTERNAL_ISSUERS_NOT_CONFIGURED ErrorReason = 28
 )
 
 // Enum value maps for ErrorReason.
@@ -120,33 +131,41 @@ var (
 		22: "ERROR_REASON_SEQ_NOT_REACHED",
 		23: "ERROR_REASON_SIGNING_KEY_NOT_FOUND",
 		24: "ERROR_REASON_SIGNING_KEY_NOT_READY",
+		25: "ERROR_REASON_PASSWORD_NOT_SET",
+		26: "ERROR_REASON_EXTERNAL_TOKEN_INVALID",
+		27: "ERROR_REASON_EXTERNAL_USER_UNKNOWN",
+		28: "ERROR_REASON_EXTERNAL_ISSUERS_NOT_CONFIGURED",
 	}
 	ErrorReason_value = map[string]int32{
-		"ERROR_REASON_UNSPECIFIED":           0,
-		"ERROR_REASON_EMAIL_TAKEN":           1,
-		"ERROR_REASON_CREDENTIALS_INVALID":   2,
-		"ERROR_REASON_USER_DEACTIVATED":      3,
-		"ERROR_REASON_REFRESH_UNKNOWN":       4,
-		"ERROR_REASON_REFRESH_EXPIRED":       5,
-		"ERROR_REASON_REFRESH_REUSED":        6,
-		"ERROR_REASON_SESSION_REVOKED":       7,
-		"ERROR_REASON_PASSWORD_TOO_SHORT":    8,
-		"ERROR_REASON_PASSWORD_TOO_LONG":     9,
-		"ERROR_REASON_PASSWORD_BREACHED":     10,
-		"ERROR_REASON_PASSWORD_UNCHANGED":    11,
-		"ERROR_REASON_EMAIL_INVALID":         12,
-		"ERROR_REASON_ROLE_INVALID":          13,
-		"ERROR_REASON_USER_NOT_FOUND":        14,
-		"ERROR_REASON_SESSION_NOT_FOUND":     15,
-		"ERROR_REASON_TOO_MANY_ATTEMPTS":     16,
-		"ERROR_REASON_BUSY":                  17,
-		"ERROR_REASON_ASSERTION_INVALID":     18,
-		"ERROR_REASON_ACCOUNT_CHANGED":       19,
-		"ERROR_REASON_REVOCATION_PENDING":    20,
-		"ERROR_REASON_STORE_UNAVAILABLE":     21,
-		"ERROR_REASON_SEQ_NOT_REACHED":       22,
-		"ERROR_REASON_SIGNING_KEY_NOT_FOUND": 23,
-		"ERROR_REASON_SIGNING_KEY_NOT_READY": 24,
+		"ERROR_REASON_UNSPECIFIED":                     0,
+		"ERROR_REASON_EMAIL_TAKEN":                     1,
+		"ERROR_REASON_CREDENTIALS_INVALID":             2,
+		"ERROR_REASON_USER_DEACTIVATED":                3,
+		"ERROR_REASON_REFRESH_UNKNOWN":                 4,
+		"ERROR_REASON_REFRESH_EXPIRED":                 5,
+		"ERROR_REASON_REFRESH_REUSED":                  6,
+		"ERROR_REASON_SESSION_REVOKED":                 7,
+		"ERROR_REASON_PASSWORD_TOO_SHORT":              8,
+		"ERROR_REASON_PASSWORD_TOO_LONG":               9,
+		"ERROR_REASON_PASSWORD_BREACHED":               10,
+		"ERROR_REASON_PASSWORD_UNCHANGED":              11,
+		"ERROR_REASON_EMAIL_INVALID":                   12,
+		"ERROR_REASON_ROLE_INVALID":                    13,
+		"ERROR_REASON_USER_NOT_FOUND":                  14,
+		"ERROR_REASON_SESSION_NOT_FOUND":               15,
+		"ERROR_REASON_TOO_MANY_ATTEMPTS":               16,
+		"ERROR_REASON_BUSY":                            17,
+		"ERROR_REASON_ASSERTION_INVALID":               18,
+		"ERROR_REASON_ACCOUNT_CHANGED":                 19,
+		"ERROR_REASON_REVOCATION_PENDING":              20,
+		"ERROR_REASON_STORE_UNAVAILABLE":               21,
+		"ERROR_REASON_SEQ_NOT_REACHED":                 22,
+		"ERROR_REASON_SIGNING_KEY_NOT_FOUND":           23,
+		"ERROR_REASON_SIGNING_KEY_NOT_READY":           24,
+		"ERROR_REASON_PASSWORD_NOT_SET":                25,
+		"ERROR_REASON_EXTERNAL_TOKEN_INVALID":          26,
+		"ERROR_REASON_EXTERNAL_USER_UNKNOWN":           27,
+		"ERROR_REASON_EXTERNAL_ISSUERS_NOT_CONFIGURED": 28,
 	}
 )
 
@@ -181,7 +200,7 @@ var File_curfew_auth_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_curfew_auth_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"!curfew/auth/v1/error_reason.proto\x12\x0ecurfew.auth.v1*\xeb\x06\n" +
+	"!curfew/auth/v1/error_reason.proto\x12\x0ecurfew.auth.v1*\x91\b\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18ERROR_REASON_EMAIL_TAKEN\x10\x01\x12$\n" +
@@ -208,7 +227,11 @@ const file_curfew_auth_v1_error_reason_proto_rawDesc = "" +
 	"\x1eERROR_REASON_STORE_UNAVAILABLE\x10\x15\x12 \n" +
 	"\x1cERROR_REASON_SEQ_NOT_REACHED\x10\x16\x12&\n" +
 	"\"ERROR_REASON_SIGNING_KEY_NOT_FOUND\x10\x17\x12&\n" +
-	"\"ERROR_REASON_SIGNING_KEY_NOT_READY\x10\x18BCZAgithub.com/curfew-platform/curfew/proto/gen/curfew/auth/v1;authv1b\x06proto3"
+	"\"ERROR_REASON_SIGNING_KEY_NOT_READY\x10\x18\x12!\n" +
+	"\x1dERROR_REASON_PASSWORD_NOT_SET\x10\x19\x12'\n" +
+	"#ERROR_REASON_EXTERNAL_TOKEN_INVALID\x10\x1a\x12&\n" +
+	"\"ERROR_REASON_EXTERNAL_USER_UNKNOWN\x10\x1b\x120\n" +
+	",ERROR_REASON_EXTERNAL_ISSUERS_NOT_CONFIGURED\x10\x1cBCZAgithub.com/curfew-platform/curfew/proto/gen/curfew/auth/v1;authv1b\x06proto3"
 
 var (
 	file_curfew_auth_v1_error_reason_proto_rawDescOnce sync.Once

@@ -28,7 +28,7 @@ type Session struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// `users/{uuid}/sessions/{uuid}`. The last uuid is the `sid` of its tokens.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// What the client called itself at the login.
+	// What the client called itself at the login or exchange.
 	Device string `protobuf:"bytes,2,opt,name=device,proto3" json:"device,omitempty"`
 	// When the session began.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`

@@ -28,13 +28,14 @@ type User struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// `users/{uuid}`. The uuid is the `sub` of the user's tokens.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// Address the user logs in with, in lower case.
+	// Address the user logs in with, in lower case; empty if there is none, because
+	// the user came with a token of an external issuer.
 	Email string `protobuf:"bytes,2,opt,name=email,proto3" json:"email,omitempty"`
 	// Roles, sorted; they are in the tokens of the user.
 	Roles []string `protobuf:"bytes,3,rep,name=roles,proto3" json:"roles,omitempty"`
-	// False: the user can neither log in nor refresh.
+	// False: the user can neither log in, nor exchange a token, nor refresh.
 	Active bool `protobuf:"varint,4,opt,name=active,proto3" json:"active,omitempty"`
-	// When the user registered.
+	// When the user registered, or first came with a token of an external issuer.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
 	// Last change of the address, the roles, the password or `active`.
 	UpdateTime    *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
