@@ -32,19 +32,22 @@ func authorizationLink() link {
 			if c.infrastructure || c.rule.Public {
 				return nil
 			}
+			now := c.started
+			if c.streamed {
+				now = time.Now() // time has passed since the stream began
+			}
 			if c.judged {
 				if !c.rule.Carries(m) {
 					return nil
 				}
-				// Time has passed since the stream began.
-				if err := c.rule.Caller(c.identity, time.Now()); err != nil {
+				if err := c.rule.Caller(c.identity, now); err != nil {
 					return authorizationRefusal(c.rule, err)
 				}
 			} else if c.rule.Audited {
 				c.resource = c.rule.Resource(m)
 			}
 			c.judged = true
-			return authorizationRefusal(c.rule, c.rule.Request(c.identity, m))
+			return authorizationRefusal(c.rule, c.rule.Request(c.identity, m, now))
 		},
 	}
 }
@@ -53,8 +56,10 @@ func authorizationRefusal(rule *authz.Rule, err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, authz.ErrCrossOwnerStepUp):
+		return stepUp(rule, rule.CrossOwnerMaxAuthAge)
 	case errors.Is(err, authz.ErrStepUp):
-		return stepUp(rule)
+		return stepUp(rule, rule.MaxAuthAge)
 	case errors.Is(err, authz.ErrResource):
 		return refuse(codes.InvalidArgument, authzv1.ErrorReason_ERROR_REASON_REQUEST_INVALID,
 			"the request names no resource of a user", status.Field(rule.ResourceField, "must begin with users/{user}"))
@@ -67,10 +72,10 @@ func authorizationRefusal(rule *authz.Rule, err error) error {
 
 // stepUp says what is asked for. It is PERMISSION_DENIED and not
 // UNAUTHENTICATED, which makes clients log their users out.
-func stepUp(rule *authz.Rule) error {
+func stepUp(rule *authz.Rule, maxAge time.Duration) error {
 	metadata := map[string]string{}
-	if rule.MaxAuthAge > 0 {
-		metadata["max_auth_age"] = rule.MaxAuthAge.String()
+	if maxAge > 0 {
+		metadata["max_auth_age"] = maxAge.String()
 	}
 	if rule.RequiredACR != "" {
 		metadata["acr"] = rule.RequiredACR

@@ -98,6 +98,21 @@ func TestASensitiveCallAsksForAStepUpAndSaysWhich(t *testing.T) {
 	}
 }
 
+func TestWhoActsForOthersAuthenticatedLatelyAndIsToldHowLately(t *testing.T) {
+	h := newHarness(t, &shop.Server{})
+	old := tokentest.Claims{"auth_time": time.Now().Add(-16 * time.Minute).Unix()}
+	raw := h.issuer.User(t, "a1", []string{"admin"}, old)
+	update := func(owner string) error {
+		return shop.Call(with(t, raw), h.conn, "Update", shop.Message{ThingName: "users/" + owner, RequestID: uuid.NewString()})
+	}
+	want(t, update("a1"), codes.OK, "")
+	err := update("u1")
+	want(t, err, codes.PermissionDenied, "STEP_UP_REQUIRED")
+	if md := status.Info(err).GetMetadata(); md["max_auth_age"] != "15m0s" {
+		t.Errorf("metadata %v", md)
+	}
+}
+
 func TestTheRuleIsEvaluatedForEveryMessageThatNamesAResource(t *testing.T) {
 	h := newHarness(t, &shop.Server{Stream: func(_ string, s grpc.ServerStream) error {
 		for {

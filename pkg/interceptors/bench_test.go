@@ -3,6 +3,7 @@ package interceptors_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
@@ -99,10 +100,10 @@ func BenchmarkAuthorize(b *testing.B) {
 		b.Fatal("no rule")
 	}
 	id := &identity.Identity{Subject: "u1", Roles: []string{"customer"}}
-	request := shop.Message{Name: "users/u1/things/1"}.Proto()
+	request, now := shop.Message{Name: "users/u1/things/1"}.Proto(), time.Now()
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := rule.Request(id, request); err != nil {
+		if err := rule.Request(id, request, now); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -3,16 +3,23 @@ package interceptors_test
 import (
 	"testing"
 
-	"github.com/curfew-platform/curfew/pkg/interceptors/authz"
+	"google.golang.org/protobuf/reflect/protoregistry"
+
 	"github.com/curfew-platform/curfew/pkg/interceptors/authz/authztest"
 	"github.com/curfew-platform/curfew/pkg/interceptors/internal/shop"
-	"github.com/curfew-platform/curfew/pkg/interceptors/token/tokentest"
 )
 
-func TestEveryMethodAdmitsExactlyTheRolesOfTheMatrixOnOwnAndForeignResources(t *testing.T) {
-	h := newHarness(t, &shop.Server{})
-	authztest.Walk(t, h.conn, authz.FileServices(shop.File), policy(t), func(t testing.TB, subject, role string) string {
-		t.Helper()
-		return h.issuer.User(t, subject, []string{role}, tokentest.Claims{"acr": "aal3"})
-	})
+// With and without an external issuer beside our own.
+func TestEveryMethodRoleResourceTokenAndStalenessIsDecidedAsTheRulesSay(t *testing.T) {
+	files := &protoregistry.Files{}
+	if err := files.RegisterFile(shop.File); err != nil {
+		t.Fatal(err)
+	}
+	for name, external := range map[string]bool{"our own issuer": false, "an external one too": true} {
+		t.Run(name, func(t *testing.T) {
+			authztest.Walk(t, authztest.Service{
+				Policy: policy(t), Permissions: []byte(shop.Permissions), Files: files, External: external,
+			})
+		})
+	}
 }

@@ -23,7 +23,7 @@ func TestAllUsersAreNobodysOwnWhateverTheSubjectIs(t *testing.T) {
 	get := rule(t, "Get")
 	for _, subject := range []string{"-", "", "services/-"} {
 		id := &identity.Identity{Subject: subject, Roles: []string{"customer"}}
-		if err := get.Request(id, shop.Message{Name: "users/-/things/1"}.Proto()); !errors.Is(err, authz.ErrDenied) {
+		if err := get.Request(id, shop.Message{Name: "users/-/things/1"}.Proto(), time.Now()); !errors.Is(err, authz.ErrDenied) {
 			t.Errorf("%q: %v", subject, err)
 		}
 	}
@@ -35,7 +35,7 @@ func TestWithoutAnIdentityOnlyPublicMethodsAreAdmitted(t *testing.T) {
 			t.Errorf("%s: %v", r.Method, err)
 		}
 	}
-	if err := rule(t, "Get").Request(nil, shop.Message{Name: "users/u1"}.Proto()); !errors.Is(err, authz.ErrDenied) {
+	if err := rule(t, "Get").Request(nil, shop.Message{Name: "users/u1"}.Proto(), time.Now()); !errors.Is(err, authz.ErrDenied) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -50,7 +50,7 @@ func TestAMissingTimeOfAuthenticationIsOlderThanEveryAge(t *testing.T) {
 func TestPermissionsOfSeveralRolesAddUp(t *testing.T) {
 	get := rule(t, "Get")
 	id := &identity.Identity{Subject: "u1", Roles: []string{"unknown", "customer", "admin"}}
-	if err := errors.Join(get.Caller(id, time.Now()), get.Request(id, shop.Message{Name: "users/u2"}.Proto())); err != nil {
+	if err := errors.Join(get.Caller(id, time.Now()), get.Request(id, shop.Message{Name: "users/u2"}.Proto(), time.Now())); err != nil {
 		t.Error(err)
 	}
 }

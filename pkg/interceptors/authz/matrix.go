@@ -82,6 +82,9 @@ func (r *Rule) demands() string {
 	if r.MaxAuthAge > 0 {
 		out = append(out, fmt.Sprintf("authenticated within %s", r.MaxAuthAge))
 	}
+	if r.CrossOwnerMaxAuthAge > 0 {
+		out = append(out, fmt.Sprintf("authenticated within %s for others' resources", r.CrossOwnerMaxAuthAge))
+	}
 	if r.RequiredACR != "" {
 		out = append(out, "acr "+r.RequiredACR)
 	}

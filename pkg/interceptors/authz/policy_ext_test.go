@@ -109,6 +109,8 @@ func TestRulesThatContradictThemselvesAreRefused(t *testing.T) {
 		"a negative bound":                {&authzv1.MethodRule{Permission: "a.b.c", Staleness: bounded, MaxStaleness: durationpb.New(-time.Second)}, "max_staleness"},
 		"a policy from the future":        {&authzv1.MethodRule{Permission: "a.b.c", Staleness: 99}, "unknown staleness"},
 		"a negative age":                  {&authzv1.MethodRule{Permission: "a.b.c", MaxAuthAge: durationpb.New(-time.Second)}, "negative"},
+		"a negative age across owners":    {&authzv1.MethodRule{Permission: "a.b.c", CrossOwnerMaxAuthAge: durationpb.New(-time.Second)}, "negative"},
+		"an age across owners, own only":  {&authzv1.MethodRule{Permission: "a.b.c", CrossOwnerMaxAuthAge: durationpb.New(time.Second)}, "without cross_owner_permission"},
 		"an unknown acr":                  {&authzv1.MethodRule{Permission: "a.b.c", RequiredAcr: "gold"}, "gold"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -55,6 +55,8 @@ type Rule struct {
 	CrossOwnerPermission string
 	// MaxAuthAge is the longest time since the caller authenticated; 0: any.
 	MaxAuthAge time.Duration
+	// CrossOwnerMaxAuthAge is the same for a resource that is not the caller's.
+	CrossOwnerMaxAuthAge time.Duration
 	// RequiredACR is the weakest authentication context class; "": any.
 	RequiredACR string
 	// Staleness and MaxStaleness say what happens without fresh revocations.
@@ -87,6 +89,7 @@ func compile(m protoreflect.MethodDescriptor, perms *Permissions, acr *acrOrder)
 		OwnerOnly:            option.GetOwnerOnly(),
 		CrossOwnerPermission: option.GetCrossOwnerPermission(),
 		MaxAuthAge:           option.GetMaxAuthAge().AsDuration(),
+		CrossOwnerMaxAuthAge: option.GetCrossOwnerMaxAuthAge().AsDuration(),
 		RequiredACR:          option.GetRequiredAcr(),
 		MaxStaleness:         option.GetMaxStaleness().AsDuration(),
 		Audited:              option.GetAudited(),
@@ -120,8 +123,10 @@ func (r *Rule) complete(option *authzv1.MethodRule, perms *Permissions) error {
 	switch {
 	case (r.Staleness == Bounded) != (r.MaxStaleness > 0):
 		return errors.New("max_staleness belongs to STALENESS_POLICY_BOUNDED, and only to it")
-	case r.MaxAuthAge < 0:
-		return errors.New("max_auth_age is negative")
+	case r.MaxAuthAge < 0 || r.CrossOwnerMaxAuthAge < 0:
+		return errors.New("max_auth_age or cross_owner_max_auth_age is negative")
+	case r.CrossOwnerMaxAuthAge > 0 && r.CrossOwnerPermission == "":
+		return errors.New("cross_owner_max_auth_age without cross_owner_permission")
 	case r.OwnerOnly && r.ResourceField == "":
 		return errors.New("owner_only needs resource_field")
 	case r.CrossOwnerPermission != "" && !r.OwnerOnly:

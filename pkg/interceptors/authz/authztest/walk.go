@@ -1,124 +1,135 @@
-// Package authztest walks the authorization matrix of a running server: every
-// method x every role x own and foreign resources, against what the rules say.
+// Package authztest walks the whole authorization matrix of a service: every
+// method x every role x own and foreign resources x every kind of token x every
+// state of the knowledge about revocations. It is for any server whose chain is
+// of package interceptors: give it the policy, the permissions file and the chain
+// that the server has.
+//
+// What must happen is computed from the descriptors and the file by a function of
+// this package that shares no code with what decides. A refusal is compared by
+// code and reason, its record in the audit too, and a refused call must not reach
+// the handler. The handlers stand in for those of the service, so a walk needs no
+// database and changes nothing.
 package authztest
 
 import (
-	"context"
-	"errors"
-	"io"
+	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
-	"time"
 
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/types/dynamicpb"
+	"google.golang.org/protobuf/reflect/protoregistry"
 
-	"github.com/google/uuid"
-
+	"github.com/curfew-platform/curfew/pkg/interceptors"
 	"github.com/curfew-platform/curfew/pkg/interceptors/authz"
-	"github.com/curfew-platform/curfew/pkg/interceptors/status"
 )
 
-// Mint returns an access token of subject with the one role. It should be
-// authenticated just now at the strongest acr, so that step-up never refuses.
-type Mint func(t testing.TB, subject, role string) string
+// Service is what is walked.
+type Service struct {
+	// Policy that the server runs under. It is asked for nothing but the names of
+	// its methods: all of their services are walked.
+	Policy *authz.Policy
+	// Permissions is the permissions file of the policy.
+	Permissions []byte
+	// Chain returns the chain of the server around what the walk chooses: verifier,
+	// revocations, introspection, logger, audit. Optional; default interceptors.New.
+	Chain func(interceptors.Config) (*interceptors.Chain, error)
+	// External is set where the verifier of the server trusts an issuer of an OIDC
+	// profile beside its own. Otherwise such tokens must be refused.
+	External bool
+	// Files hold the descriptors of the services. Optional; default
+	// protoregistry.GlobalFiles.
+	Files *protoregistry.Files
+}
 
-// streamLimit bounds how long a stream that was admitted is watched.
-const streamLimit = 200 * time.Millisecond
-
-// Walk calls every method of services that policy knows, once without a token
-// and once for each role on an own, a foreign and all users' resources, and
-// fails if one is admitted that the rule denies, or the other way round. The
-// requests hold only what authorization reads, so most are refused by
-// validation after they were admitted; give it a server whose data may be
-// changed.
-func Walk(t *testing.T, conn grpc.ClientConnInterface, services []protoreflect.ServiceDescriptor, policy *authz.Policy, mint Mint) {
+// Walk calls every method in every combination, and logs how many those were.
+// Under the race detector it makes a part of the calls only.
+func Walk(t *testing.T, s Service) {
 	t.Helper()
-	subject, other := uuid.NewString(), uuid.NewString()
-	for _, service := range services {
+	methods := s.methods(t)
+	w := &walk{log: &log{calls: map[string]*seen{}}, roles: grants(t, s.Permissions), declared: declaredBy(methods)}
+	w.tokens(t, s.External)
+	w.serve(t, s, methods)
+	t.Run("methods", func(t *testing.T) {
+		for _, m := range methods {
+			t.Run(string(m.FullName()), func(t *testing.T) {
+				t.Parallel()
+				w.method(t, m)
+			})
+		}
+	})
+	t.Logf("%d combinations, %d of them admitted: %d methods, %d sets of roles, %d kinds of tokens, %d states of knowledge",
+		w.calls.Load(), w.admitted.Load(), len(methods), len(w.callers()), len(w.kinds), len(w.states))
+	if w.log.leaked.Load() {
+		t.Error("the log holds a token")
+	}
+}
+
+// methods are those of all services that the policy knows.
+func (s Service) methods(t *testing.T) []protoreflect.MethodDescriptor {
+	t.Helper()
+	files := s.Files
+	if files == nil {
+		files = protoregistry.GlobalFiles
+	}
+	var names []string
+	for _, rule := range s.Policy.Rules() {
+		names = append(names, strings.Split(rule.Method, "/")[1])
+	}
+	var out []protoreflect.MethodDescriptor
+	for _, name := range slices.Compact(names) {
+		d, err := files.FindDescriptorByName(protoreflect.FullName(name))
+		if err != nil {
+			t.Fatalf("service %s: %v", name, err)
+		}
+		service, ok := d.(protoreflect.ServiceDescriptor)
+		if !ok {
+			t.Fatalf("%s is no service", name)
+		}
 		for i := range service.Methods().Len() {
-			m := service.Methods().Get(i)
-			rule, ok := policy.Rule("/" + string(service.FullName()) + "/" + string(m.Name()))
-			if !ok {
-				t.Errorf("%s has no rule", m.FullName())
+			out = append(out, service.Methods().Get(i))
+		}
+	}
+	return out
+}
+
+// walk is one of them. What it holds is not changed after the calls began.
+type walk struct {
+	log      *log
+	roles    map[string][]string // role -> permissions
+	declared declared
+	states   []knowledge
+	kinds    []kind
+	minted   []caller
+	verifier interceptors.Verifier
+	source   *source
+	client   client
+
+	calls, admitted atomic.Int64
+}
+
+// method calls one method in every combination. Its calls come one after the
+// other, so that what the log holds of it is of one call.
+func (w *walk) method(t *testing.T, m protoreflect.MethodDescriptor) {
+	rule := ruleOf(m)
+	failures, n := 0, m.Index()
+	for _, c := range w.minted {
+		for _, r := range requests(m, rule, c.subject) {
+			if n++; n%thin != 0 {
 				continue
 			}
-			w := walker{conn: conn, method: m, rule: rule}
-			t.Run(string(m.FullName())+"/no token", func(t *testing.T) {
-				w.expect(t.Context(), t, subject, rule.Public)
-			})
-			for _, role := range policy.Permissions().Roles() {
-				ctx := metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+mint(t, subject, role))
-				access := rule.Access(role)
-				t.Run(string(m.FullName())+"/"+role+"/own", func(t *testing.T) {
-					w.expect(ctx, t, subject, access != authz.Denied)
-				})
-				for name, owner := range map[string]string{"foreign": other, "all users": "-"} {
-					t.Run(string(m.FullName())+"/"+role+"/"+name, func(t *testing.T) {
-						w.expect(ctx, t, owner, access == authz.Any || (access == authz.Own && !rule.OwnerOnly))
-					})
+			w.calls.Add(1)
+			want := w.expected(rule, c, r)
+			if want.reason == "" {
+				w.admitted.Add(1)
+			}
+			err := w.client.call(t.Context(), m, c, r)
+			for _, wrong := range w.judge(m, c, want, err) {
+				if failures++; failures > 10 {
+					t.Fatal("and so on")
 				}
+				t.Errorf("%s, roles %v, token %s, revocations %s: %s (%v)", r.name, c.roles, c.kind.name, c.knows.name, wrong, err)
 			}
 		}
 	}
-}
-
-// Call calls method m, whose rule is rule, on a resource of owner with a request
-// that holds only what authorization reads. Of a stream it sends one message and
-// waits for one, for a moment.
-func Call(ctx context.Context, conn grpc.ClientConnInterface, m protoreflect.MethodDescriptor, rule *authz.Rule, owner string) error {
-	w := walker{conn: conn, method: m, rule: rule}
-	return w.call(ctx, w.request(owner))
-}
-
-type walker struct {
-	conn   grpc.ClientConnInterface
-	method protoreflect.MethodDescriptor
-	rule   *authz.Rule
-}
-
-func (w walker) expect(ctx context.Context, t *testing.T, owner string, admitted bool) {
-	t.Helper()
-	err := w.call(ctx, w.request(owner))
-	code, reason := status.Code(err), status.Reason(err)
-	refused := code == codes.Unauthenticated && reason == "TOKEN_MISSING" || code == codes.PermissionDenied && reason == "PERMISSION_DENIED"
-	if refused == admitted {
-		t.Errorf("%s on users/%s: got %v (reason %q), want admitted = %t", w.rule.Method, owner, err, reason, admitted)
-	}
-}
-
-// request holds a resource of owner and a request id, where the rule asks.
-func (w walker) request(owner string) *dynamicpb.Message {
-	request := dynamicpb.NewMessage(w.method.Input())
-	w.rule.SetResource(request, "users/"+owner)
-	if w.rule.RequestIDRequired {
-		request.Set(w.method.Input().Fields().ByName("request_id"), protoreflect.ValueOfString(uuid.NewString()))
-	}
-	return request
-}
-
-func (w walker) call(ctx context.Context, request *dynamicpb.Message) error {
-	reply := dynamicpb.NewMessage(w.method.Output())
-	if !w.method.IsStreamingClient() && !w.method.IsStreamingServer() {
-		return w.conn.Invoke(ctx, w.rule.Method, request, reply)
-	}
-	ctx, cancel := context.WithTimeout(ctx, streamLimit)
-	defer cancel()
-	stream, err := w.conn.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, w.rule.Method)
-	if err != nil {
-		return err
-	}
-	if err := stream.SendMsg(request); err != nil && !errors.Is(err, io.EOF) {
-		return err
-	}
-	if err := stream.CloseSend(); err != nil {
-		return err
-	}
-	err = stream.RecvMsg(reply)
-	if errors.Is(err, io.EOF) {
-		return nil
-	}
-	return err
 }

@@ -48,7 +48,8 @@ var methods = []method{
 	}},
 	{name: "Update", rule: &authzv1.MethodRule{
 		Permission: "shop.things.update", ResourceField: "thing.name", OwnerOnly: true,
-		CrossOwnerPermission: "shop.things.updateAny", RequestIdRequired: true, Audited: true,
+		CrossOwnerPermission: "shop.things.updateAny", CrossOwnerMaxAuthAge: durationpb.New(15 * time.Minute),
+		RequestIdRequired: true, Audited: true,
 	}},
 	{name: "Close", rule: &authzv1.MethodRule{
 		Permission: "shop.things.close", ResourceField: "name", OwnerOnly: true,

@@ -106,9 +106,12 @@ type MethodRule struct {
 	// What happens while this replica's knowledge of revocations is not fresh.
 	Staleness StalenessPolicy `protobuf:"varint,10,opt,name=staleness,proto3,enum=curfew.authz.v1.StalenessPolicy" json:"staleness,omitempty"`
 	// The longest staleness under STALENESS_POLICY_BOUNDED.
-	MaxStaleness  *durationpb.Duration `protobuf:"bytes,11,opt,name=max_staleness,json=maxStaleness,proto3" json:"max_staleness,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	MaxStaleness *durationpb.Duration `protobuf:"bytes,11,opt,name=max_staleness,json=maxStaleness,proto3" json:"max_staleness,omitempty"`
+	// As `max_auth_age`, for a resource that is not the caller's own: whoever
+	// acts for others by `cross_owner_permission` has authenticated lately.
+	CrossOwnerMaxAuthAge *durationpb.Duration `protobuf:"bytes,12,opt,name=cross_owner_max_auth_age,json=crossOwnerMaxAuthAge,proto3" json:"cross_owner_max_auth_age,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
 }
 
 func (x *MethodRule) Reset() {
@@ -218,6 +221,13 @@ func (x *MethodRule) GetMaxStaleness() *durationpb.Duration {
 	return nil
 }
 
+func (x *MethodRule) GetCrossOwnerMaxAuthAge() *durationpb.Duration {
+	if x != nil {
+		return x.CrossOwnerMaxAuthAge
+	}
+	return nil
+}
+
 var file_curfew_authz_v1_options_proto_extTypes = []protoimpl.ExtensionInfo{
 	{
 		ExtendedType:  (*descriptorpb.MethodOptions)(nil),
@@ -241,7 +251,7 @@ var File_curfew_authz_v1_options_proto protoreflect.FileDescriptor
 
 const file_curfew_authz_v1_options_proto_rawDesc = "" +
 	"\n" +
-	"\x1dcurfew/authz/v1/options.proto\x12\x0fcurfew.authz.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\"\xea\x03\n" +
+	"\x1dcurfew/authz/v1/options.proto\x12\x0fcurfew.authz.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\"\xbd\x04\n" +
 	"\n" +
 	"MethodRule\x12\x1e\n" +
 	"\n" +
@@ -259,7 +269,8 @@ const file_curfew_authz_v1_options_proto_rawDesc = "" +
 	"maxAuthAge\x12>\n" +
 	"\tstaleness\x18\n" +
 	" \x01(\x0e2 .curfew.authz.v1.StalenessPolicyR\tstaleness\x12>\n" +
-	"\rmax_staleness\x18\v \x01(\v2\x19.google.protobuf.DurationR\fmaxStaleness*\x94\x01\n" +
+	"\rmax_staleness\x18\v \x01(\v2\x19.google.protobuf.DurationR\fmaxStaleness\x12Q\n" +
+	"\x18cross_owner_max_auth_age\x18\f \x01(\v2\x19.google.protobuf.DurationR\x14crossOwnerMaxAuthAge*\x94\x01\n" +
 	"\x0fStalenessPolicy\x12 \n" +
 	"\x1cSTALENESS_POLICY_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cSTALENESS_POLICY_FAIL_CLOSED\x10\x01\x12\x1c\n" +
@@ -291,13 +302,14 @@ var file_curfew_authz_v1_options_proto_depIdxs = []int32{
 	2, // 0: curfew.authz.v1.MethodRule.max_auth_age:type_name -> google.protobuf.Duration
 	0, // 1: curfew.authz.v1.MethodRule.staleness:type_name -> curfew.authz.v1.StalenessPolicy
 	2, // 2: curfew.authz.v1.MethodRule.max_staleness:type_name -> google.protobuf.Duration
-	3, // 3: curfew.authz.v1.rule:extendee -> google.protobuf.MethodOptions
-	1, // 4: curfew.authz.v1.rule:type_name -> curfew.authz.v1.MethodRule
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	4, // [4:5] is the sub-list for extension type_name
-	3, // [3:4] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	2, // 3: curfew.authz.v1.MethodRule.cross_owner_max_auth_age:type_name -> google.protobuf.Duration
+	3, // 4: curfew.authz.v1.rule:extendee -> google.protobuf.MethodOptions
+	1, // 5: curfew.authz.v1.rule:type_name -> curfew.authz.v1.MethodRule
+	6, // [6:6] is the sub-list for method output_type
+	6, // [6:6] is the sub-list for method input_type
+	5, // [5:6] is the sub-list for extension type_name
+	4, // [4:5] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_curfew_authz_v1_options_proto_init() }

@@ -350,7 +350,7 @@ const file_curfew_orders_v1_order_command_service_proto_rawDesc = "" +
 	"\x04etag\x18\x03 \x01(\tB\n" +
 	"\xe0A\x01\xbaH\x04r\x02\x18@R\x04etag\x122\n" +
 	"\n" +
-	"request_id\x18\x04 \x01(\tB\x13\xe0A\x02\xbaH\x05r\x03\xb0\x01\x01\xe2\x8c\xcf\xd7\b\x02\b\x01R\trequestId2\x8a\x06\n" +
+	"request_id\x18\x04 \x01(\tB\x13\xe0A\x02\xbaH\x05r\x03\xb0\x01\x01\xe2\x8c\xcf\xd7\b\x02\b\x01R\trequestId2\x8f\x06\n" +
 	"\x13OrderCommandService\x12\xc0\x01\n" +
 	"\vCreateOrder\x12$.curfew.orders.v1.CreateOrderRequest\x1a\x17.curfew.orders.v1.Order\"r\xdaA\x15parent,order,order_id\xea\xc2\x18\"\n" +
 	"\x14orders.orders.create\x12\x06parent\x18\x018\x01\x82\xd3\xe4\x93\x02+:\x05order\"\"/orders/v1/{parent=users/*}/orders\x90\x02\x02\x12\xc6\x01\n" +
@@ -358,9 +358,9 @@ const file_curfew_orders_v1_order_command_service_proto_rawDesc = "" +
 	"\x14orders.orders.update\x12\n" +
 	"order.name\x18\x018\x01\x82\xd3\xe4\x93\x021:\x05order2(/orders/v1/{order.name=users/*/orders/*}\x90\x02\x02\x12\x9f\x01\n" +
 	"\bPayOrder\x12!.curfew.orders.v1.PayOrderRequest\x1a\x17.curfew.orders.v1.Order\"W\xea\xc2\x18\x1f\n" +
-	"\x11orders.orders.pay\x12\x04name\x18\x010\x018\x01\x82\xd3\xe4\x93\x02+:\x01*\"&/orders/v1/{name=users/*/orders/*}:pay\x90\x02\x02\x12\xc4\x01\n" +
-	"\vCancelOrder\x12$.curfew.orders.v1.CancelOrderRequest\x1a\x17.curfew.orders.v1.Order\"v\xea\xc2\x18;\n" +
-	"\x14orders.orders.cancel\x12\x04name\x18\x01\"\x17orders.orders.cancelAny0\x018\x01\x82\xd3\xe4\x93\x02.:\x01*\")/orders/v1/{name=users/*/orders/*}:cancel\x90\x02\x02BGZEgithub.com/curfew-platform/curfew/proto/gen/curfew/orders/v1;ordersv1b\x06proto3"
+	"\x11orders.orders.pay\x12\x04name\x18\x010\x018\x01\x82\xd3\xe4\x93\x02+:\x01*\"&/orders/v1/{name=users/*/orders/*}:pay\x90\x02\x02\x12\xc9\x01\n" +
+	"\vCancelOrder\x12$.curfew.orders.v1.CancelOrderRequest\x1a\x17.curfew.orders.v1.Order\"{\xea\xc2\x18@\n" +
+	"\x14orders.orders.cancel\x12\x04name\x18\x01\"\x17orders.orders.cancelAny0\x018\x01b\x03\b\x84\a\x82\xd3\xe4\x93\x02.:\x01*\")/orders/v1/{name=users/*/orders/*}:cancel\x90\x02\x02BGZEgithub.com/curfew-platform/curfew/proto/gen/curfew/orders/v1;ordersv1b\x06proto3"
 
 var (
 	file_curfew_orders_v1_order_command_service_proto_rawDescOnce sync.Once

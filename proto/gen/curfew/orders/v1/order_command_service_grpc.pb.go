@@ -45,7 +45,8 @@ type OrderCommandServiceClient interface {
 	// confirmed at once.
 	PayOrder(ctx context.Context, in *PayOrderRequest, opts ...grpc.CallOption) (*Order, error)
 	// Cancels. PENDING_PAYMENT to CANCELLED; CONFIRMED, and for staff PAYING, to
-	// CANCELLING and, once no money is here and none can come, to CANCELLED.
+	// CANCELLING and, once no money is here and none can come, to CANCELLED. Staff
+	// who cancel an order of somebody else have authenticated within 15 minutes.
 	CancelOrder(ctx context.Context, in *CancelOrderRequest, opts ...grpc.CallOption) (*Order, error)
 }
 
@@ -117,7 +118,8 @@ type OrderCommandServiceServer interface {
 	// confirmed at once.
 	PayOrder(context.Context, *PayOrderRequest) (*Order, error)
 	// Cancels. PENDING_PAYMENT to CANCELLED; CONFIRMED, and for staff PAYING, to
-	// CANCELLING and, once no money is here and none can come, to CANCELLED.
+	// CANCELLING and, once no money is here and none can come, to CANCELLED. Staff
+	// who cancel an order of somebody else have authenticated within 15 minutes.
 	CancelOrder(context.Context, *CancelOrderRequest) (*Order, error)
 	mustEmbedUnimplementedOrderCommandServiceServer()
 }

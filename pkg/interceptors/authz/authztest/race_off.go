@@ -1,0 +1,6 @@
+//go:build !race
+
+package authztest
+
+// thin is one: every combination is tried.
+const thin = 1
