@@ -23,6 +23,7 @@ func TestAWatcherThatJoinsDuringARevokeGetsTheRule(t *testing.T) {
 		synctest.Wait()
 		got := map[string]bool{}
 		c.generation = "1"
+		defer time.AfterFunc(time.Minute, c.Close).Stop()
 		for len(got) < 2 {
 			m, err := c.Recv()
 			if err != nil {

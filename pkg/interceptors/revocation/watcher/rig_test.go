@@ -89,7 +89,12 @@ func bubble(t *testing.T, test func(t *testing.T, r *rig), options ...func(*watc
 // accept takes the next stream and its Hello.
 func (r *rig) accept() *server {
 	r.t.Helper()
-	s := <-r.dialed
+	var s *server
+	select {
+	case s = <-r.dialed:
+	case <-time.After(time.Minute):
+		r.t.Fatal("no stream is opened")
+	}
 	m, err := s.Recv()
 	if err != nil {
 		r.t.Fatal(err)
