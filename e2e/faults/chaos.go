@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -20,7 +21,8 @@ type fault struct {
 type chaos struct {
 	*Installation
 	random *rand.Rand
-	log    func(format string, args ...any)
+	done   *Broken
+	note   func(format string, args ...any)
 	auths  chan struct{} // bounds how many servers of the feed fail at a time
 	places chan struct{} // bounds how much is wrong at a time
 
@@ -69,10 +71,23 @@ var faults = []fault{ //nolint:gochecknoglobals // A constant table.
 	{"crash the database", func(ctx context.Context, c *chaos) error { return c.database(ctx, true) }},
 }
 
+// Broken counts faults.
+type Broken struct{ n atomic.Int64 }
+
+// Count returns how many there were so far.
+func (b *Broken) Count() int { return int(b.n.Load()) }
+
+// logf tells and counts a fault that happens now.
+func (c *chaos) logf(format string, args ...any) {
+	c.done.n.Add(1)
+	c.note(format, args...)
+}
+
 // Break lets faults happen until ctx ends, and then makes everything whole.
-func (i *Installation) Break(ctx context.Context, random *rand.Rand, log func(format string, args ...any)) error {
+// They are counted in done, and told to log.
+func (i *Installation) Break(ctx context.Context, random *rand.Rand, done *Broken, log func(format string, args ...any)) error {
 	c := &chaos{
-		Installation: i, random: random, log: log,
+		Installation: i, random: random, done: done, note: log,
 		auths: make(chan struct{}, max(1, len(i.Auths)-1)), places: make(chan struct{}, atOnce), busy: map[*Server]bool{},
 	}
 	var running sync.WaitGroup
@@ -158,7 +173,7 @@ func (c *chaos) freeze(ctx context.Context, s *Server, longest time.Duration) er
 	}
 	defer finish()
 	d := c.upTo(longest)
-	c.log("%s is paused for %v", s.Name, d)
+	c.logf("%s is paused for %v", s.Name, d)
 	if err := s.Pause(); err != nil {
 		return err
 	}
@@ -172,7 +187,7 @@ func (c *chaos) kill(ctx context.Context, s *Server) error {
 		return nil
 	}
 	defer finish()
-	c.log("%s is killed", s.Name)
+	c.logf("%s is killed", s.Name)
 	s.Kill()
 	pause(ctx, c.upTo(time.Second))
 	return s.Start(context.WithoutCancel(ctx))
@@ -184,7 +199,7 @@ func (c *chaos) restart(ctx context.Context, s *Server) error {
 		return nil
 	}
 	defer finish()
-	c.log("%s stops", s.Name)
+	c.logf("%s stops", s.Name)
 	if err := s.Stop(); err != nil {
 		return err
 	}
@@ -194,7 +209,7 @@ func (c *chaos) restart(ctx context.Context, s *Server) error {
 func cutOne(ctx context.Context, c *chaos) error {
 	links := c.Links[c.chance(len(c.Links))]
 	link, d := links[c.chance(len(links))], c.upTo(5*time.Second)
-	c.log("a link to the feed is cut for %v", d)
+	c.logf("a link to the feed is cut for %v", d)
 	link.Cut()
 	defer link.Heal()
 	pause(ctx, d)
@@ -203,7 +218,7 @@ func cutOne(ctx context.Context, c *chaos) error {
 
 func cutAll(ctx context.Context, c *chaos) error {
 	links, d := c.Links[c.chance(len(c.Links))], 2*time.Second+c.upTo(3*time.Second) // past its lease
-	c.log("a replica is cut off from the feed for %v", d)
+	c.logf("a replica is cut off from the feed for %v", d)
 	for _, link := range links {
 		link.Cut()
 		defer link.Heal()
@@ -220,7 +235,7 @@ func cutStore(ctx context.Context, c *chaos, cut func(*Proxy)) error {
 	}
 	defer finish()
 	link, d := c.Stores[slices.Index(c.Auths, s)], c.upTo(7*time.Second)
-	c.log("%s is cut off from the database for %v", s.Name, d)
+	c.logf("%s is cut off from the database for %v", s.Name, d)
 	cut(link)
 	defer link.Heal()
 	pause(ctx, d)
@@ -230,7 +245,7 @@ func cutStore(ctx context.Context, c *chaos, cut func(*Proxy)) error {
 // deafen cuts links in one direction.
 func (c *chaos) deafen(ctx context.Context, what string, links []*Proxy, cut func(*Proxy)) error {
 	d := c.upTo(longestPause)
-	c.log("nothing gets from %s for %v", what, d)
+	c.logf("nothing gets from %s for %v", what, d)
 	for _, link := range links {
 		cut(link)
 		defer link.Heal()
@@ -246,6 +261,6 @@ func (c *chaos) database(ctx context.Context, crash bool) error {
 		return nil
 	}
 	defer func() { c.restarted = time.Now() }()
-	c.log("the database restarts; crash: %t", crash)
+	c.logf("the database restarts; crash: %t", crash)
 	return c.RestartDatabase(context.WithoutCancel(ctx), crash)
 }

@@ -37,15 +37,17 @@ type Tally struct {
 type Clients struct {
 	installation *Installation
 
-	mu         sync.Mutex
-	tally      Tally
-	admin      string    // access token of the administrator
-	adminSince time.Time // when it was made
+	renewing chan struct{} // holds one element while the administrator logs in
+
+	mu    sync.Mutex
+	tally Tally
+	token string    // access token of the administrator
+	since time.Time // when it was made
 }
 
 // NewClients returns the clients of an installation.
 func NewClients(ctx context.Context, i *Installation) (*Clients, error) {
-	c := &Clients{installation: i}
+	c := &Clients{installation: i, renewing: make(chan struct{}, 1)}
 	ctx, cancel := context.WithTimeout(ctx, refreshLimit)
 	defer cancel()
 	_, err := c.adminToken(ctx)
@@ -189,26 +191,41 @@ func (c *Clients) likely() *Server {
 	return s
 }
 
-// adminToken returns an access token of the administrator.
+// adminToken returns an access token of the administrator. One caller gets the
+// next one, while the others go on with the one before.
 func (c *Clients) adminToken(ctx context.Context) (string, error) {
-	c.mu.Lock()
-	token, since := c.admin, c.adminSince
-	c.mu.Unlock()
-	if time.Since(since) < adminLife {
+	token, fresh := c.admin()
+	if fresh {
 		return token, nil
+	}
+	select {
+	case c.renewing <- struct{}{}:
+		defer func() { <-c.renewing }()
+	default:
+		if token != "" {
+			return token, nil // it lives for some minutes more
+		}
+		return "", fmt.Errorf("%w: the administrator logs in", errUndone)
 	}
 	admin := c.installation.secrets.admin
 	r, err := authv1.NewAuthServiceClient(c.likely().Conn).Login(ctx, &authv1.LoginRequest{Email: admin.Email, Password: admin.Password})
 	if err != nil {
 		if token != "" {
-			return token, nil // it lives for some minutes more
+			return token, nil
 		}
 		return "", fmt.Errorf("%w: administrator: %w", errUndone, err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.admin, c.adminSince = r.GetAccessToken(), time.Now()
-	return c.admin, nil
+	c.token, c.since = r.GetAccessToken(), time.Now()
+	return c.token, nil
+}
+
+// admin is the token that there is, and whether it is young.
+func (c *Clients) admin() (token string, fresh bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.token, time.Since(c.since) < adminLife
 }
 
 // await waits for a revocation that is committed, at whichever server answers.

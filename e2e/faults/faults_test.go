@@ -2,6 +2,7 @@ package faults_test
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"runtime"
@@ -18,6 +19,8 @@ const (
 	// leaseBound is one row lease with the drift.
 	leaseBound = rowBudget
 	calm       = 20 * time.Second
+	// progress is the pause between two lines about how far a run is.
+	progress = time.Minute
 )
 
 func soak() bool { return os.Getenv("CURFEW_TEST_SIZE") == "soak" }
@@ -35,42 +38,71 @@ func seed(t *testing.T) uint64 {
 	return n
 }
 
+// size is how much one run does.
+type size struct {
+	installations int // side by side, each broken by itself
+	// Of all of them together, at least.
+	revocations, faults int
+	limit               time.Duration
+}
+
+func (s size) each() size {
+	return size{1, s.revocations / s.installations, s.faults / s.installations, s.limit}
+}
+
 func TestNoCallIsAdmittedAfterARevokeReturnedWhateverBreaks(t *testing.T) {
 	t.Parallel()
-	wanted, limit := 3000, 6*time.Minute
-	// Most of the time a user waits for a lease to end. A small machine could not
-	// serve so many.
-	n := 24 * min(runtime.NumCPU(), 4)
+	whole := size{installations: 1, revocations: 3000, faults: 30, limit: 6 * time.Minute}
 	if soak() {
-		wanted, limit = 100_000, 3*time.Hour
+		// One leaves half of four processors idle: it waits for leases.
+		whole = size{installations: 2, revocations: 100_000, faults: 4000, limit: 3 * time.Hour}
 	}
-	random := rand.New(rand.NewPCG(seed(t), 0))
+	first := seed(t)
+	for n := range whole.installations {
+		t.Run(fmt.Sprintf("installation %d", n), func(t *testing.T) {
+			t.Parallel()
+			breakAndJudge(t, rand.New(rand.NewPCG(first, uint64(n))), whole.each())
+		})
+	}
+}
+
+// breakAndJudge breaks an installation while clients use it, and judges what
+// they saw.
+func breakAndJudge(t *testing.T, random *rand.Rand, wanted size) {
+	t.Helper()
 	installation := installations.take(t)
 	clients, err := faults.NewClients(t.Context(), installation)
 	if err != nil {
 		t.Fatal(err)
 	}
-	users, err := clients.Register(t.Context(), n)
+	// Most of the time a user waits for a lease to end. A small machine could not
+	// serve so many.
+	users, err := clients.Register(t.Context(), 24*min(runtime.NumCPU(), 4))
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	ctx, cancel := context.WithTimeout(t.Context(), wanted.limit)
 	defer cancel()
 	start := time.Now()
+	var done faults.Broken
 	var running sync.WaitGroup
 	running.Go(func() { clients.Run(ctx, users) })
 	running.Go(func() {
 		defer cancel()
 		tick := time.NewTicker(100 * time.Millisecond)
 		defer tick.Stop()
-		for ctx.Err() == nil {
-			if got := clients.Tally(); got.Revocations >= wanted || len(got.Wrong) > 0 {
+		for next := start.Add(progress); ctx.Err() == nil; {
+			got := clients.Tally()
+			if got.Revocations >= wanted.revocations && done.Count() >= wanted.faults || len(got.Wrong) > 0 {
 				return
 			}
-			<-tick.C
+			if now := <-tick.C; now.After(next) {
+				next = next.Add(progress)
+				t.Logf("after %v: %d revocations, %d without an outcome, %d faults", now.Sub(start).Round(time.Second), got.Revocations, got.Unknown, done.Count())
+			}
 		}
 	})
-	if err := installation.Break(ctx, random, t.Logf); err != nil {
+	if err := installation.Break(ctx, random, &done, t.Logf); err != nil {
 		t.Error(err)
 	}
 	running.Wait()
@@ -81,11 +113,11 @@ func TestNoCallIsAdmittedAfterARevokeReturnedWhateverBreaks(t *testing.T) {
 	if got.Longest > leaseBound+busy {
 		t.Errorf("a revoking call waited %v on a machine that had time for it, bound %v", got.Longest, leaseBound)
 	}
-	if got.Revocations < wanted || got.Admitted == 0 || got.Refused == 0 || got.Ticks == 0 || got.Refreshed == 0 {
-		t.Errorf("the clients did too little: %+v", got)
+	if got.Revocations < wanted.revocations || done.Count() < wanted.faults || got.Admitted == 0 || got.Refused == 0 || got.Ticks == 0 || got.Refreshed == 0 {
+		t.Errorf("the clients did too little: %+v, or too little broke: %d", got, done.Count())
 	}
-	t.Logf("in %v: %d tokens, %d revocations, %d without an outcome %v; %d refreshes; %d calls admitted, %d refused, %d unavailable, %d messages of streams; longest wait %v",
-		time.Since(start), got.Tokens, got.Revocations, got.Unknown, got.Reasons, got.Refreshed, got.Admitted, got.Refused, got.Unavailable, got.Ticks, got.Longest)
+	t.Logf("in %v: %d faults, %d tokens, %d revocations, %d without an outcome %v; %d refreshes; %d calls admitted, %d refused, %d unavailable, %d messages of streams; longest wait %v",
+		time.Since(start), done.Count(), got.Tokens, got.Revocations, got.Unknown, got.Reasons, got.Refreshed, got.Admitted, got.Refused, got.Unavailable, got.Ticks, got.Longest)
 	recovers(t, installation, clients)
 }
 
