@@ -3,6 +3,7 @@ package token_test
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/token"
@@ -78,5 +79,48 @@ func TestIDAndRefreshTokensOfAnExternalIssuerAreRefused(t *testing.T) {
 				t.Errorf("got %v, %v", id, err)
 			}
 		})
+	}
+}
+
+func TestOpaqueSubjectsMayBePathsAndAreStillFitForALine(t *testing.T) {
+	f, _ := newForge(t)
+	p := token.OIDC(external, f.issuer.Keys(t))
+	p.AuthorizedParties = []string{"https://shop.example.org"}
+	named, err := token.NewVerifier(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(named.Close)
+	p.OpaqueSubjects = true
+	opaque, err := token.NewVerifier(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(opaque.Close)
+	for sub, good := range map[string]struct{ opaque, named bool }{
+		"user_2abc":                   {true, true},
+		"auth0|abc@example.org":       {true, true},
+		"spiffe://shop.example.org/a": {true, false},
+		"-":                           {true, false},
+		strings.Repeat("s", 128):      {true, true},
+		strings.Repeat("s", 255):      {true, false},
+		strings.Repeat("s", 256):      {},
+		"services/orders":             {},
+		"a b":                         {},
+		"a\nb":                        {},
+		"":                            {},
+	} {
+		raw := f.issuer.Sign(t, f.header(tokentest.Claims{"typ": "JWT"}), f.externalPayload(tokentest.Claims{"sub": sub}))
+		if _, err := opaque.Verify(t.Context(), raw); (err == nil) != good.opaque {
+			t.Errorf("%.30q, opaque: %v", sub, err)
+		}
+		if _, err := named.Verify(t.Context(), raw); (err == nil) != good.named {
+			t.Errorf("%.30q, a name: %v", sub, err)
+		}
+	}
+	curfew := token.Curfew(f.issuer.URL, f.issuer.Keys(t))
+	curfew.OpaqueSubjects = true
+	if _, err := token.NewVerifier(curfew); err == nil {
+		t.Error("an issuer of our own has opaque subjects")
 	}
 }

@@ -1,6 +1,8 @@
 package token_test
 
 import (
+	"context"
+	"crypto"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -42,6 +44,45 @@ func TestAVerifiedTokenIsRememberedUntilItExpires(t *testing.T) {
 	offset.Store(int64(306 * time.Second))
 	if _, err := v.Verify(t.Context(), raw); !errors.Is(err, token.ErrExpired) {
 		t.Errorf("a cached token after its end: %v", err)
+	}
+}
+
+// shifting keys are gone from one moment to the next.
+type shifting struct {
+	token.Keys
+	gone atomic.Bool
+}
+
+func (s *shifting) Key(ctx context.Context, kid string) (string, crypto.PublicKey, error) {
+	if s.gone.Load() {
+		return "", nil, token.ErrUnknownKey
+	}
+	return s.Keys.Key(ctx, kid)
+}
+
+func TestWithoutACacheTheKeysOfTheMomentCount(t *testing.T) {
+	issuer := tokentest.New(t)
+	for _, o := range []token.Options{{}, {Uncached: true}} {
+		keys := &shifting{Keys: issuer.Keys(t)}
+		v, err := o.NewVerifier(token.Curfew(issuer.URL, keys))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer v.Close()
+		raw := issuer.User(t, "u1", nil)
+		if _, err := v.Verify(t.Context(), raw); err != nil {
+			t.Error(err)
+		}
+		keys.gone.Store(true)
+		if _, err := v.Verify(t.Context(), raw); (err == nil) == o.Uncached {
+			t.Errorf("%+v, after the key is gone: %v", o, err)
+		}
+		if s := v.Stats(); (s == token.Stats{}) != o.Uncached {
+			t.Errorf("%+v: stats %+v", o, s)
+		}
+	}
+	if _, err := (token.Options{Uncached: true, CacheBytes: 1}).NewVerifier(token.Curfew(issuer.URL, issuer.Keys(t))); err == nil {
+		t.Error("no cache has bounds")
 	}
 }
 
