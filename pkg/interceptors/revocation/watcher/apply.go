@@ -115,12 +115,14 @@ func (w *Watcher) resync() {
 	s := *w.state.Load()
 	if s.deadline != (leaseclock.Instant{}) {
 		w.losses++
+		s.givenUp = w.clock.Now()
 	}
 	w.purged.ahead = 0
 	s.deadline, s.purged = leaseclock.Instant{}, w.purged
 	w.state.Store(&s)
 	w.generation, w.applied = "", 0
 	w.resyncs++
+	signal(w.granted)
 }
 
 // purge remembers when rules were forgotten, and by which wall clock.

@@ -1,11 +1,15 @@
 package watcher_test
 
 import (
+	"context"
+	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/message"
+	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/watcher"
 )
 
 // moving returns a stream that was opened for a move, and has said position 5,
@@ -57,6 +61,44 @@ func TestASnapshotThatAnswersAPositionGivenUpSinceIsNotComplete(t *testing.T) {
 			t.Errorf("afterwards: %+v", v)
 		}
 	})
+}
+
+// TestALeaseThatIsGivenUp: whoever waited for it may have returned since, and
+// the rule does not come.
+func TestALeaseThatIsGivenUpEndsRunningCallsAfterTheGrace(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.moving()
+		closed, done := r.Inflight().Enter(t.Context(), user, true)
+		defer done()
+		r.refuse = true
+		r.right()
+		time.Sleep(watcher.DefaultGrace - ttl)
+		synctest.Wait()
+		if closed.Err() != nil {
+			t.Fatal("cancelled before the grace was over")
+		}
+		time.Sleep(2 * ttl)
+		synctest.Wait()
+		if !errors.Is(context.Cause(closed), revocation.ErrStale) {
+			t.Errorf("a fail-closed call after the grace: %v", context.Cause(closed))
+		}
+	})
+}
+
+func TestALeaseThatAStopGivesUpEndsNoCalls(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.moving()
+		closed, done := r.Inflight().Enter(t.Context(), user, true)
+		defer done()
+		r.right()
+		r.accept() // it reads no Leave, so the stop takes a while
+		if err := r.Leave(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if closed.Err() != nil {
+			t.Error("a call that the stop drains was cancelled")
+		}
+	}, func(c *watcher.Config) { c.Grace = ttl })
 }
 
 // TestAStreamFromBeforeThePositionWasGivenUp: beside it there is a new one, of

@@ -10,6 +10,7 @@
 package watcher
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -32,7 +33,7 @@ type Watcher struct {
 
 	state    atomic.Pointer[state]
 	ready    chan struct{} // closed with the first lease
-	granted  chan struct{} // holds at most one signal: the lease was extended
+	granted  chan struct{} // holds at most one signal: the lease was extended, or given up
 	leaving  chan struct{} // closed by Leave
 	finished chan struct{} // closed when Run returns
 
@@ -52,8 +53,9 @@ type Watcher struct {
 type state struct {
 	set      *revocation.Set
 	deadline leaseclock.Instant
-	known    bool  // the first snapshot is in
-	purged   purge // of the set
+	givenUp  leaseclock.Instant // when, if there is no deadline since; not by a stop
+	known    bool               // the first snapshot is in
+	purged   purge              // of the set
 }
 
 var (
@@ -165,7 +167,7 @@ func (w *Watcher) Leave(ctx context.Context) error {
 	if !w.left {
 		w.left = true
 		s := *w.state.Load()
-		s.deadline = leaseclock.Instant{}
+		s.deadline, s.givenUp = leaseclock.Instant{}, leaseclock.Instant{}
 		w.state.Store(&s)
 		close(w.leaving)
 	}
@@ -187,9 +189,9 @@ func (w *Watcher) Leave(ctx context.Context) error {
 func (w *Watcher) endStaleCalls(ctx context.Context) {
 	for {
 		s := w.state.Load()
-		wait := w.cfg.TTL
-		if s.deadline != (leaseclock.Instant{}) {
-			left := s.deadline.Add(w.cfg.Grace).Left(w.clock.Now())
+		wait, end := w.cfg.TTL, cmp.Or(s.deadline, s.givenUp)
+		if end != (leaseclock.Instant{}) {
+			left := end.Add(w.cfg.Grace).Left(w.clock.Now())
 			if left <= 0 {
 				if n := w.cfg.Inflight.CancelFailClosed(revocation.ErrStale); n > 0 {
 					w.log.WarnContext(ctx, "running calls cancelled after the end of the lease", slog.Int("calls", n))
