@@ -232,6 +232,9 @@ func supervised(cmd Command, sub Subcommand, rt *Runtime, stderr io.Writer) int 
 		rt.LocalLog = slog.New(logship.Handler(stderr, &slog.HandlerOptions{Level: settings.LogLevel}, nil))
 		rt.Log = rt.LocalLog
 	}
+	if err := MeasureCertificates(rt.Telemetry.Meters(), "kafka", settings.Kafka.Certificates(nil)); err != nil {
+		return usage(stderr, cmd.Name, err)
+	}
 	group, err := newGroup(settings, rt, stderr)
 	if err != nil {
 		return usage(stderr, cmd.Name, err)

@@ -54,15 +54,13 @@ func Add(rt *Runtime, api API) error {
 	if api.Chain == nil || api.Register == nil {
 		return errors.New("server: an API needs a chain and services")
 	}
-	tlsConfig, closeTLS, err := listenerTLS(api.Settings)
+	files, err := listenerFiles(rt, api.Settings)
 	if err != nil {
 		return err
 	}
-	if err := rt.Group.Add(lifecycle.Part{
-		Name: "tls files", Phase: lifecycle.Close,
-		Stop: func(context.Context) error { closeTLS(); return nil },
-	}); err != nil {
-		return err
+	var tlsConfig *tls.Config
+	if files != nil {
+		tlsConfig = files.Server(protocols...)
 	}
 	tracker := grpcserver.NewTracker()
 	srv := newGRPCServer(api, tlsConfig, tracker, rt.Telemetry, rt.Group.Plan())
@@ -152,7 +150,6 @@ func addEdge(rt *Runtime, api API, srv *grpc.Server, l net.Listener, tlsConfig *
 	if tlsConfig != nil {
 		// net/http speaks HTTP/2 only where its own configuration names it.
 		httpServer.TLSConfig = tlsConfig.Clone()
-		httpServer.TLSConfig.NextProtos = protocols
 		l = tls.NewListener(l, httpServer.TLSConfig)
 	}
 	return httpserver.Add(rt.Group, "http", httpServer, l)

@@ -11,6 +11,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"io"
 	"log/slog"
 	"math/big"
@@ -398,30 +399,67 @@ func TestMutualTLSRefusesAClientWithoutACertificate(t *testing.T) {
 	}
 }
 
-func TestANewCertificateIsServedWithoutARestart(t *testing.T) {
-	ca := newAuthority(t)
+func TestNewCertificatesAndAuthoritiesAreTakenWithoutARestart(t *testing.T) {
+	before, after := newAuthority(t), newAuthority(t)
 	dir := t.TempDir()
-	cert, key := ca.write(t, dir, 2)
-	defer func(every time.Duration) { reloadEvery = every }(reloadEvery)
-	reloadEvery = 10 * time.Millisecond
-	bound := serve(t, &Settings{TLSCert: cert, TLSKey: key})
-	serial := func() int64 {
-		conn, err := tls.Dial("tcp", bound.HTTP, &tls.Config{RootCAs: ca.pool, MinVersion: tls.VersionTLS12})
+	cert, key := before.write(t, dir, 2)
+	own, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	caFile := filepath.Join(dir, "ca.crt")
+	trust := func(a *authority) {
+		t.Helper()
+		if err := os.WriteFile(caFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	trust(before)
+	bound := serve(t, &Settings{TLSCert: cert, TLSKey: key, TLSClientCA: caFile})
+	both := x509.NewCertPool()
+	both.AddCert(before.cert)
+	both.AddCert(after.cert)
+	client := &tls.Config{RootCAs: both, Certificates: []tls.Certificate{own}, NextProtos: protocols, MinVersion: tls.VersionTLS12}
+	let := func(address string) (serial int64, in bool) {
+		t.Helper()
+		conn, err := tls.Dial("tcp", address, client)
 		if err != nil {
-			return 0 // between the two files of a renewal they do not fit each other
+			t.Fatal(err)
 		}
 		defer conn.Close()
-		return conn.ConnectionState().PeerCertificates[0].SerialNumber.Int64()
+		_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+		// The settings of HTTP/2, which both send first. A client that is refused reads why.
+		_, err = conn.Read(make([]byte, 1))
+		return conn.ConnectionState().PeerCertificates[0].SerialNumber.Int64(), err == nil
 	}
-	if got := serial(); got != 2 {
-		t.Fatalf("serial %d", got)
-	}
-	ca.write(t, dir, 3)
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.Now().Add(10 * time.Second); serial() != 3; <-tick.C {
-		if time.Now().After(deadline) {
-			t.Fatal("the old certificate is still served")
+	for _, step := range []struct {
+		change func()
+		serial int64
+		in     bool
+	}{
+		{func() {}, 2, true},
+		{func() { after.write(t, dir, 3) }, 3, true},
+		{func() { trust(after) }, 3, false},
+	} {
+		step.change()
+		for listener, address := range map[string]string{"grpc": bound.GRPC, "http": bound.HTTP} {
+			if serial, in := let(address); serial != step.serial || in != step.in {
+				t.Errorf("%s: certificate %d, let in %v; want %d, %v", listener, serial, in, step.serial, step.in)
+			}
 		}
+	}
+}
+
+func TestCertificatesThatCannotBeUsedStopTheServerFromStarting(t *testing.T) {
+	group, err := lifecycle.New(lifecycle.WithoutSignals(), lifecycle.WithReportWriter(io.Discard))
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := &Settings{Listen: "127.0.0.1:0", TLSCert: "none.crt", TLSKey: "none.key"}
+	err = Add(&Runtime{Name: "test", Log: slog.New(slog.DiscardHandler), Group: group}, API{
+		Settings: settings, Chain: testChain(t, settings), Register: func(grpc.ServiceRegistrar) {},
+	})
+	if ue := (*lifecycle.UsageError)(nil); !errors.As(err, &ue) || !strings.Contains(err.Error(), "none.crt") {
+		t.Error(err)
 	}
 }

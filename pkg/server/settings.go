@@ -23,8 +23,8 @@ type Settings struct {
 	HealthListen string `help:"Address that serves /livez and /readyz, with reasons, from the first moment to the last; empty turns it off." placeholder:"HOST:PORT"`
 	AddrFile     string `help:"File to write the bound addresses to, as JSON, once the service is ready." type:"path"`
 
-	TLSCert     string `name:"tls-cert" help:"Certificate chain of the listeners (PEM), read again when it changes." type:"path"`
-	TLSKey      string `name:"tls-key" help:"Private key of the certificate (PEM)." type:"path"`
+	TLSCert     string `name:"tls-cert" help:"Certificate chain of the listeners (PEM). It, its key and --tls-client-ca are read again for each connection." type:"path"`
+	TLSKey      string `name:"tls-key" help:"Private key of the certificate (PEM), which only this service may read." type:"path"`
 	TLSClientCA string `name:"tls-client-ca" help:"Certificates that client certificates must chain to (PEM); turns on mutual TLS." type:"path"`
 	Insecure    bool   `help:"Allow plaintext on addresses other than loopback."`
 	Reflection  bool   `help:"Serve gRPC reflection." negatable:""`

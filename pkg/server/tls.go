@@ -1,71 +1,33 @@
 package server
 
 import (
-	"context"
-	"crypto/tls"
 	"fmt"
 	"net"
-	"time"
 
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/credentials/tls/certprovider"
-	"google.golang.org/grpc/credentials/tls/certprovider/pemfile"
-)
 
-// reloadEvery is how often the certificate files are looked at.
-var reloadEvery = 30 * time.Second
+	"github.com/curfew-platform/curfew/pkg/interceptors/certfile"
+	"github.com/curfew-platform/curfew/pkg/lifecycle"
+)
 
 // protocols are what both listeners offer in the handshake (ALPN).
 var protocols = []string{"h2", "http/1.1"}
 
-// keyMaterialLimit bounds the wait for the first certificate.
-const keyMaterialLimit = 5 * time.Second
-
-// listenerTLS returns the TLS configuration of the listeners and a function
-// that ends the watching of its files; nil without --tls-cert.
-func listenerTLS(s *Settings) (*tls.Config, func(), error) {
+// listenerFiles returns the certificates of the listeners; nil without --tls-cert.
+func listenerFiles(rt *Runtime, s *Settings) (*certfile.Files, error) {
 	if s.TLSCert == "" {
-		return nil, func() {}, nil
+		return nil, nil //nolint:nilnil // No TLS is a value here.
 	}
-	provider, err := pemfile.NewProvider(pemfile.Options{
-		CertFile:        s.TLSCert,
-		KeyFile:         s.TLSKey,
-		RootFile:        s.TLSClientCA,
-		RefreshDuration: reloadEvery,
-	})
+	files, err := certfile.Open(s.certificates(), rt.Log)
 	if err != nil {
-		return nil, nil, fmt.Errorf("tls: %w", err)
+		return nil, &lifecycle.UsageError{Err: fmt.Errorf("--tls-cert, --tls-key and --tls-client-ca: %w", err)}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), keyMaterialLimit)
-	defer cancel()
-	if _, err := provider.KeyMaterial(ctx); err != nil {
-		provider.Close()
-		return nil, nil, fmt.Errorf("tls: read certificate: %w", err)
-	}
-	return &tls.Config{
-		MinVersion: tls.VersionTLS12,
-		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-			return currentTLS(hello.Context(), provider)
-		},
-	}, provider.Close, nil
+	return files, MeasureCertificates(rt.Telemetry.Meters(), "listener", files)
 }
 
-func currentTLS(ctx context.Context, provider certprovider.Provider) (*tls.Config, error) {
-	km, err := provider.KeyMaterial(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("tls: %w", err)
-	}
-	cfg := &tls.Config{
-		MinVersion:   tls.VersionTLS12,
-		Certificates: km.Certs,
-		NextProtos:   protocols,
-	}
-	if km.Roots != nil {
-		cfg.ClientCAs = km.Roots
-		cfg.ClientAuth = tls.RequireAndVerifyClientCert
-	}
-	return cfg, nil
+func (s *Settings) certificates() certfile.Paths {
+	return certfile.Paths{Cert: s.TLSCert, Key: s.TLSKey, CA: s.TLSClientCA}
 }
 
 // memoryConn marks a connection that never leaves the process.

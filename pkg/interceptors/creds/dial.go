@@ -13,16 +13,24 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
+
+	"github.com/curfew-platform/curfew/pkg/interceptors/certfile"
 )
 
 // errPlaintext refuses a connection whose tokens anybody on the way can read.
-var errPlaintext = errors.New("plaintext is for loopback only: set TLS, or Plaintext on purpose")
+var errPlaintext = errors.New("plaintext is for loopback only: set Files or TLS, or Plaintext on purpose")
+
+var errTwice = errors.New("set Files or TLS, not both")
 
 // Target is where to connect.
 type Target struct {
 	// Address is host:port or any other gRPC target.
 	Address string
-	// TLS is required unless the address is loopback or Plaintext is set.
+	// Files are whom TLS trusts, and what it shows, by files that may be replaced:
+	// every new connection uses them as they are then. They, or TLS, are required
+	// unless the address is loopback or Plaintext is set.
+	Files *certfile.Files
+	// TLS are settings that do not change, instead of Files.
 	TLS *tls.Config
 	// Plaintext admits a connection without TLS to a host that is not loopback.
 	Plaintext bool
@@ -50,6 +58,10 @@ func Enforcement() keepalive.EnforcementPolicy {
 func Dial(t Target, r *Refreshing, more ...grpc.DialOption) (*grpc.ClientConn, error) {
 	transport := insecure.NewCredentials()
 	switch {
+	case t.Files != nil && t.TLS != nil:
+		return nil, fmt.Errorf("dial %s: %w", t.Address, errTwice)
+	case t.Files != nil:
+		transport = t.Files.Credentials()
 	case t.TLS != nil:
 		transport = credentials.NewTLS(t.TLS.Clone())
 	case !t.Plaintext && !loopback(t.Address):

@@ -2,7 +2,6 @@ package guard
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -12,6 +11,7 @@ import (
 	"google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/resolver/manual"
 
+	"github.com/curfew-platform/curfew/pkg/interceptors/certfile"
 	"github.com/curfew-platform/curfew/pkg/interceptors/creds"
 	"github.com/curfew-platform/curfew/pkg/lifecycle"
 	"github.com/curfew-platform/curfew/pkg/server"
@@ -23,11 +23,14 @@ import (
 // address, so that a watcher goes elsewhere when one is silent or stops. Getting
 // the token is itself a call, on a connection without one.
 func dial(rt *server.Runtime, settings *Settings) (conn *grpc.ClientConn, feeds []*grpc.ClientConn, err error) {
-	tlsConfig, err := creds.TrustCA(settings.AuthTLSCA)
+	files, err := settings.files(rt.Log)
 	if err != nil {
-		return nil, nil, &lifecycle.UsageError{Err: fmt.Errorf("--auth-tls-ca: %w", err)}
+		return nil, nil, &lifecycle.UsageError{Err: fmt.Errorf("--auth-tls-ca, --auth-tls-cert and --auth-tls-key: %w", err)}
 	}
-	d := &dialer{tls: tlsConfig, plaintext: settings.AuthPlaintext}
+	if err := server.MeasureCertificates(rt.Telemetry.Meters(), "auth", files); err != nil {
+		return nil, nil, err
+	}
+	d := &dialer{files: files, plaintext: settings.AuthPlaintext}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.close())
@@ -39,7 +42,7 @@ func dial(rt *server.Runtime, settings *Settings) (conn *grpc.ClientConn, feeds 
 		return nil, nil, &lifecycle.UsageError{Err: err}
 	}
 	var options []creds.Option
-	if tlsConfig == nil {
+	if files == nil {
 		options = append(options, creds.WithPlaintext())
 	}
 	refreshing := creds.NewRefreshing(settings.proof(rt.Name, issue(authv1.NewAuthServiceClient(bare))), options...)
@@ -68,14 +71,14 @@ func dial(rt *server.Runtime, settings *Settings) (conn *grpc.ClientConn, feeds 
 
 // dialer remembers what it opened.
 type dialer struct {
-	tls       *tls.Config
+	files     *certfile.Files
 	plaintext bool
 	opened    []*grpc.ClientConn
 }
 
 // one connects to one address.
 func (d *dialer) one(address string, r *creds.Refreshing, more ...grpc.DialOption) (*grpc.ClientConn, error) {
-	conn, err := creds.Dial(creds.Target{Address: address, TLS: d.tls, Plaintext: d.plaintext}, r, more...)
+	conn, err := creds.Dial(creds.Target{Address: address, Files: d.files, Plaintext: d.plaintext}, r, more...)
 	if err != nil {
 		return nil, fmt.Errorf("guard: %w", err)
 	}
@@ -103,7 +106,7 @@ func (d *dialer) all(addresses []string, r *creds.Refreshing) (*grpc.ClientConn,
 	for _, address := range addresses {
 		// Whether plaintext is allowed is decided by the address, which the
 		// list would hide.
-		if probe, err := creds.Dial(creds.Target{Address: address, TLS: d.tls, Plaintext: d.plaintext}, nil); err != nil {
+		if probe, err := creds.Dial(creds.Target{Address: address, Files: d.files, Plaintext: d.plaintext}, nil); err != nil {
 			return nil, fmt.Errorf("guard: %w", err)
 		} else if err := probe.Close(); err != nil {
 			return nil, fmt.Errorf("guard: %w", err)
@@ -116,7 +119,7 @@ func (d *dialer) all(addresses []string, r *creds.Refreshing) (*grpc.ClientConn,
 	}
 	builder := manual.NewBuilderWithScheme(scheme)
 	builder.InitialState(list)
-	listed := &dialer{tls: d.tls, plaintext: true}
+	listed := &dialer{files: d.files, plaintext: true}
 	conn, err := listed.one(scheme+":///auth", r, grpc.WithResolvers(builder))
 	d.opened = append(d.opened, listed.opened...)
 	return conn, err

@@ -3,9 +3,11 @@ package guard
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"slices"
 
+	"github.com/curfew-platform/curfew/pkg/interceptors/certfile"
 	"github.com/curfew-platform/curfew/pkg/interceptors/creds"
 )
 
@@ -22,7 +24,9 @@ const (
 // them in its configuration.
 type Settings struct {
 	AuthAddr         string `help:"gRPC target of services/auth, or the addresses of its replicas with commas between: the feed of revocations then moves between them when one is silent or stops." placeholder:"HOST:PORT"`
-	AuthTLSCA        string `name:"auth-tls-ca" help:"Certificates that services/auth must chain to (PEM); empty is plaintext, on loopback only." type:"path"`
+	AuthTLSCA        string `name:"auth-tls-ca" help:"Certificates that services/auth must chain to (PEM); empty is plaintext, on loopback only. Read again for each connection." type:"path"`
+	AuthTLSCert      string `name:"auth-tls-cert" help:"Certificate chain that is shown to services/auth (PEM), if it demands one (--tls-client-ca). Read again for each connection." type:"path"`
+	AuthTLSKey       string `name:"auth-tls-key" help:"Private key of that certificate (PEM), which only this service may read." type:"path"`
 	AuthPlaintext    bool   `help:"Allow plaintext to services/auth on other hosts than this."`
 	ServiceKeyFile   string `help:"Ed25519 key (PKCS #8 PEM) that this service proves itself with." type:"path"`
 	ServiceTokenFile string `help:"Token that the platform keeps in a file and that services/auth accepts as proof instead of a key: the projected service-account token of a pod." type:"path"`
@@ -40,10 +44,22 @@ func (s *Settings) Validate() error {
 	if (s.ServiceKeyFile == "") == (s.ServiceTokenFile == "") {
 		errs = append(errs, errors.New("one of --service-key-file and --service-token-file is required"))
 	}
+	if (s.AuthTLSCert == "") != (s.AuthTLSKey == "") {
+		errs = append(errs, errors.New("--auth-tls-cert and --auth-tls-key go together"))
+	}
 	if s.Issuer == "" {
 		errs = append(errs, errors.New("--issuer is required"))
 	}
 	return errors.Join(errs...)
+}
+
+// files are the certificates towards services/auth; nil for plaintext.
+func (s *Settings) files(log *slog.Logger) (*certfile.Files, error) {
+	paths := certfile.Paths{Cert: s.AuthTLSCert, Key: s.AuthTLSKey, CA: s.AuthTLSCA}
+	if paths == (certfile.Paths{}) {
+		return nil, nil //nolint:nilnil // No TLS is a value here.
+	}
+	return certfile.Open(paths, log)
 }
 
 // proof is how this service comes to its tokens.

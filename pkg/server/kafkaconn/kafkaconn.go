@@ -17,6 +17,8 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
+
+	"github.com/curfew-platform/curfew/pkg/interceptors/certfile"
 )
 
 // Mechanisms of SASL.
@@ -32,7 +34,7 @@ type Settings struct {
 	TLS     bool   `name:"tls" help:"Speak TLS to Kafka. Without --kafka-tls-ca the certificates of the system are trusted."`
 	TLSCA   string `name:"tls-ca" help:"Certificates that those of the Kafka brokers must chain to (PEM); turns TLS on. Read again for each connection." type:"path"`
 	TLSCert string `name:"tls-cert" help:"Certificate chain that is shown to the Kafka brokers (PEM); turns TLS on. Read again for each connection." type:"path"`
-	TLSKey  string `name:"tls-key" help:"Private key of that certificate (PEM)." type:"path"`
+	TLSKey  string `name:"tls-key" help:"Private key of that certificate (PEM), which only this service may read." type:"path"`
 
 	SASLMechanism    string `name:"sasl-mechanism" help:"How to log in to Kafka: SCRAM-SHA-256, SCRAM-SHA-512, or PLAIN, which needs TLS." enum:",PLAIN,SCRAM-SHA-256,SCRAM-SHA-512" default:"" placeholder:"NAME"`
 	SASLUsername     string `name:"sasl-username" help:"User name for Kafka." placeholder:"NAME"`
@@ -44,8 +46,8 @@ func (s *Settings) Validate() error {
 	var errs []error
 	if (s.TLSCert == "") != (s.TLSKey == "") {
 		errs = append(errs, errors.New("--kafka-tls-cert and --kafka-tls-key go together"))
-	} else if _, err := s.material(); err != nil {
-		errs = append(errs, err)
+	} else if err := s.certificates().Check(); err != nil {
+		errs = append(errs, fmt.Errorf("--kafka-tls-ca, --kafka-tls-cert and --kafka-tls-key: %w", err))
 	}
 	switch s.SASLMechanism {
 	case "":
@@ -75,13 +77,21 @@ func (s *Settings) Validate() error {
 // be read any more.
 func (s *Settings) Options(log *slog.Logger) []kgo.Opt {
 	var opts []kgo.Opt
-	if s.secure() {
-		opts = append(opts, kgo.Dialer((&dialer{settings: *s, log: log}).dial))
+	if files := s.Certificates(log); files != nil {
+		opts = append(opts, kgo.Dialer(dialer(files)))
 	}
 	if m := s.mechanism(); m != nil {
 		opts = append(opts, kgo.SASL(m))
 	}
 	return opts
+}
+
+// Certificates are the files of TLS; nil for plaintext. The settings must be valid.
+func (s *Settings) Certificates(log *slog.Logger) *certfile.Files {
+	if !s.secure() {
+		return nil
+	}
+	return certfile.New(s.certificates(), log)
 }
 
 // Environment returns the settings as the variables of a child process, by the

@@ -46,8 +46,8 @@ func TestUnsafeOrUnfinishedSettingsAreRefused(t *testing.T) {
 		"an empty password":           {login(kafkaconn.Settings{SASLPasswordFile: empty}), "is empty"},
 		"a password for everybody":    {login(kafkaconn.Settings{SASLPasswordFile: open}), "every user"},
 		"a certificate without a key": {kafkaconn.Settings{TLSCert: cert}, "go together"},
-		"the key of another":          {kafkaconn.Settings{TLSCert: cert, TLSKey: otherKey}, "--kafka-tls-cert"},
-		"a CA that is a key":          {kafkaconn.Settings{TLSCA: key}, "no certificate"},
+		"the key of another":          {kafkaconn.Settings{TLSCert: cert, TLSKey: otherKey}, "does not match"},
+		"a CA that is a key":          {kafkaconn.Settings{TLSCA: key}, "holds no certificate"},
 		"a missing CA":                {kafkaconn.Settings{TLSCA: ca.File + "x"}, "no such file"},
 	} {
 		err := c.settings.Validate()

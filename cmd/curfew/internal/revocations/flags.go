@@ -19,6 +19,8 @@ import (
 type Flags struct {
 	AuthAddr      string        `env:"CURFEW_AUTH_ADDR" required:"" help:"Address of a replica of services/auth, which tells what the others said a moment ago; or of several, with commas between, which are all asked." placeholder:"HOST:PORT"`
 	AuthTLSCA     string        `name:"auth-tls-ca" help:"Certificates that services/auth must chain to (PEM); empty is plaintext, on loopback only." type:"path"`
+	AuthTLSCert   string        `name:"auth-tls-cert" help:"Certificate chain that is shown to services/auth (PEM), if it demands one." type:"path"`
+	AuthTLSKey    string        `name:"auth-tls-key" help:"Private key of that certificate (PEM)." type:"path"`
 	AuthPlaintext bool          `help:"Allow plaintext to services/auth on other hosts than this."`
 	TokenFile     string        `env:"CURFEW_ADMIN_TOKEN_FILE" required:"" help:"File with the access token of an operator; it is read again before each look." type:"path"`
 	Watch         bool          `help:"Stay, and show it again and again."`

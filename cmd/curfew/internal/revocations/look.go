@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/curfew-platform/curfew/pkg/interceptors/certfile"
 	"github.com/curfew-platform/curfew/pkg/interceptors/creds"
 	revocationv1 "github.com/curfew-platform/curfew/proto/gen/curfew/revocation/v1"
 )
@@ -21,19 +22,23 @@ import (
 type servers map[string]*grpc.ClientConn
 
 func (f *Flags) connect() (servers, error) {
-	config, err := creds.TrustCA(f.AuthTLSCA)
-	if err != nil {
-		return nil, fmt.Errorf("--auth-tls-ca: %w", err)
+	target := creds.Target{Plaintext: f.AuthPlaintext}
+	if paths := (certfile.Paths{Cert: f.AuthTLSCert, Key: f.AuthTLSKey, CA: f.AuthTLSCA}); paths != (certfile.Paths{}) {
+		files, err := certfile.Open(paths, nil)
+		if err != nil {
+			return nil, fmt.Errorf("--auth-tls-ca, --auth-tls-cert and --auth-tls-key: %w", err)
+		}
+		target.Files = files
 	}
 	s := servers{}
 	for address := range strings.SplitSeq(f.AuthAddr, ",") {
-		address = strings.TrimSpace(address)
-		conn, err := creds.Dial(creds.Target{Address: address, TLS: config, Plaintext: f.AuthPlaintext}, nil)
+		target.Address = strings.TrimSpace(address)
+		conn, err := creds.Dial(target, nil)
 		if err != nil {
 			s.close()
 			return nil, err
 		}
-		s[address] = conn
+		s[target.Address] = conn
 	}
 	return s, nil
 }

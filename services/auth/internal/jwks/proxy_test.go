@@ -11,11 +11,7 @@ func TestOnlyTheWayOutGoesThroughTheProxy(t *testing.T) {
 		t.Fatal(err)
 	}
 	proxy := func(s Source) string {
-		client, err := s.client()
-		if err != nil {
-			t.Fatal(err)
-		}
-		find := client.Transport.(bearer).next.(*http.Transport).Proxy
+		find := s.transport().Proxy
 		if find == nil {
 			return ""
 		}

@@ -10,7 +10,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/curfew-platform/curfew/pkg/interceptors/creds"
+	"github.com/curfew-platform/curfew/pkg/interceptors/certfile"
 	"github.com/curfew-platform/curfew/pkg/interceptors/token"
 )
 
@@ -44,7 +44,7 @@ const maxSetBytes = 256 << 10
 
 // Open returns the keys; close them. Nothing is fetched before the first token.
 func (s Source) Open(log *slog.Logger) (*token.Remote, error) {
-	fetch, err := s.fetch()
+	fetch, err := s.fetch(log)
 	if err != nil {
 		return nil, err
 	}
@@ -55,14 +55,14 @@ func (s Source) Open(log *slog.Logger) (*token.Remote, error) {
 	return token.NewRemote(fetch, log, options)
 }
 
-func (s Source) fetch() (token.Fetch, error) {
+func (s Source) fetch(log *slog.Logger) (token.Fetch, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
 	if s.File != "" {
 		return func(context.Context) ([]byte, error) { return read(s.File, maxSetBytes) }, nil
 	}
-	client, err := s.client()
+	client, err := s.client(log)
 	if err != nil {
 		return nil, err
 	}
@@ -91,20 +91,22 @@ func (s Source) check() error {
 	return nil
 }
 
-// client trusts and authenticates as configured.
-func (s Source) client() (*http.Client, error) {
-	tls, err := creds.TrustCA(s.CAFile)
+// client trusts and authenticates as configured. A CAFile may be replaced.
+func (s Source) client(log *slog.Logger) (*http.Client, error) {
+	files, err := certfile.Open(certfile.Paths{CA: s.CAFile}, log)
 	if err != nil {
 		return nil, err
 	}
-	plain := &http.Transport{
-		TLSClientConfig: tls, ForceAttemptHTTP2: true,
-		IdleConnTimeout: 30 * time.Second, MaxIdleConns: 1, MaxResponseHeaderBytes: 64 << 10,
-	}
+	return &http.Client{Transport: bearer{file: s.TokenFile, next: files.HTTP(s.transport())}}, nil
+}
+
+// transport is the way to the keys.
+func (s Source) transport() *http.Transport {
+	plain := &http.Transport{ForceAttemptHTTP2: true, IdleConnTimeout: 30 * time.Second, MaxIdleConns: 1, MaxResponseHeaderBytes: 64 << 10}
 	if s.Outside {
 		plain.Proxy = http.ProxyFromEnvironment
 	}
-	return &http.Client{Transport: bearer{file: s.TokenFile, next: plain}}, nil
+	return plain
 }
 
 // String says where the keys come from, on one line.

@@ -1,0 +1,154 @@
+// Package certfile is TLS by files that are replaced while the process runs, as
+// cert-manager, SPIFFE helpers and Secrets of Kubernetes do it: a certificate
+// chain, its private key, and the authorities that the peer must chain to.
+//
+// The files are looked at for every handshake, by servers and clients alike, so
+// that a new connection always uses what they say now and nothing has to be
+// watched or closed. Connections that are open live on; how long is up to who
+// opened them (gRPC: MaxConnectionAge).
+//
+// Files that cannot be used, because they are gone, half written, do not fit
+// each other, or are over, never replace those that can: what was read before is
+// used, and the log says so once. At the start there is nothing before, and
+// [Open] refuses.
+package certfile
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// Paths names PEM files. The zero value trusts the authorities of the system
+// and shows no certificate.
+type Paths struct {
+	// Cert holds the chain that the peer is shown, the own certificate first.
+	// Key is its private key, in a file that not every user of the machine may
+	// read. Both or none.
+	Cert, Key string
+	// CA holds the authorities that the peer must chain to, and no others. With
+	// it a server demands a certificate of its clients; without it a client
+	// trusts the authorities of the system.
+	CA string
+}
+
+// Check reads the files and returns what is wrong with them: all that [Open]
+// refuses. Errors name files and never quote them.
+func (p Paths) Check() error {
+	_, err := Open(p, nil)
+	return err
+}
+
+// Validity is how long something in the files is valid; zero if there is none.
+type Validity struct{ From, Until time.Time }
+
+// Files are open files. Their methods may be called concurrently.
+type Files struct {
+	paths Paths
+	log   *slog.Logger
+
+	mu        sync.Mutex
+	raw       contents  // that now was made of
+	now       *material // what could be used the last time
+	complaint string    // what was logged about the files, "" if they are right
+}
+
+// material is what files say. It is not changed any more.
+type material struct {
+	own         []tls.Certificate
+	authorities *x509.CertPool // nil: those of the system
+	// chain ends with the first certificate of the chain that does, trust with
+	// the last authority.
+	chain, trust Validity
+}
+
+// Open reads the files. It refuses files that are missing, hold no certificate
+// or no key, are cut off or do not fit each other; a private key that every
+// user of the machine may read; and certificates that are not valid now, of the
+// authorities all of them. The log, nil for none, is told of every change.
+func Open(p Paths, log *slog.Logger) (*Files, error) {
+	f := New(p, log)
+	if _, err := f.current(); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// New is [Open] for files that were checked before, and are read when they are
+// first needed. Until they can be used there is no connection.
+func New(p Paths, log *slog.Logger) *Files {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &Files{paths: p, log: log}
+}
+
+// Validity returns how long the chain that is shown is valid as a whole, and
+// until when any authority is.
+func (f *Files) Validity() (chain, authorities Validity) {
+	m, err := f.current()
+	if err != nil {
+		return Validity{}, Validity{}
+	}
+	return m.chain, m.trust
+}
+
+// current looks at the files. There is no error once they could be used.
+func (f *Files) current() (*material, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	raw, m, err := f.load()
+	switch {
+	case err == nil && f.now == nil:
+		f.raw, f.now = raw, m
+	case err == nil:
+		if m != f.now {
+			f.log.Info("certificate files were replaced", "files", f.paths.String(), "until", m.chain.String(), "authorities_until", m.trust.String())
+		} else if f.complaint != "" {
+			f.log.Info("certificate files can be used again", "files", f.paths.String())
+		}
+		f.raw, f.now, f.complaint = raw, m, ""
+	case f.now == nil:
+		return nil, err
+	case err.Error() != f.complaint:
+		f.complaint = err.Error()
+		f.log.Warn("certificate files cannot be used, those of before are", "error", err)
+	}
+	return f.now, nil
+}
+
+// load reads the files, and takes the material of before if they are as before.
+func (f *Files) load() (contents, *material, error) {
+	raw, err := f.paths.read()
+	if err != nil {
+		return contents{}, nil, err
+	}
+	if f.now != nil && raw.same(f.raw) {
+		return raw, f.now, nil
+	}
+	m, err := raw.parse(f.paths, time.Now())
+	return raw, m, err
+}
+
+// contents are the bytes of the files.
+type contents struct{ cert, key, ca []byte }
+
+func (c contents) same(o contents) bool {
+	return bytes.Equal(c.cert, o.cert) && bytes.Equal(c.key, o.key) && bytes.Equal(c.ca, o.ca)
+}
+
+// String names the files.
+func (p Paths) String() string {
+	switch {
+	case p.Cert == "":
+		return p.CA
+	case p.CA == "":
+		return p.Cert
+	default:
+		return fmt.Sprintf("%s, %s", p.Cert, p.CA)
+	}
+}
