@@ -32,6 +32,7 @@ type Engine struct {
 
 	mu         sync.Mutex
 	generation string
+	lost       bool              // commits of this generation are
 	known      int64             // position up to which all streams have the rules
 	rules      []revocation.Rule // live rules up to known; append only, shared by the writers
 	dispatches []dispatch        // recent ones, oldest first

@@ -2,6 +2,7 @@ package feed
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"time"
@@ -74,6 +75,9 @@ func (e *Engine) catchUp(ctx context.Context) error {
 			e.reset(page.Generation)
 			continue
 		}
+		if e.wentBack(page, after) {
+			return errWentBack
+		}
 		if e.dispatch(page) && page.Seq >= page.Head {
 			return nil
 		}
@@ -89,7 +93,7 @@ func (e *Engine) reset(generation string) {
 		return
 	}
 	initial := e.generation == ""
-	e.generation = generation
+	e.generation, e.lost = generation, false
 	if initial {
 		// Streams that came early have been sent nothing; they begin now.
 		for en := range e.entries {
@@ -106,6 +110,22 @@ func (e *Engine) reset(generation string) {
 	for en := range e.entries {
 		en.end(errGeneration)
 	}
+}
+
+var errWentBack = errors.New("feed: the store has lost commits and is of the same generation: recover it")
+
+// wentBack reports whether the store has lost commits since a position was
+// known: then its head is below that. The lost positions are given again, and
+// the rules that get them would be taken for known, here and by watchers that
+// acknowledged the lost ones. So nothing is granted until there is a new
+// generation, however far the head has come meanwhile.
+func (e *Engine) wentBack(p Page, known int64) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if p.Generation == e.generation && p.Head < known {
+		e.lost = true
+	}
+	return e.lost
 }
 
 func (e *Engine) currentGeneration() string {

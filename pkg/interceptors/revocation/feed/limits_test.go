@@ -133,6 +133,49 @@ func TestAnEngineOfAnOldFeedGrantsAsSoonAsItHasReadIt(t *testing.T) {
 	})
 }
 
+// TestCommitsThatWereLost: their positions are given again, and the rules that
+// get them would be taken for known.
+func TestCommitsThatWereLostWithinAGenerationEndAllLeases(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		e := r.engine("auth")
+		c := e.join("orders", "x", 0)
+		last := r.store.Revoke(subjectRule("first"), subjectRule("second")) + 1
+		r.store.Revoke(subjectRule("lost"))
+		synctest.Wait()
+		if c.renew(last) != ttl {
+			t.Fatal("no lease before anything is wrong")
+		}
+		r.store.Lose(last - 1)
+		time.Sleep(2 * feed.DefaultPoll)
+		seq := r.store.Revoke(subjectRule("user"))
+		if seq != last {
+			t.Fatalf("position %d, want the lost one, %d", seq, last)
+		}
+		done := e.await(seq)
+		time.Sleep(time.Second)
+		if returned(done) {
+			t.Error("a revoke returned although a watcher with a lease does not know of it")
+		}
+		if d := c.renew(last); d != 0 {
+			t.Errorf("a lease of %s without the rule", d)
+		}
+		// What a recovery does, however far the positions are by then.
+		r.store.Revoke(subjectRule("another"))
+		time.Sleep(time.Minute)
+		if d := c.renew(last); d != 0 {
+			t.Errorf("a lease of %s without the rule, later", d)
+		}
+		r.store.Restore(seq)
+		go c.drain()
+		time.Sleep(rowLease)
+		again := e.join("orders", "x", 0)
+		again.generation = "2"
+		if again.renew(again.applied) != ttl {
+			t.Error("no lease in the new generation")
+		}
+	})
+}
+
 // TestARenewalOfALostHistory: the row that was renewed is lost with it.
 func TestARenewalInAGenerationThatWasLostExtendsNothing(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {

@@ -142,7 +142,7 @@ func (e *Engine) renew(en *entry, m message.Renew) {
 
 // ttl is the lease that a watcher may have now.
 func (e *Engine) ttl(acked int64, now leaseclock.Instant) time.Duration {
-	if e.stopping || e.generation == "" {
+	if e.stopping || e.lost || e.generation == "" {
 		return 0
 	}
 	// Rule 8: not beyond the own row lease, minus a margin.

@@ -94,9 +94,16 @@ func (m *Memory) SetClock(d time.Duration) {
 // Restore goes back to a position, as a failover that lost commits does, and
 // begins a new generation.
 func (m *Memory) Restore(seq int64) {
+	m.Lose(seq)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.generation++
+}
+
+// Lose is Restore by somebody who begins no new generation.
+func (m *Memory) Lose(seq int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.seq = seq
 	m.rules = slices.DeleteFunc(m.rules, func(r stamped) bool { return r.Seq > seq })
 }
