@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -93,9 +94,7 @@ func TestEveryOtherTokenIsRefusedWithoutBeingShown(t *testing.T) {
 		"Cognito's refresh token":  {"token_use": "refresh"},
 	} {
 		claims := tokentest.Claims{"azp": "app"}
-		for name, value := range change {
-			claims[name] = value
-		}
+		maps.Copy(claims, change)
 		refused(t, issuers, what, p.token(t, claims))
 	}
 	good := p.claims(tokentest.Claims{"azp": "app"})

@@ -1,0 +1,133 @@
+package creds
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/curfew-platform/curfew/pkg/interceptors/status"
+	"github.com/curfew-platform/curfew/pkg/interceptors/token"
+)
+
+// ReasonExternalTokenInvalid is the reason of IssuerDomain that ends what one
+// external token is good for.
+const ReasonExternalTokenInvalid = "EXTERNAL_TOKEN_INVALID"
+
+// ExchangeFunc exchanges the token of another identity provider for a session
+// of the issuer: AuthService.ExchangeExternalToken. Its error is the one of the
+// RPC. An ErrorInfo of IssuerDomain with [ReasonExternalTokenInvalid] says that
+// this external token is good for nothing; for an issuer with other words the
+// function returns ErrSignedOut. Every other error means "not now".
+type ExchangeFunc func(ctx context.Context, external token.Raw) (Pair, error)
+
+// ExternalSession is a TokenSource for a program that holds tokens of its own
+// identity provider: it exchanges one for a session, which it keeps going as
+// [Session] does. When the issuer ends the session, or the store has none, it
+// exchanges the newest token of external. So what an operator ends with the
+// session is that session; to keep the program out, the user is deactivated.
+//
+// An external token that was refused is not sent again: until external gives
+// another one the error is ErrSignedOut. While they are refused, external tokens
+// are asked for with pauses that grow to two seconds, and sessions are opened at
+// least a second apart. An exchange whose answer is lost leaves a session behind that
+// nobody uses; the issuer ends it when it was idle for long enough.
+//
+// Use one ExternalSession for one [Refreshing]; several may share the store,
+// and the one that is first opens the session of all.
+func ExternalSession(store Store, refresh RefreshFunc, external TokenSource, exchange ExchangeFunc) TokenSource {
+	return &externalSession{
+		session:  session{store: store, refresh: refresh},
+		external: external, exchange: exchange,
+	}
+}
+
+type externalSession struct {
+	session  session
+	external TokenSource
+	exchange ExchangeFunc
+
+	opened  time.Time // when an exchange last succeeded
+	refused token.Raw // the external token that was refused last
+	pause   pause     // after refusals
+}
+
+// openEvery keeps sessions apart that are ended as soon as they are opened.
+const openEvery = time.Second
+
+// Token implements TokenSource.
+func (e *externalSession) Token(ctx context.Context) (Token, error) {
+	for range maxRounds {
+		t, err := e.session.Token(ctx)
+		if !errors.Is(err, ErrSignedOut) {
+			return t, err
+		}
+		pair, err := e.open(ctx)
+		if err != nil {
+			return Token{}, err
+		}
+		mine, err := e.session.replace(ctx, Pair{}, pair)
+		switch {
+		case err != nil:
+			return Token{}, err
+		case mine:
+			return e.session.give(pair, over(pair.Access)), nil
+		}
+		// Somebody else has opened a session: theirs is used.
+	}
+	return Token{}, errBusy
+}
+
+// open exchanges the newest external token.
+func (e *externalSession) open(ctx context.Context) (Pair, error) {
+	if e.pause.left(time.Now()) > 0 {
+		return Pair{}, e.pause.last
+	}
+	if err := sleep(ctx, openEvery-time.Since(e.opened)); err != nil {
+		return Pair{}, err
+	}
+	held, err := e.external.Token(ctx)
+	if err != nil {
+		return Pair{}, fmt.Errorf("external token: %w", err)
+	}
+	if e.refused != "" && held.Value == e.refused {
+		return Pair{}, e.pause.last
+	}
+	pair, err := e.attempt(ctx, held.Value)
+	switch {
+	case err != nil && refusedExternal(err):
+		e.refuse(held.Value, err)
+		return Pair{}, e.pause.last
+	case err != nil:
+		return Pair{}, fmt.Errorf("exchange: %w", err)
+	case pair.Access.Value == "" || pair.Refresh == "":
+		return Pair{}, errors.New("exchange: the answer lacks a token")
+	}
+	e.opened, e.refused, e.pause = time.Now(), "", pause{}
+	pair.RetryKey = "" // of a refresh token that was not sent yet
+	return pair, nil
+}
+
+func (e *externalSession) attempt(ctx context.Context, held token.Raw) (Pair, error) {
+	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+	defer cancel()
+	return e.exchange(ctx, held)
+}
+
+// refuse notes that the issuer has judged an external token.
+func (e *externalSession) refuse(value token.Raw, err error) {
+	e.refused = value
+	e.pause.until = time.Now().Add(waitAfter(e.pause.failures, err))
+	e.pause.failures++
+	e.pause.last = fmt.Errorf("%w: exchange: %w", ErrSignedOut, err)
+}
+
+// refusedExternal tells whether the issuer has judged the external token;
+// everything else is "not now".
+func refusedExternal(err error) bool {
+	if errors.Is(err, ErrSignedOut) {
+		return true
+	}
+	info := status.Info(err)
+	return info.GetDomain() == IssuerDomain && info.GetReason() == ReasonExternalTokenInvalid
+}
