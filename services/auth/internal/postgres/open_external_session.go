@@ -58,22 +58,15 @@ func (s *Store) OpenExternalSession(ctx context.Context, n account.NewExternalSe
 const (
 	provisionUserSQL = `INSERT INTO users (id, email, roles) VALUES ($1, '', $2)`
 	// provisionLinkSQL waits for whoever is just making the same link. If that is
-	// made, this user is one too many, and the transaction must not be committed.
+	// made, it is not this user's, and the transaction finds that out.
 	provisionLinkSQL = `INSERT INTO external_identities (issuer, subject, user_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`
 )
 
-// provision makes a user without an address and the link, or returns
-// account.ErrAccountChanged if somebody else has.
+// provision makes a user without an address, and the link unless there is one.
 func provision(ctx context.Context, tx pgx.Tx, n account.NewExternalSession) error {
 	if _, err := tx.Exec(ctx, provisionUserSQL, n.UserID, []string{account.RoleCustomer}); err != nil {
 		return err
 	}
-	made, err := tx.Exec(ctx, provisionLinkSQL, n.Origin.Issuer, n.Subject, n.UserID)
-	if err != nil {
-		return err
-	}
-	if made.RowsAffected() == 0 {
-		return account.ErrAccountChanged
-	}
-	return nil
+	_, err := tx.Exec(ctx, provisionLinkSQL, n.Origin.Issuer, n.Subject, n.UserID)
+	return err
 }
