@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"reflect"
 	"time"
 
 	"buf.build/go/protovalidate"
@@ -127,15 +128,35 @@ func (l Limits) check() error {
 	return nil
 }
 
+// absent tells whether there is nothing behind an interface: also no nil pointer
+// in it, which a failed constructor leaves, and which panics at the first call.
+func absent(v any) bool {
+	if v == nil {
+		return true
+	}
+	switch r := reflect.ValueOf(v); r.Kind() {
+	case reflect.Pointer, reflect.Func, reflect.Map:
+		return r.IsNil()
+	default:
+		return false
+	}
+}
+
 // check reports everything that is missing, together.
 func (c *Config) check() error {
 	var errs []error
 	missing := func(what string) { errs = append(errs, errors.New(what+" is missing")) }
-	if c.Verifier == nil {
+	if absent(c.Verifier) {
 		missing("verifier")
 	}
-	if c.Revocation == nil {
+	if absent(c.Revocation) {
 		missing("revocation source")
+	}
+	if c.Metrics != nil && absent(c.Metrics) {
+		missing("what is behind metrics")
+	}
+	if c.Validator != nil && absent(c.Validator) {
+		missing("what is behind validator")
 	}
 	if c.Logger == nil {
 		missing("logger")
@@ -144,10 +165,10 @@ func (c *Config) check() error {
 		missing("policy")
 	} else {
 		for _, r := range c.Policy.Rules() {
-			if r.Audited && c.Audit == nil {
+			if r.Audited && absent(c.Audit) {
 				missing("auditor, which " + r.Method + " needs,")
 			}
-			if r.Staleness == authz.Introspect && c.Introspector == nil {
+			if r.Staleness == authz.Introspect && absent(c.Introspector) {
 				missing("introspector, which " + r.Method + " needs,")
 			}
 		}

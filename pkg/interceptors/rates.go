@@ -36,7 +36,7 @@ const defaultRateEntries = 100_000
 
 // Check reports what is wrong with the rates.
 func (r Rates) Check() error {
-	if err := errors.Join(r.Address.Check(), r.Identity.Check()); err != nil {
+	if err := errors.Join(r.Address.Check(), r.Identity.Check(), r.Proxies.Check()); err != nil {
 		return err
 	}
 	if r.Entries < 0 {

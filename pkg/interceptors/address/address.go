@@ -4,6 +4,7 @@ package address
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -24,6 +25,26 @@ const ipv6Network = 64
 // Proxies are the networks of hosts that say truly from whom they forward.
 // None is trusted if it is empty.
 type Proxies []netip.Prefix
+
+// The widest networks that can be somebody's own: 10.0.0.0/8 and fc00::/7.
+const (
+	widest4 = 8
+	widest6 = 7
+)
+
+// Check reports a network that is none, or that holds strangers: who is trusted
+// from anywhere writes any address that he likes.
+func (p Proxies) Check() error {
+	for _, network := range p {
+		switch {
+		case !network.IsValid() || network.Addr().Is4In6():
+			return fmt.Errorf("proxies: %s is no network of IPv4 or IPv6", network)
+		case network.Addr().Is4() && network.Bits() < widest4, network.Addr().Is6() && network.Bits() < widest6:
+			return fmt.Errorf("proxies: %s is everybody", network)
+		}
+	}
+	return nil
+}
 
 // Client is who calls: the nearest hop that is no trusted proxy. Every hop
 // appends the address of the one before it to x-forwarded-for, so what stands

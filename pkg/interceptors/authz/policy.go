@@ -48,7 +48,7 @@ func NewPolicy(services []protoreflect.ServiceDescriptor, perms *Permissions, op
 		o.apply(&s)
 	}
 	p := &Policy{rules: map[string]*Rule{}, perms: perms}
-	var errs []error
+	errs := []error{s.acr.check()}
 	asked := map[string]struct{}{}
 	for _, service := range services {
 		for i := range service.Methods().Len() {

@@ -3,6 +3,7 @@ package token
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -117,7 +118,7 @@ func (p Profile) check() error {
 	switch {
 	case p.Issuer == "":
 		return errors.New("no issuer")
-	case p.Keys == nil:
+	case p.Keys == nil, reflect.ValueOf(p.Keys).Kind() == reflect.Pointer && reflect.ValueOf(p.Keys).IsNil():
 		return errors.New("no keys")
 	case len(p.Algorithms) == 0:
 		return errors.New("no algorithms")
@@ -131,6 +132,8 @@ func (p Profile) check() error {
 		return errors.New("no longest life")
 	case p.RolesRequired && len(p.RolesClaim) == 0:
 		return errors.New("roles required but no claim named")
+	case slices.Contains(slices.Concat(p.Audiences, p.AuthorizedParties, p.RolesClaim), ""):
+		return errors.New("an empty audience, authorized party or name of a claim")
 	case p.OpaqueSubjects && p.Epochs:
 		return errors.New("subjects of an issuer of our own are names")
 	}
@@ -138,6 +141,11 @@ func (p Profile) check() error {
 	for _, alg := range p.Algorithms {
 		if !slices.Contains(known, alg) {
 			return fmt.Errorf("unknown algorithm %q", alg)
+		}
+	}
+	for _, typ := range p.Types {
+		if typ != mediaType(typ) {
+			return fmt.Errorf("type %q would admit none: write %q", typ, mediaType(typ))
 		}
 	}
 	return nil

@@ -72,6 +72,9 @@ func NewRemote(fetch Fetch, logger *slog.Logger, options RemoteOptions) (*Remote
 	if fetch == nil || logger == nil {
 		return nil, errors.New("remote keys: fetch and logger are required")
 	}
+	if min(options.Refresh, options.Pause, options.MaxStale, options.Timeout) < 0 {
+		return nil, errors.New("remote keys: negative duration")
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Remote{fetch: fetch, options: options.withDefaults(), logger: logger, ctx: ctx, cancel: cancel}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/leaseclock"
+	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/message"
 )
 
 // The defaults of [Config]. A revoking call waits for a dead replica for at
@@ -92,8 +93,13 @@ func (c Config) complete() (Config, error) {
 		return c, fmt.Errorf("feed: drift %v is not between 0 and 0.5", c.Drift)
 	case c.TTL <= 0 || c.Poll <= 0 || c.Margin < 0 || c.SendTimeout <= 0:
 		return c, errors.New("feed: negative duration")
+	case c.Margin >= c.TTL:
+		return c, fmt.Errorf("feed: margin %s leaves nothing of a lease of %s", c.Margin, c.TTL)
 	case c.RowLease < 2*leaseclock.Lengthen(c.TTL, c.Drift)+c.Poll:
 		return c, fmt.Errorf("feed: row lease %s is shorter than two leases of %s and a poll of %s", c.RowLease, c.TTL, c.Poll)
+	}
+	if err := (message.Hello{ReplicaID: c.Replica, Incarnation: c.Incarnation}).Check(); err != nil {
+		return c, fmt.Errorf("feed: %w", err)
 	}
 	return c, nil
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation"
@@ -15,8 +14,6 @@ import (
 
 // ErrProtocol says that a watcher sent what it must not send.
 var ErrProtocol = errors.New("feed: protocol violated by the watcher")
-
-const maxName = 200 // bytes of replica id and incarnation
 
 // Serve serves one stream of a watcher until it ends, and returns why; nil if
 // the watcher left or closed it. principal is who watches, authenticated. When
@@ -49,15 +46,11 @@ func receiveHello(s message.ServerStream) (message.Hello, error) {
 		return message.Hello{}, err
 	}
 	h, ok := m.(message.Hello)
-	switch {
-	case !ok:
+	if !ok {
 		return h, fmt.Errorf("%w: first message is %T", ErrProtocol, m)
-	case h.ReplicaID == "" || len(h.ReplicaID) > maxName, h.Incarnation == "" || len(h.Incarnation) > maxName, len(h.Generation) > maxName:
-		return h, fmt.Errorf("%w: replica, incarnation or generation missing or too long", ErrProtocol)
-	case strings.ContainsRune(h.ReplicaID+h.Incarnation, 0):
-		return h, fmt.Errorf("%w: NUL in a name", ErrProtocol)
-	case h.LastSeq < 0:
-		return h, fmt.Errorf("%w: negative position", ErrProtocol)
+	}
+	if err := h.Check(); err != nil {
+		return h, fmt.Errorf("%w: %w", ErrProtocol, err)
 	}
 	return h, nil
 }

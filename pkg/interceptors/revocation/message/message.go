@@ -6,6 +6,9 @@
 package message
 
 import (
+	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation"
@@ -27,6 +30,22 @@ type Hello struct {
 	LastSeq int64
 	// Generation is the feed generation of LastSeq; empty before the first snapshot.
 	Generation string
+}
+
+// MaxName is the most bytes of a name in a Hello.
+const MaxName = 200
+
+// Check reports what is wrong with the names and the position.
+func (h Hello) Check() error {
+	switch {
+	case h.ReplicaID == "" || len(h.ReplicaID) > MaxName, h.Incarnation == "" || len(h.Incarnation) > MaxName, len(h.Generation) > MaxName:
+		return fmt.Errorf("name of replica, incarnation or generation is missing or longer than %d bytes", MaxName)
+	case strings.ContainsRune(h.ReplicaID+h.Incarnation, 0):
+		return errors.New("name with a NUL")
+	case h.LastSeq < 0:
+		return errors.New("negative position")
+	}
+	return nil
 }
 
 // Renew asks for a lease and acknowledges.

@@ -82,5 +82,8 @@ func (c Config) complete() (Config, error) {
 	case c.TTL <= 0 || c.Grace < 0:
 		return c, errors.New("watcher: negative duration")
 	}
+	if err := (message.Hello{ReplicaID: c.Replica, Incarnation: c.Incarnation}).Check(); err != nil {
+		return c, fmt.Errorf("watcher: %w", err)
+	}
 	return c, nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 
 	"google.golang.org/grpc/codes"
@@ -26,7 +27,7 @@ import (
 // opened at the same server again. There the acknowledgements go on to count;
 // at another one, the first would wait until the lease that it gave is over.
 func Dial(clients ...revocationv1.RevocationServiceClient) (watcher.Dial, error) {
-	if len(clients) == 0 {
+	if len(clients) == 0 || slices.Contains(clients, nil) {
 		return nil, errors.New("watchergrpc: no client")
 	}
 	var attempt atomic.Uint64
