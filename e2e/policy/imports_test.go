@@ -79,7 +79,7 @@ var adapters = map[string][]string{
 	"github.com/redis/go-redis":   {},
 	"github.com/grpc-ecosystem":   {"rpc"},
 	"google.golang.org/protobuf":  {"rpc", "events", "control", "postgres", "revocations"},
-	"net/http":                    {"rpc", "cluster"}, // cluster: the keys of the API server
+	"net/http":                    {"rpc", "jwks"}, // jwks: keys of issuers that are not us
 	"database/sql":                {"postgres"},
 	"github.com/alecthomas/kong":  {},
 	modulePrefix + "proto/gen":    {"rpc", "events", "control", "postgres", "revocations"},

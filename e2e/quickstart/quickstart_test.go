@@ -33,6 +33,7 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/leaseclock"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/memory"
 	"github.com/curfew-platform/curfew/pkg/interceptors/status"
+	"github.com/curfew-platform/curfew/pkg/interceptors/token"
 	"github.com/curfew-platform/curfew/pkg/interceptors/token/tokentest"
 	authv1 "github.com/curfew-platform/curfew/proto/gen/curfew/auth/v1"
 	ordersv1 "github.com/curfew-platform/curfew/proto/gen/curfew/orders/v1"
@@ -81,7 +82,7 @@ func listen(t *testing.T, server *grpc.Server) string {
 	return lis.Addr().String()
 }
 
-// service runs the server of the page and returns how to call it with a token.
+// service is a server whose issuer mints what a test wants.
 func service(t *testing.T, revoked revocation.Source) (call func(raw string) error, mint func(change tokentest.Claims) string) {
 	t.Helper()
 	keys := tokentest.New(t)
@@ -91,6 +92,17 @@ func service(t *testing.T, revoked revocation.Source) (call func(raw string) err
 		t.Fatal(err)
 	}
 	t.Cleanup(tokens.Close)
+	return serve(t, tokens, revoked), func(change tokentest.Claims) string {
+		now := time.Now().Unix()
+		claims := tokentest.Claims{"iss": issuer.URL, "aud": "shop", "sub": "u1", "sid": "s1", "roles": []string{"customer"}, "iat": now, "exp": now + 300}
+		maps.Copy(claims, change)
+		return keys.Sign(t, tokentest.Claims{"alg": "EdDSA", "typ": "JWT", "kid": tokentest.KeyID}, claims)
+	}
+}
+
+// serve runs the server of the page and returns how to call it with a token.
+func serve(t *testing.T, tokens *token.Verifier, revoked revocation.Source) (call func(raw string) error) {
+	t.Helper()
 	server, err := quickstart.NewServer(tokens, revoked, catalog{}, quiet)
 	if err != nil {
 		t.Fatal(err)
@@ -101,16 +113,10 @@ func service(t *testing.T, revoked revocation.Source) (call func(raw string) err
 	}
 	t.Cleanup(func() { _ = conn.Close() })
 	client := ordersv1.NewCatalogServiceClient(conn)
-	call = func(raw string) error {
+	return func(raw string) error {
 		ctx := metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+raw)
 		_, err := client.ListProducts(ctx, &ordersv1.ListProductsRequest{})
 		return err
-	}
-	return call, func(change tokentest.Claims) string {
-		now := time.Now().Unix()
-		claims := tokentest.Claims{"iss": issuer.URL, "aud": "shop", "sub": "u1", "sid": "s1", "roles": []string{"customer"}, "iat": now, "exp": now + 300}
-		maps.Copy(claims, change)
-		return keys.Sign(t, tokentest.Claims{"alg": "EdDSA", "typ": "JWT", "kid": tokentest.KeyID}, claims)
 	}
 }
 
