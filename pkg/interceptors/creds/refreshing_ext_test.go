@@ -35,8 +35,15 @@ func (m *mill) Token(ctx context.Context) (creds.Token, error) {
 	if err := m.fail.Load(); err != nil {
 		return creds.Token{}, *err
 	}
-	return creds.Token{Value: token.Raw(fmt.Sprint("t", m.made.Add(1))), ExpiresAt: time.Now().Add(m.life)}, nil
+	made := m.made.Add(1)
+	if made > most {
+		return creds.Token{}, errors.New("asked for one token after the other")
+	}
+	return creds.Token{Value: token.Raw(fmt.Sprint("t", made)), ExpiresAt: time.Now().Add(m.life)}, nil
 }
+
+// most is more tokens than a test needs.
+const most = 10_000
 
 func get(t *testing.T, r *creds.Refreshing) string {
 	t.Helper()
