@@ -37,7 +37,7 @@ func Connect(auth creds.Target, service, keyFile string) (conn *grpc.ClientConn,
 
 // plaintext lets tokens travel without TLS where the target does, on loopback.
 func plaintext(target creds.Target) []creds.Option {
-	if target.TLS != nil {
+	if target.TLS != nil || target.Files != nil {
 		return nil
 	}
 	return []creds.Option{creds.WithPlaintext()}
