@@ -106,7 +106,7 @@ func open(ctx context.Context, rt *server.Runtime, cfg *Config) (*pgxpool.Pool, 
 	if err != nil {
 		return nil, nil, err
 	}
-	settings, err := cfg.Database.Serving().Parse(rt.Name)
+	settings, err := cfg.Database.Serving(rt.Log).Parse(rt.Name)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -129,7 +129,7 @@ const feedConnections = 4
 // last one, the engine could not renew its lease, and every replica of every
 // service would refuse every call.
 func openFeed(ctx context.Context, rt *server.Runtime, cfg *Config) (*pgxpool.Pool, error) {
-	settings, err := cfg.Database.Serving().Parse(rt.Name + " feed")
+	settings, err := cfg.Database.Serving(rt.Log).Parse(rt.Name + " feed")
 	if err != nil {
 		return nil, err
 	}

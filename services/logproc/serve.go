@@ -38,7 +38,7 @@ func serve(ctx context.Context, rt *server.Runtime, cfg *Config) error {
 	if err != nil {
 		return err
 	}
-	pool, err := cfg.Database.Serving().Open(ctx, "logproc")
+	pool, err := cfg.Database.Serving(rt.Log).Open(ctx, "logproc")
 	if err != nil {
 		return &lifecycle.UsageError{Err: err}
 	}

@@ -84,7 +84,7 @@ func work(_ context.Context, rt *server.Runtime, cfg *Config, args *workerArgs, 
 	if rt.Agent == nil {
 		return errors.New("a worker is started by its parent, not by hand")
 	}
-	session, err := postgres.NewSession(cfg.Database.Serving(), cfg.Group, workerTitle(rt, args), args.Isolation)
+	session, err := postgres.NewSession(cfg.Database.Serving(rt.Log), cfg.Group, workerTitle(rt, args), args.Isolation)
 	if err != nil {
 		return err
 	}

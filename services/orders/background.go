@@ -32,7 +32,7 @@ const (
 
 // addCommands adds what commands need and what works for them in the background.
 func (s *services) addCommands(ctx context.Context, rt *server.Runtime, cfg *Config) error {
-	db, err := cfg.Database.Serving().Open(ctx, "simulated-provider")
+	db, err := cfg.Database.Serving(rt.Log).Open(ctx, "simulated-provider")
 	if err != nil {
 		return err
 	}

@@ -60,7 +60,7 @@ func serve(ctx context.Context, rt *server.Runtime, cfg *Config) error {
 // openStore opens the database, whose schema must be new enough.
 func openStore(ctx context.Context, rt *server.Runtime, cfg *Config) (*postgres.Store, error) {
 	store, err := postgres.Open(ctx, postgres.Config{
-		Database:      cfg.Database.Serving(),
+		Database:      cfg.Database.Serving(rt.Log),
 		PaymentWindow: cfg.PaymentWindow,
 		Provider:      simulated.Name,
 		Takeover:      cfg.ProviderTimeout + applyLimit,

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"strings"
 	"time"
@@ -20,6 +21,10 @@ const (
 	// defaultMaxConns is what one process uses at most: more transactions at a
 	// time than that make a PostgreSQL of ordinary size slower, not faster.
 	defaultMaxConns = 16
+	// defaultMaxConnLifetime is after how long a connection is replaced that has
+	// nothing in hand, so that a role or a password that was rotated out is soon
+	// used by nobody. Spread over as much again, because a pool is filled at once.
+	defaultMaxConnLifetime = 10 * time.Minute
 	// defaultStatementTimeout ends a statement whose caller is gone or has no deadline.
 	defaultStatementTimeout = "30s"
 	// defaultIdleInTransaction ends a transaction whose client stands still,
@@ -30,18 +35,25 @@ const (
 // ParseURL reads a PostgreSQL URL or keyword string into a pool configuration
 // with bounded waits: connect_timeout 5 s, statement_timeout 30 s,
 // idle_in_transaction_session_timeout 10 s, and at most 16 connections
-// (pool_max_conns), unless the URL sets them. The error
-// never quotes the URL, which may hold a password.
+// (pool_max_conns) that live for 10 to 20 minutes (pool_max_conn_lifetime and
+// pool_max_conn_lifetime_jitter), unless the URL sets them. The error never
+// quotes the URL, which may hold a password.
 func ParseURL(databaseURL, application string) (*pgxpool.Config, error) {
 	if databaseURL == "" {
 		return nil, errors.New("database URL is empty")
 	}
 	cfg, err := pgxpool.ParseConfig(databaseURL)
 	if err != nil {
+		if file, ok := errors.AsType[*fs.PathError](err); ok {
+			return nil, fmt.Errorf("file that the database URL names: %w", file)
+		}
 		return nil, errors.New("database URL cannot be parsed: expected postgres://user:password@host:port/database")
 	}
 	if !strings.Contains(databaseURL, "pool_max_conns") {
 		cfg.MaxConns = defaultMaxConns
+	}
+	if !strings.Contains(databaseURL, "pool_max_conn_lifetime") {
+		cfg.MaxConnLifetime, cfg.MaxConnLifetimeJitter = defaultMaxConnLifetime, defaultMaxConnLifetime
 	}
 	if cfg.ConnConfig.ConnectTimeout == 0 {
 		cfg.ConnConfig.ConnectTimeout = defaultConnectTimeout

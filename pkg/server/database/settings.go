@@ -18,7 +18,7 @@ type Settings struct {
 
 // Validate returns everything that is wrong for a serving process.
 func (s *Settings) Validate() error {
-	if !s.Serving().Given() {
+	if !s.Serving(nil).Given() {
 		return errors.New("--database-url or --database-url-file is required")
 	}
 	return s.exclusive()
@@ -35,8 +35,10 @@ func (s *Settings) exclusive() error {
 	return errors.Join(errs...)
 }
 
-// Serving is the database as the serving role.
-func (s *Settings) Serving() Source { return Source{URL: s.URL, File: s.URLFile} }
+// Serving is the database as the serving role. The log may be nil.
+func (s *Settings) Serving(log *slog.Logger) Source {
+	return Source{URL: s.URL, File: s.URLFile, Log: log}
+}
 
 // Migrate brings the schema up to date as its owner, and gives the user of the
 // serving URL, if there is one, what serving needs, which is not DDL.
@@ -53,8 +55,8 @@ func (s *Settings) Migrate(ctx context.Context, migrations fs.FS, log *slog.Logg
 		return err
 	}
 	role := ""
-	if s.Serving().Given() {
-		serving, err := s.Serving().Parse("migrate")
+	if s.Serving(nil).Given() {
+		serving, err := s.Serving(nil).Parse("migrate")
 		if err != nil {
 			return err
 		}

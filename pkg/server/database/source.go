@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 
@@ -15,20 +16,41 @@ import (
 const maxURLFile = 8 << 10
 
 // Source says where a database is: by its URL, or by a file that holds it, as
-// ParseURL reads it. A file is read again for every connection, so that a
-// rotated password or another address needs no restart.
+// ParseURL reads it. The file, and the files that the URL names (sslrootcert,
+// sslcert, sslkey, passfile), are read again for every connection, so that a
+// rotated password, another authority or another address need no restart.
 type Source struct {
 	URL string
 	// File wins over URL. Only its owner and group may be able to read it.
 	File string
+	// Log is told of files that cannot be used any more; nil is nobody.
+	Log *slog.Logger
 }
 
 // Given says whether there is a source at all.
 func (s Source) Given() bool { return s.URL != "" || s.File != "" }
 
-// Parse returns the configuration of a pool as ParseURL does. Its pool asks
-// Refresh before each connection.
+// Parse returns the configuration of a pool as ParseURL does. Its BeforeConnect
+// sets where a connection goes, and as whom, to what the files say then, and to
+// what they said before while they cannot be used. Settings of the session stay
+// as they are.
 func (s Source) Parse(application string) (*pgxpool.Config, error) {
+	cfg, err := s.parse(application)
+	if err != nil {
+		return nil, err
+	}
+	l := &latest{source: s, config: cfg.ConnConfig.Copy()}
+	if l.source.Log == nil {
+		l.source.Log = slog.New(slog.DiscardHandler)
+	}
+	cfg.BeforeConnect = func(_ context.Context, c *pgx.ConnConfig) error {
+		l.set(c)
+		return nil
+	}
+	return cfg, nil
+}
+
+func (s Source) parse(application string) (*pgxpool.Config, error) {
 	databaseURL, err := s.read()
 	if err != nil {
 		return nil, err
@@ -36,9 +58,6 @@ func (s Source) Parse(application string) (*pgxpool.Config, error) {
 	cfg, err := ParseURL(databaseURL, application)
 	if err != nil {
 		return nil, s.named(err)
-	}
-	if s.File != "" {
-		cfg.BeforeConnect = func(_ context.Context, c *pgx.ConnConfig) error { return s.Refresh(c) }
 	}
 	return cfg, nil
 }
@@ -51,26 +70,6 @@ func (s Source) Open(ctx context.Context, application string) (*pgxpool.Pool, er
 		return nil, err
 	}
 	return open(ctx, cfg)
-}
-
-// Refresh sets where c connects to, and as whom, to what the file says now.
-// Settings of the session stay as they are. Without a file it does nothing.
-func (s Source) Refresh(c *pgx.ConnConfig) error {
-	if s.File == "" {
-		return nil
-	}
-	databaseURL, err := s.read()
-	if err != nil {
-		return err
-	}
-	now, err := ParseURL(databaseURL, "")
-	if err != nil {
-		return s.named(err)
-	}
-	c.Host, c.Port, c.Database = now.ConnConfig.Host, now.ConnConfig.Port, now.ConnConfig.Database
-	c.User, c.Password = now.ConnConfig.User, now.ConnConfig.Password
-	c.TLSConfig, c.SSLNegotiation, c.Fallbacks = now.ConnConfig.TLSConfig, now.ConnConfig.SSLNegotiation, now.ConnConfig.Fallbacks
-	return nil
 }
 
 // read returns the URL. Errors never quote it.

@@ -159,7 +159,7 @@ func TestMigrateTakesBothURLsFromFilesAndGrantsTheServingRole(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	pool, err := s.Serving().Open(t.Context(), "test")
+	pool, err := s.Serving(nil).Open(t.Context(), "test")
 	if err != nil {
 		t.Fatal(err)
 	}

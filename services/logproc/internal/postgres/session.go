@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/curfew-platform/curfew/pkg/server/database"
 	"github.com/curfew-platform/curfew/services/logproc/internal/ledger"
@@ -22,8 +23,7 @@ const fencedState = "LP001"
 // Session is a worker's own connection. It is opened when it is needed and
 // again when it was lost. Not safe for concurrent use.
 type Session struct {
-	source database.Source
-	config *pgx.ConnConfig
+	config *pgxpool.Config
 	conn   *pgx.Conn
 	group  string
 	worker string
@@ -45,7 +45,7 @@ func NewSession(source database.Source, group, worker string, isolation bool) (*
 	// vanished worker its row locks.
 	dialer := &net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 2 * time.Second, Count: 3}}
 	pool.ConnConfig.DialFunc = dialer.DialContext
-	return &Session{source: source, config: pool.ConnConfig, group: group, worker: worker}, nil
+	return &Session{config: pool, group: group, worker: worker}, nil
 }
 
 // connect returns the open connection.
@@ -53,8 +53,8 @@ func (s *Session) connect(ctx context.Context) (*pgx.Conn, error) {
 	if s.conn != nil && !s.conn.IsClosed() {
 		return s.conn, nil
 	}
-	config := s.config.Copy()
-	if err := s.source.Refresh(config); err != nil {
+	config := s.config.ConnConfig.Copy()
+	if err := s.config.BeforeConnect(ctx, config); err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
 	conn, err := pgx.ConnectConfig(ctx, config)
