@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/curfew-platform/curfew/pkg/lifecycle"
 	"github.com/curfew-platform/curfew/pkg/lifecycle/httpserver"
@@ -85,7 +86,7 @@ func TestHealthHasAListenerThatIsThereWhileOthersStartAndStop(t *testing.T) {
 	if err := httpserver.AddHealth(g, "health", lis, httpserver.WithReasons()); err != nil {
 		t.Fatal(err)
 	}
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}
 	get := func(path string) (int, string) {
 		res, err := client.Get("http://" + lis.Addr().String() + path)
 		if err != nil {
