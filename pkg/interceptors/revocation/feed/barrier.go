@@ -68,6 +68,7 @@ func (b *barrier) init() {
 // sighting is a row as it was when it last changed.
 type sighting struct {
 	renewals int64
+	length   time.Duration // the longest lease that it ever asked for
 	at       time.Duration // when it was first seen so, own boot clock
 }
 
@@ -156,12 +157,18 @@ func (e *Engine) inForceBy(w *waiter, limit time.Duration) time.Time {
 }
 
 // longest returns how long a waiter waits at most: rows of engines with a
-// longer lease are waited for as long as theirs is.
+// longer lease are waited for as long as theirs is. Which there are is known
+// from before where they could not be listed since.
 func (e *Engine) longest(w *waiter, limit time.Duration) time.Duration {
 	e.barrier.mu.Lock()
 	defer e.barrier.mu.Unlock()
 	for _, r := range w.rows {
 		limit = max(limit, leaseclock.Lengthen(r.Length, e.cfg.Drift))
+	}
+	if !w.listed {
+		for _, s := range e.barrier.seen {
+			limit = max(limit, leaseclock.Lengthen(s.length, e.cfg.Drift))
+		}
 	}
 	return limit
 }

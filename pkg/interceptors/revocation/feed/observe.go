@@ -50,6 +50,7 @@ func (e *Engine) sight(rows []Row) {
 		if !ok || s.renewals != r.Renewals {
 			s = sighting{renewals: r.Renewals, at: now}
 		}
+		s.length = r.Length
 		seen[r.RowKey] = s
 	}
 	e.barrier.seen = seen

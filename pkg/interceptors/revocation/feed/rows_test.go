@@ -134,6 +134,26 @@ func TestARowOfAnEngineWithALongerLeaseIsWaitedForAsLong(t *testing.T) {
 	})
 }
 
+// TestARowThatWasSeen: who cannot list the rows remembers the last listing.
+func TestARowWithALongerLeaseIsWaitedForAlsoWhenNobodyCanReadTheRows(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		long := 2 * rowLease
+		b := r.engine("auth-b", func(c *feed.Config) { c.RowLease = long })
+		a := r.engine("auth-a")
+		b.join("orders", "x", 0).renew(0)
+		time.Sleep(rowLease)
+		b.hooks.cut()
+		a.hooks.cut()
+		got, err := a.Await(r.ctx, r.store.Revoke(subjectRule("user")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Waited < long {
+			t.Errorf("waited %s for a row lease of %s", got.Waited, long)
+		}
+	})
+}
+
 func TestAWatermarkOfALostHistoryNeverCounts(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		a, b := r.engine("auth-a"), r.engine("auth-b")
