@@ -12,7 +12,6 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/watcher/watchergrpc"
 	"github.com/curfew-platform/curfew/pkg/interceptors/token"
 	authv1 "github.com/curfew-platform/curfew/proto/gen/curfew/auth/v1"
-	revocationv1 "github.com/curfew-platform/curfew/proto/gen/curfew/revocation/v1"
 )
 
 // Connect returns a connection to services/auth that carries the token of this
@@ -46,7 +45,7 @@ func plaintext(target creds.Target) []creds.Option {
 // Revocations follows the leased feed: call Run on a goroutine, wait for Ready
 // before you serve, and call Leave when you have stopped serving.
 func Revocations(conn *grpc.ClientConn, replica string, log *slog.Logger) (*watcher.Watcher, error) {
-	dial, err := watchergrpc.Dial(revocationv1.NewRevocationServiceClient(conn))
+	dial, err := watchergrpc.Dial(watchergrpc.Client(conn))
 	if err != nil {
 		return nil, err
 	}

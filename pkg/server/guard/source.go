@@ -25,7 +25,7 @@ func addSource(rt *server.Runtime, settings *Settings, feeds []*grpc.ClientConn)
 	}
 	clients := make([]revocationv1.RevocationServiceClient, len(feeds))
 	for i, conn := range feeds {
-		clients[i] = revocationv1.NewRevocationServiceClient(conn)
+		clients[i] = watchergrpc.Client(conn)
 	}
 	dial, err := watchergrpc.Dial(clients...)
 	if err != nil {

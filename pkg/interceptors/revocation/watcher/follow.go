@@ -91,11 +91,19 @@ func (w *Watcher) close(sessions ...*session) {
 }
 
 // backoff returns a random time to wait before the next attempt: after the
-// stop of a server, all its watchers come at once otherwise.
+// stop of a server, all its watchers come at once otherwise. It stays short as
+// long as there is a lease to lose: that is long enough to ask every server
+// several times, of which some have stopped too or have just started.
 func (w *Watcher) backoff(failures int) time.Duration {
 	limit := min(firstBackoff<<min(failures, 10), w.cfg.TTL/2)
+	if w.leased() {
+		limit = min(limit, w.cfg.TTL/10)
+	}
 	return time.Millisecond + rand.N(limit)
 }
+
+// leased tells whether the lease runs.
+func (w *Watcher) leased() bool { return w.state.Load().deadline.Left(w.clock.Now()) > 0 }
 
 // pause waits; false if there is no reason to go on.
 func (w *Watcher) pause(ctx context.Context, d time.Duration) bool {

@@ -47,6 +47,24 @@ func TestAMoveToAServerThatMovesItselfIsNoMove(t *testing.T) {
 	})
 }
 
+// TestWhileTheLeaseRuns: in a rolling restart the first servers that are asked
+// may have stopped, or stop as well, or have just started.
+func TestWhileTheLeaseRunsOneServerAfterTheOtherIsAsked(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		old := r.join(0)
+		r.keep(old)
+		old.send(message.Move{})
+		for n := range 30 {
+			start := time.Now()
+			s := <-r.dialed
+			if d := time.Since(start); d > ttl/10+time.Millisecond {
+				t.Fatalf("server %d is asked after %s", n, d)
+			}
+			s.close()
+		}
+	})
+}
+
 func TestNoLeaseTwiceInARowTriesAnotherServer(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		s := r.join(0)
