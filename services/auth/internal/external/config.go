@@ -37,6 +37,7 @@ type issuer struct {
 	parties    []string
 	algorithms []string
 	maxLife    time.Duration
+	requireSID bool
 	provision  bool
 	keys       jwks.Source
 }
@@ -55,6 +56,7 @@ type issuer struct {
 //	ca_file             what its servers must chain to (PEM), instead of what the system trusts
 //	algorithms          of RS256, PS256, ES256, ES384, EdDSA; all of them without it
 //	max_life            the longest exp - iat, 1m to 24h; 1h without it
+//	require_sid         true: tokens without `sid` are refused, for providers that sign others for other uses
 //	provision           true: users who are not known here are made; false without it
 //
 // Unknown and duplicate members, trailing data, more than 32 issuers, and the
@@ -116,7 +118,7 @@ func alike(name string) string { return strings.ToLower(strings.TrimRight(name, 
 func (e element) issuer() (issuer, error) {
 	i := issuer{
 		name: e.Issuer, audiences: e.Audiences, parties: e.Parties, algorithms: e.Algorithms,
-		maxLife: defaultLife, provision: e.Provision,
+		maxLife: defaultLife, requireSID: e.RequireSID, provision: e.Provision,
 		keys: jwks.Source{URL: e.JWKSURL, File: e.JWKSFile, CAFile: e.CAFile, Outside: true},
 	}
 	if i.keys.URL == "" && i.keys.File == "" {
@@ -204,4 +206,9 @@ func (i issuer) profile(keys token.Keys) token.Profile {
 	p.MaxLife = i.maxLife
 	p.OpaqueSubjects = true
 	return p
+}
+
+// describe is a line for --check.
+func (i issuer) describe() string {
+	return fmt.Sprintf("%s keys=%s sid=%t provision=%t", i.profile(nil), i.keys, i.requireSID, i.provision)
 }

@@ -44,17 +44,18 @@ type Claim struct {
 
 // Issuers verifies tokens. It is safe for concurrent use. Close it.
 type Issuers struct {
-	verifier  *token.Verifier
-	provision map[string]bool
-	keys      []*token.Remote
-	lines     []string
+	log      *slog.Logger
+	verifier *token.Verifier
+	known    map[string]issuer
+	keys     []*token.Remote
+	lines    []string
 }
 
 // Open returns the issuers of a Config that Load gave. Keys are not asked for
 // before the first token. It fails on certificate authorities that cannot be
 // read. A Config without issuers is an error: nothing could be exchanged.
 func Open(cfg Config, log *slog.Logger, now func() time.Time) (*Issuers, error) {
-	is := &Issuers{provision: make(map[string]bool, len(cfg.issuers))}
+	is := &Issuers{log: log, known: make(map[string]issuer, len(cfg.issuers))}
 	profiles := make([]token.Profile, 0, len(cfg.issuers))
 	for _, i := range cfg.issuers {
 		keys, err := i.keys.Open(log.With(slog.String("issuer", i.name)))
@@ -63,10 +64,9 @@ func Open(cfg Config, log *slog.Logger, now func() time.Time) (*Issuers, error) 
 			return nil, fmt.Errorf("keys of the external issuer %s: %w", i.name, err)
 		}
 		is.keys = append(is.keys, keys)
-		profile := i.profile(keys)
-		profiles = append(profiles, profile)
-		is.provision[i.name] = i.provision
-		is.lines = append(is.lines, fmt.Sprintf("%s keys=%s provision=%t", profile, i.keys, i.provision))
+		is.known[i.name] = i
+		profiles = append(profiles, i.profile(keys))
+		is.lines = append(is.lines, i.describe())
 	}
 	var err error
 	// An exchange is rare and opens a session, so it is judged with the keys of
@@ -81,7 +81,16 @@ func Open(cfg Config, log *slog.Logger, now func() time.Time) (*Issuers, error) 
 
 // Verify returns what raw says. The error is ErrRefused or ErrUnavailable. It
 // blocks only while the keys of the issuer have to be fetched, bounded by ctx.
+// Why a token is refused is in the log; whoever presents it is not told.
 func (is *Issuers) Verify(ctx context.Context, raw string) (Claim, error) {
+	claim, err := is.verify(ctx, raw)
+	if errors.Is(err, ErrRefused) {
+		is.log.LogAttrs(ctx, slog.LevelInfo, "external token refused", slog.String("error", err.Error()))
+	}
+	return claim, err
+}
+
+func (is *Issuers) verify(ctx context.Context, raw string) (Claim, error) {
 	id, err := is.verifier.Verify(ctx, raw)
 	switch {
 	case errors.Is(err, token.ErrKeysUnavailable):
@@ -89,9 +98,13 @@ func (is *Issuers) Verify(ctx context.Context, raw string) (Claim, error) {
 	case err != nil:
 		return Claim{}, fmt.Errorf("%w: %w", ErrRefused, err)
 	}
+	from := is.known[id.Issuer]
+	if from.requireSID && id.SessionID == "" {
+		return Claim{}, fmt.Errorf("%w: no sid", ErrRefused)
+	}
 	return Claim{
 		Issuer: id.Issuer, Subject: id.Subject, SessionID: id.SessionID,
-		AuthTime: id.AuthTime, ExpiresAt: id.ExpiresAt, Provision: is.provision[id.Issuer],
+		AuthTime: id.AuthTime, ExpiresAt: id.ExpiresAt, Provision: from.provision,
 	}, nil
 }
 

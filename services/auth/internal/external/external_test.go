@@ -1,10 +1,12 @@
 package external_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"strings"
 	"testing"
@@ -145,6 +147,35 @@ func refused(t *testing.T, issuers *external.Issuers, what, raw string) {
 		if len(part) > 8 && strings.Contains(err.Error(), part) {
 			t.Errorf("%s: the error shows a part of the token: %v", what, err)
 		}
+	}
+}
+
+func TestTheLogSaysWhyATokenIsRefusedAndShowsNothingOfIt(t *testing.T) {
+	p := newProvider(t)
+	var log bytes.Buffer
+	issuers := openWith(t, slog.NewTextHandler(&log, nil), p.entry(t, ""))
+	for change, why := range map[string]string{"aud": "malformed: aud", "sub": "sub", "iss": "unknown issuer"} {
+		log.Reset()
+		raw := p.token(t, tokentest.Claims{change: "a secret of/somebody"})
+		refused(t, issuers, change, raw)
+		if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, why) || strings.Contains(got, "secret") || strings.Contains(got, raw[:20]) {
+			t.Errorf("%s: %q", change, got)
+		}
+	}
+	log.Reset()
+	if _, err := issuers.Verify(t.Context(), p.token(t, nil)); err != nil || log.Len() > 0 {
+		t.Errorf("%v, %q", err, log.String())
+	}
+}
+
+// Clerk signs tokens for other services with the key of those of its sessions.
+func TestATokenWithoutASessionIsRefusedIfItsIssuerSignsSuchForOthers(t *testing.T) {
+	p := newProvider(t)
+	issuers := open(t, p.entry(t, `,"require_sid":true`))
+	refused(t, issuers, "no sid", p.token(t, nil))
+	refused(t, issuers, "an empty sid", p.token(t, tokentest.Claims{"sid": ""}))
+	if got, err := issuers.Verify(t.Context(), p.token(t, tokentest.Claims{"sid": "s1"})); err != nil || got.SessionID != "s1" {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
 

@@ -19,6 +19,7 @@ type element struct {
 	CAFile     string
 	Algorithms []string
 	MaxLife    string
+	RequireSID bool
 	Provision  bool
 }
 
@@ -27,7 +28,7 @@ func (e *element) members() map[string]any {
 	return map[string]any{
 		"issuer": &e.Issuer, "audiences": &e.Audiences, "authorized_parties": &e.Parties,
 		"jwks_url": &e.JWKSURL, "jwks_file": &e.JWKSFile, "ca_file": &e.CAFile,
-		"algorithms": &e.Algorithms, "max_life": &e.MaxLife, "provision": &e.Provision,
+		"algorithms": &e.Algorithms, "max_life": &e.MaxLife, "require_sid": &e.RequireSID, "provision": &e.Provision,
 	}
 }
 

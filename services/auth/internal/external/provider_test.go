@@ -143,11 +143,16 @@ func file(t *testing.T, content string) string {
 // open opens the issuers of a file with these elements.
 func open(t *testing.T, elements ...string) *external.Issuers {
 	t.Helper()
+	return openWith(t, slog.DiscardHandler, elements...)
+}
+
+func openWith(t *testing.T, log slog.Handler, elements ...string) *external.Issuers {
+	t.Helper()
 	cfg, err := external.Load(file(t, `{"issuers":[`+strings.Join(elements, ",")+`]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	issuers, err := external.Open(cfg, slog.New(slog.DiscardHandler), time.Now)
+	issuers, err := external.Open(cfg, slog.New(log), time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
