@@ -1,5 +1,7 @@
 // Package feedgrpc serves an engine of the leased feed as the gRPC service
-// curfew.revocation.v1.RevocationService.
+// curfew.revocation.v1.RevocationService, behind a chain of package interceptors
+// that says who watches. Services connect to it with package watchergrpc. Who
+// revokes calls Engine.Await after the commit and turns an error into [Status].
 package feedgrpc
 
 import (
