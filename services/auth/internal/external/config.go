@@ -104,7 +104,7 @@ func Parse(content []byte, reserved ...string) (Config, error) {
 		if why, taken := seen[alike(i.name)]; taken {
 			return Config{}, fmt.Errorf("%s: issuer: %s", e.label(n), why)
 		}
-		seen[alike(i.name)] = "is listed twice"
+		seen[alike(i.name)] = "is listed twice, or too alike to one that is"
 		cfg.issuers = append(cfg.issuers, i)
 	}
 	return cfg, nil
