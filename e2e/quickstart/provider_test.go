@@ -59,4 +59,10 @@ func TestAServiceChecksTheTokensOfARealProvider(t *testing.T) {
 	// What is known goes on when the provider is gone.
 	p.Stop()
 	want(t, call(bob.AccessToken), codes.OK, "")
+
+	// On the day when its keys are stolen, none of its tokens counts.
+	if _, err := source.Revoke(revocation.Rule{Kind: revocation.KindIssuer, Issuer: p.Issuer, KeepUntil: later}); err != nil {
+		t.Fatal(err)
+	}
+	want(t, call(bob.AccessToken), codes.Unauthenticated, "TOKEN_REVOKED")
 }
