@@ -32,6 +32,7 @@ type core struct {
 type outside struct {
 	platform  servicetoken.Platform // nil if there is none
 	externals account.Externals     // nil if there are none
+	issuers   []string              // the names of the externals
 	barrier   account.Barrier
 	reader    keyReader
 	counters  counters
@@ -74,8 +75,10 @@ func newCore(ctx context.Context, log *slog.Logger, cfg *Config, pool *pgxpool.P
 		Limits:  cfg.limits(),
 		Ring:    ring,
 
-		Announce:  cfg.SigningKeyAnnounce,
-		Externals: with.externals,
+		Announce: cfg.SigningKeyAnnounce,
+
+		Externals:     with.externals,
+		ExternalNames: with.issuers,
 
 		Log: log,
 

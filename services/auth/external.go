@@ -45,8 +45,7 @@ func addExternals(rt *server.Runtime, cfg *Config) (account.Externals, []string,
 	if err != nil {
 		return nil, nil, err
 	}
-	// The empty one is of tokens that no issuer vouches for.
-	return issuers, append(settings.Names(), ""), rt.Group.Add(lifecycle.Part{
+	return issuers, settings.Names(), rt.Group.Add(lifecycle.Part{
 		Name: "keys of external issuers", Phase: lifecycle.Close,
 		Stop: func(context.Context) error { issuers.Close(); return nil },
 	})

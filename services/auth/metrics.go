@@ -42,10 +42,14 @@ func newCounters(provider metric.MeterProvider, issuers []string) (counters, err
 	for _, v := range []account.Verdict{account.Rotated, account.Repeated, account.Reused, account.Ahead, account.Refused} {
 		refreshes.Add(context.Background(), 0, verdict(v))
 	}
-	for _, v := range account.ExchangedVerdicts() {
-		for _, issuer := range issuers {
+	for _, issuer := range issuers {
+		for _, v := range account.ExchangedVerdicts() {
 			exchanges.Add(context.Background(), 0, exchanged(issuer, v))
 		}
+	}
+	if len(issuers) > 0 { // tokens that no issuer vouches for
+		exchanges.Add(context.Background(), 0, exchanged("", account.ExchangedRefused))
+		exchanges.Add(context.Background(), 0, exchanged("", account.ExchangedFailed))
 	}
 	return counters{
 		refreshes: func(ctx context.Context, v account.Verdict) { refreshes.Add(ctx, 1, verdict(v)) },

@@ -63,7 +63,8 @@ func serve(ctx context.Context, rt *server.Runtime, cfg *Config) error {
 		return err
 	}
 	core, err := newCore(ctx, rt.Log, cfg, pool, keys, outside{
-		platform: platform, externals: externals, barrier: feed.barrier(), reader: feed.keyReader(cfg.Issuer), counters: counters,
+		platform: platform, externals: externals, issuers: issuers,
+		barrier: feed.barrier(), reader: feed.keyReader(cfg.Issuer), counters: counters,
 	})
 	if err != nil {
 		return err

@@ -53,9 +53,10 @@ type exchangeExternalStore interface {
 	ExternalUser(ctx context.Context, issuer, subject string) (uuid.UUID, error)
 	// OpenExternalSession locks the user and looks at the link and at the user
 	// under this lock, evicts, inserts, and revokes what it evicted, in one
-	// transaction; a user who is to be made is made in it with the role customer.
-	// It returns ErrUserDeactivated, or ErrAccountChanged if the link is not, or
-	// is no longer, what was read.
+	// transaction, in which the issuer is not revoked; a user who is to be made is
+	// made in it with the role customer. It returns ErrExternalRevoked,
+	// ErrUserDeactivated, or ErrAccountChanged if the link is not, or is no
+	// longer, what was read.
 	OpenExternalSession(ctx context.Context, n NewExternalSession) (Generation, User, error)
 }
 
@@ -82,21 +83,23 @@ const (
 	ExchangedUnknown Exchanged = "unknown"
 	// ExchangedDeactivated: the user is deactivated.
 	ExchangedDeactivated Exchanged = "deactivated"
+	// ExchangedRevoked: the issuer was revoked here.
+	ExchangedRevoked Exchanged = "revoked"
 	// ExchangedFailed: it could not be found out, or had to wait.
 	ExchangedFailed Exchanged = "failed"
 )
 
 // ExchangedVerdicts lists all verdicts.
 func ExchangedVerdicts() []Exchanged {
-	return []Exchanged{ExchangedOpened, ExchangedProvisioned, ExchangedRefused, ExchangedUnknown, ExchangedDeactivated, ExchangedFailed}
+	return []Exchanged{ExchangedOpened, ExchangedProvisioned, ExchangedRefused, ExchangedUnknown, ExchangedDeactivated, ExchangedRevoked, ExchangedFailed}
 }
 
 // ExchangeExternal begins a session with a token of an external issuer: the
 // issuer and the subject of the token are one user here, and nothing else of it
 // says who that is. It does not wait for the evictions that it may have
 // committed. The error is ErrExternalNone, external.ErrRefused,
-// external.ErrUnavailable, ErrExternalUnknown, ErrUserDeactivated,
-// ErrAccountChanged, *TooFastError or ErrBusy.
+// external.ErrUnavailable, ErrExternalRevoked, ErrExternalUnknown,
+// ErrUserDeactivated, ErrAccountChanged, *TooFastError or ErrBusy.
 func (s *Service) ExchangeExternal(ctx context.Context, in Exchange) (LoggedIn, error) {
 	if s.externals == nil {
 		return LoggedIn{}, ErrExternalNone
@@ -163,6 +166,8 @@ func (s *Service) noteExchange(ctx context.Context, issuer string, out LoggedIn,
 		verdict = ExchangedUnknown
 	case errors.Is(err, ErrUserDeactivated):
 		verdict = ExchangedDeactivated
+	case errors.Is(err, ErrExternalRevoked):
+		verdict = ExchangedRevoked
 	}
 	if err == nil {
 		s.log.InfoContext(ctx, "external token exchanged", slog.String("issuer", issuer),

@@ -15,6 +15,7 @@ type Store interface {
 	registerStore
 	loginStore
 	exchangeExternalStore
+	externalIssuersStore
 	refreshStore
 	changePasswordStore
 	logoutStore
@@ -88,8 +89,10 @@ type Parts struct {
 	Ring    Ring
 	// Announce is how long a signing key is known everywhere before it signs.
 	Announce time.Duration
-	// Externals is nil if no external issuer is believed.
-	Externals Externals
+	// Externals is nil if no external issuer is believed; ExternalNames are those
+	// that are.
+	Externals     Externals
+	ExternalNames []string
 
 	Log *slog.Logger
 	// Refreshes is told the verdict on each authentic refresh token, to count them.
@@ -111,8 +114,10 @@ type Service struct {
 	limits  Limits
 	ring    Ring
 
-	announce  time.Duration // of signing keys
-	externals Externals     // nil if there are none
+	announce time.Duration // of signing keys
+
+	externals     Externals // nil if there are none
+	externalNames []string
 
 	log       *slog.Logger
 	counted   func(ctx context.Context, v Verdict)
@@ -132,7 +137,8 @@ func New(p Parts) (*Service, error) {
 	}
 	return &Service{
 		store: p.Store, hasher: p.Hasher, minter: p.Minter, refresh: p.Refresh,
-		limiter: p.Limiter, pace: p.Pace, barrier: p.Barrier, limits: p.Limits, ring: p.Ring, announce: p.Announce, externals: p.Externals,
+		limiter: p.Limiter, pace: p.Pace, barrier: p.Barrier, limits: p.Limits, ring: p.Ring, announce: p.Announce,
+		externals: p.Externals, externalNames: p.ExternalNames,
 		log: p.Log, counted: p.Refreshes, exchanged: p.Exchanges,
 	}, nil
 }

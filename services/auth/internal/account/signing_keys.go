@@ -18,13 +18,16 @@ type keyStore interface {
 	// may be empty, is primary already. It returns who is primary.
 	Rotate(ctx context.Context, expected string, announce time.Duration) (primary signingkey.Key, err error)
 	// RevokeKey ends a key, with the standby in its place if it was primary, and
-	// revokes its tokens, in one transaction.
-	RevokeKey(ctx context.Context, kid string, announce time.Duration) (revoked, primary signingkey.Key, seq int64, err error)
+	// revokes its tokens, in one transaction. With a candidate the standby signs
+	// even if it is not known everywhere, and the candidate if there is none.
+	RevokeKey(ctx context.Context, kid string, announce time.Duration, candidate *signingkey.Stored) (revoked, primary signingkey.Key, seq int64, err error)
 }
 
 // Ring is the keys as this process knows them.
 type Ring interface {
 	Refresh(ctx context.Context) error
+	// Candidate makes a key that nobody knows yet.
+	Candidate() (signingkey.Stored, error)
 }
 
 // SigningKeys lists the keys, newest first: those whose tokens are over stay for
@@ -49,10 +52,23 @@ func (s *Service) RotateSigningKey(ctx context.Context, expected string) (primar
 // a token that was signed with it; sessions live, and the next refresh gives a
 // token of the primary key. Repeating it is harmless. The error is
 // signingkey.ErrNotFound, signingkey.ErrNotReady, ErrBusy or *PendingError.
-func (s *Service) RevokeSigningKey(ctx context.Context, kid string) (revoked, primary signingkey.Key, r Receipt, err error) {
+//
+// In an emergency it is never ErrNotReady: the next key signs at once. Replicas
+// of this service read it when they hear that the old one is revoked, or see its
+// first token; other verifiers refuse its tokens until they have fetched it.
+func (s *Service) RevokeSigningKey(ctx context.Context, kid string, emergency bool) (revoked, primary signingkey.Key, r Receipt, err error) {
+	var candidate *signingkey.Stored
+	if emergency {
+		key, err := s.ring.Candidate()
+		if err != nil {
+			return revoked, primary, r, err
+		}
+		candidate = &key
+	}
 	r, err = s.revoke(ctx, func(ctx context.Context) (seq int64, err error) {
-		revoked, primary, seq, err = s.store.RevokeKey(ctx, kid, s.announce)
+		revoked, primary, seq, err = s.store.RevokeKey(ctx, kid, s.announce, candidate)
 		if err == nil {
+			s.log.WarnContext(ctx, "signing key revoked", slog.String("kid", kid), slog.String("primary", primary.ID), slog.Bool("emergency", emergency))
 			s.refreshRing(ctx)
 		}
 		return seq, err

@@ -28,6 +28,9 @@ const lockUserRowSQL = `SELECT ` + userColumns + `, epoch FROM users WHERE id = 
 // the lock of the user's row: the link was looked up before it, and may be gone.
 func (s *Store) OpenExternalSession(ctx context.Context, n account.NewExternalSession) (g account.Generation, user account.User, err error) {
 	err = s.transactOpening(ctx, "open external session", func(tx opening) error {
+		if err := admitExchange(ctx, tx, n.Origin.Issuer); err != nil {
+			return err
+		}
 		if n.Provision {
 			if err := provision(ctx, tx, n); err != nil {
 				return err

@@ -126,7 +126,7 @@ const keyRuleLife = 7 * 24 * time.Hour
 const keyRuleSQL = `SELECT seq FROM revocation_rules WHERE kind = 'key' AND subject = $1 AND issuer = $2 ORDER BY seq LIMIT 1`
 
 // RevokeKey implements account.Store.
-func (s *Store) RevokeKey(ctx context.Context, kid string, announce time.Duration) (revoked, primary signingkey.Key, seq int64, err error) {
+func (s *Store) RevokeKey(ctx context.Context, kid string, announce time.Duration, candidate *signingkey.Stored) (revoked, primary signingkey.Key, seq int64, err error) {
 	err = s.transactRevoking(ctx, "revoke signing key", func(tx pgx.Tx) error {
 		keys, err := s.lockKeys(ctx, tx, announce, 0)
 		if err != nil {
@@ -138,7 +138,7 @@ func (s *Store) RevokeKey(ctx context.Context, kid string, announce time.Duratio
 		}
 		signing, _ := keys.in(signingkey.Primary)
 		if keys[i].State != signingkey.Revoked {
-			if signing, err = s.endKey(ctx, tx, keys, keys[i], signing); err != nil {
+			if signing, err = endKey(ctx, tx, keys, keys[i], signing, candidate); err != nil {
 				return err
 			}
 		}
@@ -161,20 +161,28 @@ func (s *Store) RevokeKey(ctx context.Context, kid string, announce time.Duratio
 }
 
 // endKey revokes a key; its place as primary is taken by the standby. It returns
-// who signs then.
-func (s *Store) endKey(ctx context.Context, tx pgx.Tx, keys lockedKeys, key, signing lockedKey) (lockedKey, error) {
+// who signs then. With a candidate that does not wait for the standby to be known,
+// nor for one to be there.
+func endKey(ctx context.Context, tx pgx.Tx, keys lockedKeys, key, signing lockedKey, candidate *signingkey.Stored) (lockedKey, error) {
 	if key.State != signingkey.Primary {
 		_, err := tx.Exec(ctx, revokeKeySQL, key.ID)
 		return signing, err
 	}
 	next, err := keys.next()
-	if err != nil {
+	if err != nil && candidate == nil {
 		return lockedKey{}, err
 	}
 	if _, err := tx.Exec(ctx, revokeKeySQL, key.ID); err != nil {
 		return lockedKey{}, err
 	}
-	return next, promote(ctx, tx, next.ID)
+	if err == nil {
+		return next, promote(ctx, tx, next.ID)
+	}
+	if standby, ok := keys.in(signingkey.Standby); ok {
+		return standby, promote(ctx, tx, standby.ID)
+	}
+	_, err = tx.Exec(ctx, ensurePrimarySQL, candidate.ID, candidate.Public, candidate.Sealed)
+	return lockedKey{keyRow: keyRow{ID: candidate.ID}}, err
 }
 
 func oneKey(ctx context.Context, tx pgx.Tx, kid string) (signingkey.Key, error) {

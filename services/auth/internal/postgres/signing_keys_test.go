@@ -253,34 +253,73 @@ func TestARevokedKeyHasOneRuleAndTheStandbyInItsPlace(t *testing.T) {
 	r := newRings(t)
 	one := r.open(t, "one")
 	old := primaryOf(t, one)
-	if _, _, _, err := r.RevokeKey(t.Context(), old, time.Minute); !errors.Is(err, signingkey.ErrNotReady) {
+	if _, _, _, err := r.RevokeKey(t.Context(), old, time.Minute, nil); !errors.Is(err, signingkey.ErrNotReady) {
 		t.Errorf("without a standby: %v", err)
 	}
 	tend(t, one, one)
 	r.announced(t)
 	next := r.standby(t)
-	revoked, primary, seq, err := r.RevokeKey(t.Context(), old, time.Minute)
+	revoked, primary, seq, err := r.RevokeKey(t.Context(), old, time.Minute, nil)
 	if err != nil || revoked.State != signingkey.Revoked || primary.ID != next || primary.State != signingkey.Primary || seq == 0 {
 		t.Fatalf("%+v, %+v, %d, %v", revoked, primary, seq, err)
 	}
 	// Again, when there is no standby: the rule is there.
-	if _, primary, again, err := r.RevokeKey(t.Context(), old, time.Minute); err != nil || again != seq || primary.ID != next {
+	if _, primary, again, err := r.RevokeKey(t.Context(), old, time.Minute, nil); err != nil || again != seq || primary.ID != next {
 		t.Errorf("again: %+v, %d, %v", primary, again, err)
 	}
 	if n := scan[int](t, r.db, `SELECT count(*) FROM revocation_rules WHERE kind = 'key' AND subject = $1 AND keep_until > now() + interval '6 days'`, old); n != 1 {
 		t.Errorf("%d rules", n)
 	}
-	if _, _, _, err := r.RevokeKey(t.Context(), "nobody's", time.Minute); !errors.Is(err, signingkey.ErrNotFound) {
+	if _, _, _, err := r.RevokeKey(t.Context(), "nobody's", time.Minute, nil); !errors.Is(err, signingkey.ErrNotFound) {
 		t.Errorf("an unknown key: %v", err)
 	}
 	// A standby may be revoked too, and another one is made.
 	tend(t, one)
 	second := r.standby(t)
-	if _, primary, _, err := r.RevokeKey(t.Context(), second, time.Minute); err != nil || primary.ID != next {
+	if _, primary, _, err := r.RevokeKey(t.Context(), second, time.Minute, nil); err != nil || primary.ID != next {
 		t.Errorf("the standby: %+v, %v", primary, err)
 	}
 	tend(t, one)
 	if r.standby(t) == second {
+		t.Error("no other standby")
+	}
+}
+
+func TestAnEmergencyWaitsForNobody(t *testing.T) {
+	r := newRings(t)
+	one, two := r.open(t, "one"), r.open(t, "two")
+	old := primaryOf(t, one)
+	tend(t, one) // makes the standby, of which two has not heard
+	next := r.standby(t)
+	candidate, err := one.Candidate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, _, err := r.RevokeKey(t.Context(), old, time.Minute, nil); !errors.Is(err, signingkey.ErrNotReady) {
+		t.Fatalf("no emergency: %v", err)
+	}
+	for range 2 { // repeated, it does nothing
+		if _, primary, seq, err := r.RevokeKey(t.Context(), old, time.Minute, &candidate); err != nil || primary.ID != next || seq == 0 {
+			t.Fatalf("%+v, %d, %v", primary, seq, err)
+		}
+	}
+	// The next one was stolen too, and there is no standby.
+	if _, primary, _, err := r.RevokeKey(t.Context(), next, time.Minute, &candidate); err != nil || primary.ID != candidate.ID || primary.State != signingkey.Primary {
+		t.Fatalf("without a standby: %+v, %v", primary, err)
+	}
+	for _, ring := range []*signingkey.Ring{one, two} {
+		if _, _, err := ring.Key(t.Context(), candidate.ID); err != nil {
+			t.Errorf("a token of it is called unknown: %v", err)
+		}
+		if kid := primaryOf(t, ring); kid != candidate.ID {
+			t.Errorf("%s signs", kid)
+		}
+	}
+	if n := scan[int](t, r.db, `SELECT count(*) FROM revocation_rules WHERE kind = 'key'`); n != 2 {
+		t.Errorf("%d rules", n)
+	}
+	tend(t, one, two)
+	if r.standby(t) == candidate.ID {
 		t.Error("no other standby")
 	}
 }

@@ -1,8 +1,8 @@
 // Package postgres is the database of services/auth: one file per use case,
 // its statement beside it.
 //
-// Locks are taken in one order everywhere: users, sessions, the head of the
-// feed. The head comes last and right before the commit, because everything
+// Locks are taken in one order everywhere: external issuers, users, sessions,
+// the head of the feed. The head comes last and right before the commit, because everything
 // that revokes waits for it.
 package postgres
 

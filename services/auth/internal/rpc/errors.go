@@ -72,6 +72,10 @@ var refusals = []refusal{
 	{account.ErrPasswordNotSet, codes.FailedPrecondition, authv1.ErrorReason_ERROR_REASON_PASSWORD_NOT_SET, "the user has no password", nil},
 	{account.ErrExternalNone, codes.FailedPrecondition, authv1.ErrorReason_ERROR_REASON_EXTERNAL_ISSUERS_NOT_CONFIGURED, "no external issuer is configured here", nil},
 	{account.ErrExternalUnknown, codes.PermissionDenied, authv1.ErrorReason_ERROR_REASON_EXTERNAL_USER_UNKNOWN, "nobody here is the subject of the token", nil},
+	{account.ErrExternalRevoked, codes.Unauthenticated, authv1.ErrorReason_ERROR_REASON_EXTERNAL_TOKEN_INVALID, "the external token is not accepted", nil},
+	{account.ErrExternalIssuerNotFound, codes.NotFound, authv1.ErrorReason_ERROR_REASON_EXTERNAL_ISSUER_NOT_FOUND, "nothing is known of this external issuer", nil},
+	{account.ErrExternalIssuerOwn, codes.InvalidArgument, authv1.ErrorReason_ERROR_REASON_EXTERNAL_ISSUER_OWN, "this is the issuer of our own tokens", details(status.Field("issuer", "is not external"))},
+	{account.ErrExternalUnfinished, codes.Unavailable, authv1.ErrorReason_ERROR_REASON_EXTERNAL_ISSUER_UNFINISHED, "the issuer is refused, and not all of its sessions are ended yet; repeat the call", details(status.Retry(busyRetry))},
 	{external.ErrRefused, codes.Unauthenticated, authv1.ErrorReason_ERROR_REASON_EXTERNAL_TOKEN_INVALID, "the external token is not accepted", nil},
 	{servicetoken.ErrAssertionInvalid, codes.Unauthenticated, authv1.ErrorReason_ERROR_REASON_ASSERTION_INVALID, "the assertion is not accepted", nil},
 }

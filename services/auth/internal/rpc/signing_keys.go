@@ -38,7 +38,7 @@ func (s *UserAdminServer) RotateSigningKey(ctx context.Context, r *authv1.Rotate
 
 // RevokeSigningKey implements authv1.UserAdminServiceServer.
 func (s *UserAdminServer) RevokeSigningKey(ctx context.Context, r *authv1.RevokeSigningKeyRequest) (*authv1.RevokeSigningKeyResponse, error) {
-	revoked, primary, receipt, err := s.Accounts.RevokeSigningKey(ctx, strings.TrimPrefix(r.GetName(), keyPrefix))
+	revoked, primary, receipt, err := s.Accounts.RevokeSigningKey(ctx, strings.TrimPrefix(r.GetName(), keyPrefix), r.GetEmergency())
 	if err != nil {
 		return nil, fail(err)
 	}

@@ -101,6 +101,14 @@ const (
 	ErrorReason_ERROR_REASON_EXTERNAL_USER_UNKNOWN ErrorReason = 27
 	// FAILED_PRECONDITION: this service was told of no external issuer.
 	ErrorReason_ERROR_REASON_EXTERNAL_ISSUERS_NOT_CONFIGURED ErrorReason = 28
+	// NOT_FOUND: nothing is known here of this external issuer.
+	ErrorReason_ERROR_REASON_EXTERNAL_ISSUER_NOT_FOUND ErrorReason = 29
+	// INVALID_ARGUMENT: this is the issuer of our own tokens; see
+	// RevokeSigningKey.
+	ErrorReason_ERROR_REASON_EXTERNAL_ISSUER_OWN ErrorReason = 30
+	// UNAVAILABLE with RetryInfo: no token of the external issuer is exchanged any
+	// more, and some of its sessions are not ended yet. Repeat the call; it goes on.
+	ErrorReason_ERROR_REASON_EXTERNAL_ISSUER_UNFINISHED ErrorReason = 31
 )
 
 // Enum value maps for ErrorReason.
@@ -135,6 +143,9 @@ var (
 		26: "ERROR_REASON_EXTERNAL_TOKEN_INVALID",
 		27: "ERROR_REASON_EXTERNAL_USER_UNKNOWN",
 		28: "ERROR_REASON_EXTERNAL_ISSUERS_NOT_CONFIGURED",
+		29: "ERROR_REASON_EXTERNAL_ISSUER_NOT_FOUND",
+		30: "ERROR_REASON_EXTERNAL_ISSUER_OWN",
+		31: "ERROR_REASON_EXTERNAL_ISSUER_UNFINISHED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":                     0,
@@ -166,6 +177,9 @@ var (
 		"ERROR_REASON_EXTERNAL_TOKEN_INVALID":          26,
 		"ERROR_REASON_EXTERNAL_USER_UNKNOWN":           27,
 		"ERROR_REASON_EXTERNAL_ISSUERS_NOT_CONFIGURED": 28,
+		"ERROR_REASON_EXTERNAL_ISSUER_NOT_FOUND":       29,
+		"ERROR_REASON_EXTERNAL_ISSUER_OWN":             30,
+		"ERROR_REASON_EXTERNAL_ISSUER_UNFINISHED":      31,
 	}
 )
 
@@ -200,7 +214,7 @@ var File_curfew_auth_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_curfew_auth_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"!curfew/auth/v1/error_reason.proto\x12\x0ecurfew.auth.v1*\x91\b\n" +
+	"!curfew/auth/v1/error_reason.proto\x12\x0ecurfew.auth.v1*\x90\t\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18ERROR_REASON_EMAIL_TAKEN\x10\x01\x12$\n" +
@@ -231,7 +245,10 @@ const file_curfew_auth_v1_error_reason_proto_rawDesc = "" +
 	"\x1dERROR_REASON_PASSWORD_NOT_SET\x10\x19\x12'\n" +
 	"#ERROR_REASON_EXTERNAL_TOKEN_INVALID\x10\x1a\x12&\n" +
 	"\"ERROR_REASON_EXTERNAL_USER_UNKNOWN\x10\x1b\x120\n" +
-	",ERROR_REASON_EXTERNAL_ISSUERS_NOT_CONFIGURED\x10\x1cBCZAgithub.com/curfew-platform/curfew/proto/gen/curfew/auth/v1;authv1b\x06proto3"
+	",ERROR_REASON_EXTERNAL_ISSUERS_NOT_CONFIGURED\x10\x1c\x12*\n" +
+	"&ERROR_REASON_EXTERNAL_ISSUER_NOT_FOUND\x10\x1d\x12$\n" +
+	" ERROR_REASON_EXTERNAL_ISSUER_OWN\x10\x1e\x12+\n" +
+	"'ERROR_REASON_EXTERNAL_ISSUER_UNFINISHED\x10\x1fBCZAgithub.com/curfew-platform/curfew/proto/gen/curfew/auth/v1;authv1b\x06proto3"
 
 var (
 	file_curfew_auth_v1_error_reason_proto_rawDescOnce sync.Once

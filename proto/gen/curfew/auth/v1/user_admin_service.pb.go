@@ -656,7 +656,13 @@ func (x *RotateSigningKeyResponse) GetPrimary() *SigningKey {
 type RevokeSigningKeyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// `signingKeys/{kid}`.
-	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// The key was stolen: do not wait until everybody knows the next one. The
+	// standby signs at once, or a key that is made now. The price: a verifier that
+	// looked for another unknown key in the last seconds (5 s where nothing else
+	// is set) refuses its tokens as long, with UNAUTHENTICATED. Nobody is logged
+	// out.
+	Emergency     bool `protobuf:"varint,2,opt,name=emergency,proto3" json:"emergency,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -696,6 +702,13 @@ func (x *RevokeSigningKeyRequest) GetName() string {
 		return x.Name
 	}
 	return ""
+}
+
+func (x *RevokeSigningKeyRequest) GetEmergency() bool {
+	if x != nil {
+		return x.Emergency
+	}
+	return false
 }
 
 // Response of RevokeSigningKey.
@@ -762,11 +775,306 @@ func (x *RevokeSigningKeyResponse) GetRevocation() *v1.Receipt {
 	return nil
 }
 
+// Request of ListExternalIssuers.
+type ListExternalIssuersRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListExternalIssuersRequest) Reset() {
+	*x = ListExternalIssuersRequest{}
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListExternalIssuersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListExternalIssuersRequest) ProtoMessage() {}
+
+func (x *ListExternalIssuersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListExternalIssuersRequest.ProtoReflect.Descriptor instead.
+func (*ListExternalIssuersRequest) Descriptor() ([]byte, []int) {
+	return file_curfew_auth_v1_user_admin_service_proto_rawDescGZIP(), []int{15}
+}
+
+// Response of ListExternalIssuers.
+type ListExternalIssuersResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The issuers, in the order of their names.
+	ExternalIssuers []*ExternalIssuer `protobuf:"bytes,1,rep,name=external_issuers,json=externalIssuers,proto3" json:"external_issuers,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *ListExternalIssuersResponse) Reset() {
+	*x = ListExternalIssuersResponse{}
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListExternalIssuersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListExternalIssuersResponse) ProtoMessage() {}
+
+func (x *ListExternalIssuersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListExternalIssuersResponse.ProtoReflect.Descriptor instead.
+func (*ListExternalIssuersResponse) Descriptor() ([]byte, []int) {
+	return file_curfew_auth_v1_user_admin_service_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *ListExternalIssuersResponse) GetExternalIssuers() []*ExternalIssuer {
+	if x != nil {
+		return x.ExternalIssuers
+	}
+	return nil
+}
+
+// Request of RevokeExternalIssuer.
+type RevokeExternalIssuerRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `iss` of the tokens, byte for byte.
+	Issuer string `protobuf:"bytes,1,opt,name=issuer,proto3" json:"issuer,omitempty"`
+	// Do it also if nothing is known here of the issuer, for services that verify
+	// its tokens themselves. Without it a name with a slip is NOT_FOUND.
+	AllowMissing  bool `protobuf:"varint,2,opt,name=allow_missing,json=allowMissing,proto3" json:"allow_missing,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokeExternalIssuerRequest) Reset() {
+	*x = RevokeExternalIssuerRequest{}
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokeExternalIssuerRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokeExternalIssuerRequest) ProtoMessage() {}
+
+func (x *RevokeExternalIssuerRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokeExternalIssuerRequest.ProtoReflect.Descriptor instead.
+func (*RevokeExternalIssuerRequest) Descriptor() ([]byte, []int) {
+	return file_curfew_auth_v1_user_admin_service_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *RevokeExternalIssuerRequest) GetIssuer() string {
+	if x != nil {
+		return x.Issuer
+	}
+	return ""
+}
+
+func (x *RevokeExternalIssuerRequest) GetAllowMissing() bool {
+	if x != nil {
+		return x.AllowMissing
+	}
+	return false
+}
+
+// Response of RevokeExternalIssuer.
+type RevokeExternalIssuerResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The issuer.
+	ExternalIssuer *ExternalIssuer `protobuf:"bytes,1,opt,name=external_issuer,json=externalIssuer,proto3" json:"external_issuer,omitempty"`
+	// Sessions that this call has ended.
+	Ended int64 `protobuf:"varint,2,opt,name=ended,proto3" json:"ended,omitempty"`
+	// How far the revocation has reached.
+	Revocation    *v1.Receipt `protobuf:"bytes,3,opt,name=revocation,proto3" json:"revocation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokeExternalIssuerResponse) Reset() {
+	*x = RevokeExternalIssuerResponse{}
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokeExternalIssuerResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokeExternalIssuerResponse) ProtoMessage() {}
+
+func (x *RevokeExternalIssuerResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokeExternalIssuerResponse.ProtoReflect.Descriptor instead.
+func (*RevokeExternalIssuerResponse) Descriptor() ([]byte, []int) {
+	return file_curfew_auth_v1_user_admin_service_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *RevokeExternalIssuerResponse) GetExternalIssuer() *ExternalIssuer {
+	if x != nil {
+		return x.ExternalIssuer
+	}
+	return nil
+}
+
+func (x *RevokeExternalIssuerResponse) GetEnded() int64 {
+	if x != nil {
+		return x.Ended
+	}
+	return 0
+}
+
+func (x *RevokeExternalIssuerResponse) GetRevocation() *v1.Receipt {
+	if x != nil {
+		return x.Revocation
+	}
+	return nil
+}
+
+// Request of AcceptExternalIssuer.
+type AcceptExternalIssuerRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `iss` of the tokens, byte for byte.
+	Issuer        string `protobuf:"bytes,1,opt,name=issuer,proto3" json:"issuer,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AcceptExternalIssuerRequest) Reset() {
+	*x = AcceptExternalIssuerRequest{}
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AcceptExternalIssuerRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AcceptExternalIssuerRequest) ProtoMessage() {}
+
+func (x *AcceptExternalIssuerRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AcceptExternalIssuerRequest.ProtoReflect.Descriptor instead.
+func (*AcceptExternalIssuerRequest) Descriptor() ([]byte, []int) {
+	return file_curfew_auth_v1_user_admin_service_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *AcceptExternalIssuerRequest) GetIssuer() string {
+	if x != nil {
+		return x.Issuer
+	}
+	return ""
+}
+
+// Response of AcceptExternalIssuer.
+type AcceptExternalIssuerResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The issuer.
+	ExternalIssuer *ExternalIssuer `protobuf:"bytes,1,opt,name=external_issuer,json=externalIssuer,proto3" json:"external_issuer,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *AcceptExternalIssuerResponse) Reset() {
+	*x = AcceptExternalIssuerResponse{}
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AcceptExternalIssuerResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AcceptExternalIssuerResponse) ProtoMessage() {}
+
+func (x *AcceptExternalIssuerResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AcceptExternalIssuerResponse.ProtoReflect.Descriptor instead.
+func (*AcceptExternalIssuerResponse) Descriptor() ([]byte, []int) {
+	return file_curfew_auth_v1_user_admin_service_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *AcceptExternalIssuerResponse) GetExternalIssuer() *ExternalIssuer {
+	if x != nil {
+		return x.ExternalIssuer
+	}
+	return nil
+}
+
 var File_curfew_auth_v1_user_admin_service_proto protoreflect.FileDescriptor
 
 const file_curfew_auth_v1_user_admin_service_proto_rawDesc = "" +
 	"\n" +
-	"'curfew/auth/v1/user_admin_service.proto\x12\x0ecurfew.auth.v1\x1a\x1bbuf/validate/validate.proto\x1a curfew/auth/v1/signing_key.proto\x1a\x19curfew/auth/v1/user.proto\x1a\x1dcurfew/authz/v1/options.proto\x1a\x1fcurfew/revocation/v1/rule.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\"z\n" +
+	"'curfew/auth/v1/user_admin_service.proto\x12\x0ecurfew.auth.v1\x1a\x1bbuf/validate/validate.proto\x1a$curfew/auth/v1/external_issuer.proto\x1a curfew/auth/v1/signing_key.proto\x1a\x19curfew/auth/v1/user.proto\x1a\x1dcurfew/authz/v1/options.proto\x1a\x1fcurfew/revocation/v1/rule.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\"z\n" +
 	"\x0eGetUserRequest\x12h\n" +
 	"\x04name\x18\x01 \x01(\tBT\xe0A\x02\xfaA\x16\n" +
 	"\x14auth.curfew.dev/User\xbaH5r321^users/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$R\x04name\"\x81\x01\n" +
@@ -806,17 +1114,34 @@ const file_curfew_auth_v1_user_admin_service_proto_rawDesc = "" +
 	"\x17RotateSigningKeyRequest\x12F\n" +
 	"\aprimary\x18\x01 \x01(\tB,\xe0A\x01\xbaH&\xd8\x01\x01r!2\x1f^signingKeys/[A-Za-z0-9_-]{43}$R\aprimary\"P\n" +
 	"\x18RotateSigningKeyResponse\x124\n" +
-	"\aprimary\x18\x01 \x01(\v2\x1a.curfew.auth.v1.SigningKeyR\aprimary\"w\n" +
+	"\aprimary\x18\x01 \x01(\v2\x1a.curfew.auth.v1.SigningKeyR\aprimary\"\x9a\x01\n" +
 	"\x17RevokeSigningKeyRequest\x12\\\n" +
 	"\x04name\x18\x01 \x01(\tBH\xe0A\x02\xfaA\x1c\n" +
-	"\x1aauth.curfew.dev/SigningKey\xbaH#r!2\x1f^signingKeys/[A-Za-z0-9_-]{43}$R\x04name\"\xcc\x01\n" +
+	"\x1aauth.curfew.dev/SigningKey\xbaH#r!2\x1f^signingKeys/[A-Za-z0-9_-]{43}$R\x04name\x12!\n" +
+	"\temergency\x18\x02 \x01(\bB\x03\xe0A\x01R\temergency\"\xcc\x01\n" +
 	"\x18RevokeSigningKeyResponse\x12;\n" +
 	"\vsigning_key\x18\x01 \x01(\v2\x1a.curfew.auth.v1.SigningKeyR\n" +
 	"signingKey\x124\n" +
 	"\aprimary\x18\x02 \x01(\v2\x1a.curfew.auth.v1.SigningKeyR\aprimary\x12=\n" +
 	"\n" +
 	"revocation\x18\x03 \x01(\v2\x1d.curfew.revocation.v1.ReceiptR\n" +
-	"revocation2\x92\v\n" +
+	"revocation\"\x1c\n" +
+	"\x1aListExternalIssuersRequest\"h\n" +
+	"\x1bListExternalIssuersResponse\x12I\n" +
+	"\x10external_issuers\x18\x01 \x03(\v2\x1e.curfew.auth.v1.ExternalIssuerR\x0fexternalIssuers\"n\n" +
+	"\x1bRevokeExternalIssuerRequest\x12%\n" +
+	"\x06issuer\x18\x01 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x01(\xff\x01R\x06issuer\x12(\n" +
+	"\rallow_missing\x18\x02 \x01(\bB\x03\xe0A\x01R\fallowMissing\"\xbc\x01\n" +
+	"\x1cRevokeExternalIssuerResponse\x12G\n" +
+	"\x0fexternal_issuer\x18\x01 \x01(\v2\x1e.curfew.auth.v1.ExternalIssuerR\x0eexternalIssuer\x12\x14\n" +
+	"\x05ended\x18\x02 \x01(\x03R\x05ended\x12=\n" +
+	"\n" +
+	"revocation\x18\x03 \x01(\v2\x1d.curfew.revocation.v1.ReceiptR\n" +
+	"revocation\"D\n" +
+	"\x1bAcceptExternalIssuerRequest\x12%\n" +
+	"\x06issuer\x18\x01 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x01(\xff\x01R\x06issuer\"g\n" +
+	"\x1cAcceptExternalIssuerResponse\x12G\n" +
+	"\x0fexternal_issuer\x18\x01 \x01(\v2\x1e.curfew.auth.v1.ExternalIssuerR\x0eexternalIssuer2\xed\x0f\n" +
 	"\x10UserAdminService\x12}\n" +
 	"\aGetUser\x12\x1e.curfew.auth.v1.GetUserRequest\x1a\x14.curfew.auth.v1.User\"<\xea\xc2\x18\x16\n" +
 	"\x0eauth.users.get\x12\x04name\x82\xd3\xe4\x93\x02\x19\x12\x17/auth/v1/{name=users/*}\x90\x02\x01\x12\xb4\x01\n" +
@@ -833,7 +1158,13 @@ const file_curfew_auth_v1_user_admin_service_proto_rawDesc = "" +
 	"\x10RotateSigningKey\x12'.curfew.auth.v1.RotateSigningKeyRequest\x1a(.curfew.auth.v1.RotateSigningKeyResponse\"J\xea\xc2\x18 \n" +
 	"\x17auth.signingKeys.rotate0\x01J\x03\b\x84\a\x82\xd3\xe4\x93\x02 :\x01*\"\x1b/auth/v1/signingKeys:rotate\x12\xc3\x01\n" +
 	"\x10RevokeSigningKey\x12'.curfew.auth.v1.RevokeSigningKeyRequest\x1a(.curfew.auth.v1.RevokeSigningKeyResponse\"\\\xea\xc2\x18&\n" +
-	"\x17auth.signingKeys.revoke\x12\x04name0\x01J\x03\b\x84\a\x82\xd3\xe4\x93\x02):\x01*\"$/auth/v1/{name=signingKeys/*}:revoke\x90\x02\x02BCZAgithub.com/curfew-platform/curfew/proto/gen/curfew/auth/v1;authv1b\x06proto3"
+	"\x17auth.signingKeys.revoke\x12\x04name0\x01J\x03\b\x84\a\x82\xd3\xe4\x93\x02):\x01*\"$/auth/v1/{name=signingKeys/*}:revoke\x90\x02\x02\x12\xb2\x01\n" +
+	"\x13ListExternalIssuers\x12*.curfew.auth.v1.ListExternalIssuersRequest\x1a+.curfew.auth.v1.ListExternalIssuersResponse\"B\xea\xc2\x18\x1b\n" +
+	"\x19auth.externalIssuers.list\x82\xd3\xe4\x93\x02\x1a\x12\x18/auth/v1/externalIssuers\x90\x02\x01\x12\xd0\x01\n" +
+	"\x14RevokeExternalIssuer\x12+.curfew.auth.v1.RevokeExternalIssuerRequest\x1a,.curfew.auth.v1.RevokeExternalIssuerResponse\"]\xea\xc2\x18,\n" +
+	"\x1bauth.externalIssuers.revoke\x12\x06issuer0\x01J\x03\b\x84\a\x82\xd3\xe4\x93\x02$:\x01*\"\x1f/auth/v1/externalIssuers:revoke\x90\x02\x02\x12\xd0\x01\n" +
+	"\x14AcceptExternalIssuer\x12+.curfew.auth.v1.AcceptExternalIssuerRequest\x1a,.curfew.auth.v1.AcceptExternalIssuerResponse\"]\xea\xc2\x18,\n" +
+	"\x1bauth.externalIssuers.accept\x12\x06issuer0\x01J\x03\b\x84\a\x82\xd3\xe4\x93\x02$:\x01*\"\x1f/auth/v1/externalIssuers:accept\x90\x02\x02BCZAgithub.com/curfew-platform/curfew/proto/gen/curfew/auth/v1;authv1b\x06proto3"
 
 var (
 	file_curfew_auth_v1_user_admin_service_proto_rawDescOnce sync.Once
@@ -847,60 +1178,77 @@ func file_curfew_auth_v1_user_admin_service_proto_rawDescGZIP() []byte {
 	return file_curfew_auth_v1_user_admin_service_proto_rawDescData
 }
 
-var file_curfew_auth_v1_user_admin_service_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_curfew_auth_v1_user_admin_service_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_curfew_auth_v1_user_admin_service_proto_goTypes = []any{
-	(*GetUserRequest)(nil),             // 0: curfew.auth.v1.GetUserRequest
-	(*DeactivateUserRequest)(nil),      // 1: curfew.auth.v1.DeactivateUserRequest
-	(*DeactivateUserResponse)(nil),     // 2: curfew.auth.v1.DeactivateUserResponse
-	(*ReactivateUserRequest)(nil),      // 3: curfew.auth.v1.ReactivateUserRequest
-	(*ReactivateUserResponse)(nil),     // 4: curfew.auth.v1.ReactivateUserResponse
-	(*SetUserRolesRequest)(nil),        // 5: curfew.auth.v1.SetUserRolesRequest
-	(*SetUserRolesResponse)(nil),       // 6: curfew.auth.v1.SetUserRolesResponse
-	(*RevokeUserSessionsRequest)(nil),  // 7: curfew.auth.v1.RevokeUserSessionsRequest
-	(*RevokeUserSessionsResponse)(nil), // 8: curfew.auth.v1.RevokeUserSessionsResponse
-	(*ListSigningKeysRequest)(nil),     // 9: curfew.auth.v1.ListSigningKeysRequest
-	(*ListSigningKeysResponse)(nil),    // 10: curfew.auth.v1.ListSigningKeysResponse
-	(*RotateSigningKeyRequest)(nil),    // 11: curfew.auth.v1.RotateSigningKeyRequest
-	(*RotateSigningKeyResponse)(nil),   // 12: curfew.auth.v1.RotateSigningKeyResponse
-	(*RevokeSigningKeyRequest)(nil),    // 13: curfew.auth.v1.RevokeSigningKeyRequest
-	(*RevokeSigningKeyResponse)(nil),   // 14: curfew.auth.v1.RevokeSigningKeyResponse
-	(*User)(nil),                       // 15: curfew.auth.v1.User
-	(*v1.Receipt)(nil),                 // 16: curfew.revocation.v1.Receipt
-	(*SigningKey)(nil),                 // 17: curfew.auth.v1.SigningKey
+	(*GetUserRequest)(nil),               // 0: curfew.auth.v1.GetUserRequest
+	(*DeactivateUserRequest)(nil),        // 1: curfew.auth.v1.DeactivateUserRequest
+	(*DeactivateUserResponse)(nil),       // 2: curfew.auth.v1.DeactivateUserResponse
+	(*ReactivateUserRequest)(nil),        // 3: curfew.auth.v1.ReactivateUserRequest
+	(*ReactivateUserResponse)(nil),       // 4: curfew.auth.v1.ReactivateUserResponse
+	(*SetUserRolesRequest)(nil),          // 5: curfew.auth.v1.SetUserRolesRequest
+	(*SetUserRolesResponse)(nil),         // 6: curfew.auth.v1.SetUserRolesResponse
+	(*RevokeUserSessionsRequest)(nil),    // 7: curfew.auth.v1.RevokeUserSessionsRequest
+	(*RevokeUserSessionsResponse)(nil),   // 8: curfew.auth.v1.RevokeUserSessionsResponse
+	(*ListSigningKeysRequest)(nil),       // 9: curfew.auth.v1.ListSigningKeysRequest
+	(*ListSigningKeysResponse)(nil),      // 10: curfew.auth.v1.ListSigningKeysResponse
+	(*RotateSigningKeyRequest)(nil),      // 11: curfew.auth.v1.RotateSigningKeyRequest
+	(*RotateSigningKeyResponse)(nil),     // 12: curfew.auth.v1.RotateSigningKeyResponse
+	(*RevokeSigningKeyRequest)(nil),      // 13: curfew.auth.v1.RevokeSigningKeyRequest
+	(*RevokeSigningKeyResponse)(nil),     // 14: curfew.auth.v1.RevokeSigningKeyResponse
+	(*ListExternalIssuersRequest)(nil),   // 15: curfew.auth.v1.ListExternalIssuersRequest
+	(*ListExternalIssuersResponse)(nil),  // 16: curfew.auth.v1.ListExternalIssuersResponse
+	(*RevokeExternalIssuerRequest)(nil),  // 17: curfew.auth.v1.RevokeExternalIssuerRequest
+	(*RevokeExternalIssuerResponse)(nil), // 18: curfew.auth.v1.RevokeExternalIssuerResponse
+	(*AcceptExternalIssuerRequest)(nil),  // 19: curfew.auth.v1.AcceptExternalIssuerRequest
+	(*AcceptExternalIssuerResponse)(nil), // 20: curfew.auth.v1.AcceptExternalIssuerResponse
+	(*User)(nil),                         // 21: curfew.auth.v1.User
+	(*v1.Receipt)(nil),                   // 22: curfew.revocation.v1.Receipt
+	(*SigningKey)(nil),                   // 23: curfew.auth.v1.SigningKey
+	(*ExternalIssuer)(nil),               // 24: curfew.auth.v1.ExternalIssuer
 }
 var file_curfew_auth_v1_user_admin_service_proto_depIdxs = []int32{
-	15, // 0: curfew.auth.v1.DeactivateUserResponse.user:type_name -> curfew.auth.v1.User
-	16, // 1: curfew.auth.v1.DeactivateUserResponse.revocation:type_name -> curfew.revocation.v1.Receipt
-	15, // 2: curfew.auth.v1.ReactivateUserResponse.user:type_name -> curfew.auth.v1.User
-	15, // 3: curfew.auth.v1.SetUserRolesResponse.user:type_name -> curfew.auth.v1.User
-	16, // 4: curfew.auth.v1.SetUserRolesResponse.revocation:type_name -> curfew.revocation.v1.Receipt
-	16, // 5: curfew.auth.v1.RevokeUserSessionsResponse.revocation:type_name -> curfew.revocation.v1.Receipt
-	17, // 6: curfew.auth.v1.ListSigningKeysResponse.signing_keys:type_name -> curfew.auth.v1.SigningKey
-	17, // 7: curfew.auth.v1.RotateSigningKeyResponse.primary:type_name -> curfew.auth.v1.SigningKey
-	17, // 8: curfew.auth.v1.RevokeSigningKeyResponse.signing_key:type_name -> curfew.auth.v1.SigningKey
-	17, // 9: curfew.auth.v1.RevokeSigningKeyResponse.primary:type_name -> curfew.auth.v1.SigningKey
-	16, // 10: curfew.auth.v1.RevokeSigningKeyResponse.revocation:type_name -> curfew.revocation.v1.Receipt
-	0,  // 11: curfew.auth.v1.UserAdminService.GetUser:input_type -> curfew.auth.v1.GetUserRequest
-	1,  // 12: curfew.auth.v1.UserAdminService.DeactivateUser:input_type -> curfew.auth.v1.DeactivateUserRequest
-	3,  // 13: curfew.auth.v1.UserAdminService.ReactivateUser:input_type -> curfew.auth.v1.ReactivateUserRequest
-	5,  // 14: curfew.auth.v1.UserAdminService.SetUserRoles:input_type -> curfew.auth.v1.SetUserRolesRequest
-	7,  // 15: curfew.auth.v1.UserAdminService.RevokeUserSessions:input_type -> curfew.auth.v1.RevokeUserSessionsRequest
-	9,  // 16: curfew.auth.v1.UserAdminService.ListSigningKeys:input_type -> curfew.auth.v1.ListSigningKeysRequest
-	11, // 17: curfew.auth.v1.UserAdminService.RotateSigningKey:input_type -> curfew.auth.v1.RotateSigningKeyRequest
-	13, // 18: curfew.auth.v1.UserAdminService.RevokeSigningKey:input_type -> curfew.auth.v1.RevokeSigningKeyRequest
-	15, // 19: curfew.auth.v1.UserAdminService.GetUser:output_type -> curfew.auth.v1.User
-	2,  // 20: curfew.auth.v1.UserAdminService.DeactivateUser:output_type -> curfew.auth.v1.DeactivateUserResponse
-	4,  // 21: curfew.auth.v1.UserAdminService.ReactivateUser:output_type -> curfew.auth.v1.ReactivateUserResponse
-	6,  // 22: curfew.auth.v1.UserAdminService.SetUserRoles:output_type -> curfew.auth.v1.SetUserRolesResponse
-	8,  // 23: curfew.auth.v1.UserAdminService.RevokeUserSessions:output_type -> curfew.auth.v1.RevokeUserSessionsResponse
-	10, // 24: curfew.auth.v1.UserAdminService.ListSigningKeys:output_type -> curfew.auth.v1.ListSigningKeysResponse
-	12, // 25: curfew.auth.v1.UserAdminService.RotateSigningKey:output_type -> curfew.auth.v1.RotateSigningKeyResponse
-	14, // 26: curfew.auth.v1.UserAdminService.RevokeSigningKey:output_type -> curfew.auth.v1.RevokeSigningKeyResponse
-	19, // [19:27] is the sub-list for method output_type
-	11, // [11:19] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	21, // 0: curfew.auth.v1.DeactivateUserResponse.user:type_name -> curfew.auth.v1.User
+	22, // 1: curfew.auth.v1.DeactivateUserResponse.revocation:type_name -> curfew.revocation.v1.Receipt
+	21, // 2: curfew.auth.v1.ReactivateUserResponse.user:type_name -> curfew.auth.v1.User
+	21, // 3: curfew.auth.v1.SetUserRolesResponse.user:type_name -> curfew.auth.v1.User
+	22, // 4: curfew.auth.v1.SetUserRolesResponse.revocation:type_name -> curfew.revocation.v1.Receipt
+	22, // 5: curfew.auth.v1.RevokeUserSessionsResponse.revocation:type_name -> curfew.revocation.v1.Receipt
+	23, // 6: curfew.auth.v1.ListSigningKeysResponse.signing_keys:type_name -> curfew.auth.v1.SigningKey
+	23, // 7: curfew.auth.v1.RotateSigningKeyResponse.primary:type_name -> curfew.auth.v1.SigningKey
+	23, // 8: curfew.auth.v1.RevokeSigningKeyResponse.signing_key:type_name -> curfew.auth.v1.SigningKey
+	23, // 9: curfew.auth.v1.RevokeSigningKeyResponse.primary:type_name -> curfew.auth.v1.SigningKey
+	22, // 10: curfew.auth.v1.RevokeSigningKeyResponse.revocation:type_name -> curfew.revocation.v1.Receipt
+	24, // 11: curfew.auth.v1.ListExternalIssuersResponse.external_issuers:type_name -> curfew.auth.v1.ExternalIssuer
+	24, // 12: curfew.auth.v1.RevokeExternalIssuerResponse.external_issuer:type_name -> curfew.auth.v1.ExternalIssuer
+	22, // 13: curfew.auth.v1.RevokeExternalIssuerResponse.revocation:type_name -> curfew.revocation.v1.Receipt
+	24, // 14: curfew.auth.v1.AcceptExternalIssuerResponse.external_issuer:type_name -> curfew.auth.v1.ExternalIssuer
+	0,  // 15: curfew.auth.v1.UserAdminService.GetUser:input_type -> curfew.auth.v1.GetUserRequest
+	1,  // 16: curfew.auth.v1.UserAdminService.DeactivateUser:input_type -> curfew.auth.v1.DeactivateUserRequest
+	3,  // 17: curfew.auth.v1.UserAdminService.ReactivateUser:input_type -> curfew.auth.v1.ReactivateUserRequest
+	5,  // 18: curfew.auth.v1.UserAdminService.SetUserRoles:input_type -> curfew.auth.v1.SetUserRolesRequest
+	7,  // 19: curfew.auth.v1.UserAdminService.RevokeUserSessions:input_type -> curfew.auth.v1.RevokeUserSessionsRequest
+	9,  // 20: curfew.auth.v1.UserAdminService.ListSigningKeys:input_type -> curfew.auth.v1.ListSigningKeysRequest
+	11, // 21: curfew.auth.v1.UserAdminService.RotateSigningKey:input_type -> curfew.auth.v1.RotateSigningKeyRequest
+	13, // 22: curfew.auth.v1.UserAdminService.RevokeSigningKey:input_type -> curfew.auth.v1.RevokeSigningKeyRequest
+	15, // 23: curfew.auth.v1.UserAdminService.ListExternalIssuers:input_type -> curfew.auth.v1.ListExternalIssuersRequest
+	17, // 24: curfew.auth.v1.UserAdminService.RevokeExternalIssuer:input_type -> curfew.auth.v1.RevokeExternalIssuerRequest
+	19, // 25: curfew.auth.v1.UserAdminService.AcceptExternalIssuer:input_type -> curfew.auth.v1.AcceptExternalIssuerRequest
+	21, // 26: curfew.auth.v1.UserAdminService.GetUser:output_type -> curfew.auth.v1.User
+	2,  // 27: curfew.auth.v1.UserAdminService.DeactivateUser:output_type -> curfew.auth.v1.DeactivateUserResponse
+	4,  // 28: curfew.auth.v1.UserAdminService.ReactivateUser:output_type -> curfew.auth.v1.ReactivateUserResponse
+	6,  // 29: curfew.auth.v1.UserAdminService.SetUserRoles:output_type -> curfew.auth.v1.SetUserRolesResponse
+	8,  // 30: curfew.auth.v1.UserAdminService.RevokeUserSessions:output_type -> curfew.auth.v1.RevokeUserSessionsResponse
+	10, // 31: curfew.auth.v1.UserAdminService.ListSigningKeys:output_type -> curfew.auth.v1.ListSigningKeysResponse
+	12, // 32: curfew.auth.v1.UserAdminService.RotateSigningKey:output_type -> curfew.auth.v1.RotateSigningKeyResponse
+	14, // 33: curfew.auth.v1.UserAdminService.RevokeSigningKey:output_type -> curfew.auth.v1.RevokeSigningKeyResponse
+	16, // 34: curfew.auth.v1.UserAdminService.ListExternalIssuers:output_type -> curfew.auth.v1.ListExternalIssuersResponse
+	18, // 35: curfew.auth.v1.UserAdminService.RevokeExternalIssuer:output_type -> curfew.auth.v1.RevokeExternalIssuerResponse
+	20, // 36: curfew.auth.v1.UserAdminService.AcceptExternalIssuer:output_type -> curfew.auth.v1.AcceptExternalIssuerResponse
+	26, // [26:37] is the sub-list for method output_type
+	15, // [15:26] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_curfew_auth_v1_user_admin_service_proto_init() }
@@ -908,6 +1256,7 @@ func file_curfew_auth_v1_user_admin_service_proto_init() {
 	if File_curfew_auth_v1_user_admin_service_proto != nil {
 		return
 	}
+	file_curfew_auth_v1_external_issuer_proto_init()
 	file_curfew_auth_v1_signing_key_proto_init()
 	file_curfew_auth_v1_user_proto_init()
 	type x struct{}
@@ -916,7 +1265,7 @@ func file_curfew_auth_v1_user_admin_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_curfew_auth_v1_user_admin_service_proto_rawDesc), len(file_curfew_auth_v1_user_admin_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   15,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,22 +19,25 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	UserAdminService_GetUser_FullMethodName            = "/curfew.auth.v1.UserAdminService/GetUser"
-	UserAdminService_DeactivateUser_FullMethodName     = "/curfew.auth.v1.UserAdminService/DeactivateUser"
-	UserAdminService_ReactivateUser_FullMethodName     = "/curfew.auth.v1.UserAdminService/ReactivateUser"
-	UserAdminService_SetUserRoles_FullMethodName       = "/curfew.auth.v1.UserAdminService/SetUserRoles"
-	UserAdminService_RevokeUserSessions_FullMethodName = "/curfew.auth.v1.UserAdminService/RevokeUserSessions"
-	UserAdminService_ListSigningKeys_FullMethodName    = "/curfew.auth.v1.UserAdminService/ListSigningKeys"
-	UserAdminService_RotateSigningKey_FullMethodName   = "/curfew.auth.v1.UserAdminService/RotateSigningKey"
-	UserAdminService_RevokeSigningKey_FullMethodName   = "/curfew.auth.v1.UserAdminService/RevokeSigningKey"
+	UserAdminService_GetUser_FullMethodName              = "/curfew.auth.v1.UserAdminService/GetUser"
+	UserAdminService_DeactivateUser_FullMethodName       = "/curfew.auth.v1.UserAdminService/DeactivateUser"
+	UserAdminService_ReactivateUser_FullMethodName       = "/curfew.auth.v1.UserAdminService/ReactivateUser"
+	UserAdminService_SetUserRoles_FullMethodName         = "/curfew.auth.v1.UserAdminService/SetUserRoles"
+	UserAdminService_RevokeUserSessions_FullMethodName   = "/curfew.auth.v1.UserAdminService/RevokeUserSessions"
+	UserAdminService_ListSigningKeys_FullMethodName      = "/curfew.auth.v1.UserAdminService/ListSigningKeys"
+	UserAdminService_RotateSigningKey_FullMethodName     = "/curfew.auth.v1.UserAdminService/RotateSigningKey"
+	UserAdminService_RevokeSigningKey_FullMethodName     = "/curfew.auth.v1.UserAdminService/RevokeSigningKey"
+	UserAdminService_ListExternalIssuers_FullMethodName  = "/curfew.auth.v1.UserAdminService/ListExternalIssuers"
+	UserAdminService_RevokeExternalIssuer_FullMethodName = "/curfew.auth.v1.UserAdminService/RevokeExternalIssuer"
+	UserAdminService_AcceptExternalIssuer_FullMethodName = "/curfew.auth.v1.UserAdminService/AcceptExternalIssuer"
 )
 
 // UserAdminServiceClient is the client API for UserAdminService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// What staff do with the accounts of others, and with the keys that sign their
-// tokens.
+// What staff do with the accounts of others, with the keys that sign their
+// tokens, and with the identity providers that are believed.
 type UserAdminServiceClient interface {
 	// One user.
 	GetUser(ctx context.Context, in *GetUserRequest, opts ...grpc.CallOption) (*User, error)
@@ -59,8 +62,22 @@ type UserAdminServiceClient interface {
 	// Ends a key. When it returns OK no replica admits a token that was signed
 	// with it, also not of the caller; the sessions live, so clients refresh once
 	// and go on. If it is the primary the standby takes its place, and
-	// SIGNING_KEY_NOT_READY says when that may.
+	// SIGNING_KEY_NOT_READY says when that may, unless it is an emergency.
 	RevokeSigningKey(ctx context.Context, in *RevokeSigningKeyRequest, opts ...grpc.CallOption) (*RevokeSigningKeyResponse, error)
+	// The external issuers that the server was told of, those that were revoked,
+	// and those that sessions came from.
+	ListExternalIssuers(ctx context.Context, in *ListExternalIssuersRequest, opts ...grpc.CallOption) (*ListExternalIssuersResponse, error)
+	// For the day when the keys of an identity provider were stolen. When it
+	// returns OK no token of the issuer is exchanged, the sessions that began with
+	// one are ended, no replica admits an access token of them, and replicas that
+	// verify the issuer's own tokens refuse those for a week. UNAVAILABLE /
+	// EXTERNAL_ISSUER_UNFINISHED: there are more sessions than could be ended in
+	// the time of the call; repeat it, and it goes on.
+	RevokeExternalIssuer(ctx context.Context, in *RevokeExternalIssuerRequest, opts ...grpc.CallOption) (*RevokeExternalIssuerResponse, error)
+	// Takes RevokeExternalIssuer back for new exchanges. Ended sessions stay
+	// ended, and replicas that verify the issuer's own tokens go on refusing them
+	// until `refuse_until`: nothing is taken out of the feed of revocations.
+	AcceptExternalIssuer(ctx context.Context, in *AcceptExternalIssuerRequest, opts ...grpc.CallOption) (*AcceptExternalIssuerResponse, error)
 }
 
 type userAdminServiceClient struct {
@@ -151,12 +168,42 @@ func (c *userAdminServiceClient) RevokeSigningKey(ctx context.Context, in *Revok
 	return out, nil
 }
 
+func (c *userAdminServiceClient) ListExternalIssuers(ctx context.Context, in *ListExternalIssuersRequest, opts ...grpc.CallOption) (*ListExternalIssuersResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListExternalIssuersResponse)
+	err := c.cc.Invoke(ctx, UserAdminService_ListExternalIssuers_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *userAdminServiceClient) RevokeExternalIssuer(ctx context.Context, in *RevokeExternalIssuerRequest, opts ...grpc.CallOption) (*RevokeExternalIssuerResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RevokeExternalIssuerResponse)
+	err := c.cc.Invoke(ctx, UserAdminService_RevokeExternalIssuer_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *userAdminServiceClient) AcceptExternalIssuer(ctx context.Context, in *AcceptExternalIssuerRequest, opts ...grpc.CallOption) (*AcceptExternalIssuerResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AcceptExternalIssuerResponse)
+	err := c.cc.Invoke(ctx, UserAdminService_AcceptExternalIssuer_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // UserAdminServiceServer is the server API for UserAdminService service.
 // All implementations must embed UnimplementedUserAdminServiceServer
 // for forward compatibility.
 //
-// What staff do with the accounts of others, and with the keys that sign their
-// tokens.
+// What staff do with the accounts of others, with the keys that sign their
+// tokens, and with the identity providers that are believed.
 type UserAdminServiceServer interface {
 	// One user.
 	GetUser(context.Context, *GetUserRequest) (*User, error)
@@ -181,8 +228,22 @@ type UserAdminServiceServer interface {
 	// Ends a key. When it returns OK no replica admits a token that was signed
 	// with it, also not of the caller; the sessions live, so clients refresh once
 	// and go on. If it is the primary the standby takes its place, and
-	// SIGNING_KEY_NOT_READY says when that may.
+	// SIGNING_KEY_NOT_READY says when that may, unless it is an emergency.
 	RevokeSigningKey(context.Context, *RevokeSigningKeyRequest) (*RevokeSigningKeyResponse, error)
+	// The external issuers that the server was told of, those that were revoked,
+	// and those that sessions came from.
+	ListExternalIssuers(context.Context, *ListExternalIssuersRequest) (*ListExternalIssuersResponse, error)
+	// For the day when the keys of an identity provider were stolen. When it
+	// returns OK no token of the issuer is exchanged, the sessions that began with
+	// one are ended, no replica admits an access token of them, and replicas that
+	// verify the issuer's own tokens refuse those for a week. UNAVAILABLE /
+	// EXTERNAL_ISSUER_UNFINISHED: there are more sessions than could be ended in
+	// the time of the call; repeat it, and it goes on.
+	RevokeExternalIssuer(context.Context, *RevokeExternalIssuerRequest) (*RevokeExternalIssuerResponse, error)
+	// Takes RevokeExternalIssuer back for new exchanges. Ended sessions stay
+	// ended, and replicas that verify the issuer's own tokens go on refusing them
+	// until `refuse_until`: nothing is taken out of the feed of revocations.
+	AcceptExternalIssuer(context.Context, *AcceptExternalIssuerRequest) (*AcceptExternalIssuerResponse, error)
 	mustEmbedUnimplementedUserAdminServiceServer()
 }
 
@@ -216,6 +277,15 @@ func (UnimplementedUserAdminServiceServer) RotateSigningKey(context.Context, *Ro
 }
 func (UnimplementedUserAdminServiceServer) RevokeSigningKey(context.Context, *RevokeSigningKeyRequest) (*RevokeSigningKeyResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RevokeSigningKey not implemented")
+}
+func (UnimplementedUserAdminServiceServer) ListExternalIssuers(context.Context, *ListExternalIssuersRequest) (*ListExternalIssuersResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListExternalIssuers not implemented")
+}
+func (UnimplementedUserAdminServiceServer) RevokeExternalIssuer(context.Context, *RevokeExternalIssuerRequest) (*RevokeExternalIssuerResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RevokeExternalIssuer not implemented")
+}
+func (UnimplementedUserAdminServiceServer) AcceptExternalIssuer(context.Context, *AcceptExternalIssuerRequest) (*AcceptExternalIssuerResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method AcceptExternalIssuer not implemented")
 }
 func (UnimplementedUserAdminServiceServer) mustEmbedUnimplementedUserAdminServiceServer() {}
 func (UnimplementedUserAdminServiceServer) testEmbeddedByValue()                          {}
@@ -382,6 +452,60 @@ func _UserAdminService_RevokeSigningKey_Handler(srv interface{}, ctx context.Con
 	return interceptor(ctx, in, info, handler)
 }
 
+func _UserAdminService_ListExternalIssuers_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListExternalIssuersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(UserAdminServiceServer).ListExternalIssuers(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: UserAdminService_ListExternalIssuers_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(UserAdminServiceServer).ListExternalIssuers(ctx, req.(*ListExternalIssuersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _UserAdminService_RevokeExternalIssuer_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RevokeExternalIssuerRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(UserAdminServiceServer).RevokeExternalIssuer(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: UserAdminService_RevokeExternalIssuer_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(UserAdminServiceServer).RevokeExternalIssuer(ctx, req.(*RevokeExternalIssuerRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _UserAdminService_AcceptExternalIssuer_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AcceptExternalIssuerRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(UserAdminServiceServer).AcceptExternalIssuer(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: UserAdminService_AcceptExternalIssuer_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(UserAdminServiceServer).AcceptExternalIssuer(ctx, req.(*AcceptExternalIssuerRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // UserAdminService_ServiceDesc is the grpc.ServiceDesc for UserAdminService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -420,6 +544,18 @@ var UserAdminService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "RevokeSigningKey",
 			Handler:    _UserAdminService_RevokeSigningKey_Handler,
+		},
+		{
+			MethodName: "ListExternalIssuers",
+			Handler:    _UserAdminService_ListExternalIssuers_Handler,
+		},
+		{
+			MethodName: "RevokeExternalIssuer",
+			Handler:    _UserAdminService_RevokeExternalIssuer_Handler,
+		},
+		{
+			MethodName: "AcceptExternalIssuer",
+			Handler:    _UserAdminService_AcceptExternalIssuer_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
