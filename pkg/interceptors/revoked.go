@@ -57,7 +57,12 @@ func (r *revocationCheck) before(ctx context.Context, c *call) (context.Context,
 		return nil, revocationRefusal(err)
 	}
 	if c.streamed {
-		c.expiry = time.AfterFunc(time.Until(c.identity.ExpiresAt), func() { c.Cancel(errStreamExpired) })
+		left := time.Until(c.identity.ExpiresAt)
+		if left <= 0 { // the leeway of the clocks admits a call, but a stream would be cut off at once
+			r.release(c)
+			return nil, errTokenExpired
+		}
+		c.expiry = time.AfterFunc(left, func() { c.Cancel(errStreamExpired) })
 	}
 	return c, nil
 }

@@ -179,10 +179,41 @@ func drain(stream grpc.ClientStream) error {
 	}
 }
 
+// Within the leeway of the clocks a call is admitted. A stream would be cut off
+// at once, and then nobody knows what its handler has done.
+func TestAStreamWhoseTokenIsOverIsRefusedBeforeItsHandlerBegins(t *testing.T) {
+	issuer := tokentest.New(t)
+	profile := token.Curfew(issuer.URL, issuer.Keys(t))
+	profile.Leeway = 2 * time.Minute
+	verifier, err := token.NewVerifier(profile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(verifier.Close)
+	h := newHarness(t, &shop.Server{Stream: func(string, grpc.ServerStream) error {
+		t.Error("the handler has begun")
+		return nil
+	}}, func(c *interceptors.Config) { c.Verifier = verifier })
+	now := time.Now().Unix()
+	ctx := with(t, issuer.User(t, "u1", []string{"customer"}, tokentest.Claims{"exp": now - 1, "iat": now - 5, "nbf": now - 5, "auth_time": now - 5}))
+	if err := shop.Call(ctx, h.conn, "Get", own); err != nil {
+		t.Errorf("a call, within the leeway: %v", err)
+	}
+	stream, err := shop.Open(ctx, h.conn, "Watch")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = drain(stream)
+	want(t, err, codes.Unauthenticated, "TOKEN_EXPIRED")
+	if admitted := status.Info(err).GetMetadata()[creds.Admitted]; admitted != "" {
+		t.Errorf("admitted: %q", admitted)
+	}
+}
+
 func TestAStreamEndsWhenItsTokenExpires(t *testing.T) {
 	h := newHarness(t, &shop.Server{})
 	now := time.Now().Unix()
-	raw := h.issuer.User(t, "u1", []string{"customer"}, tokentest.Claims{"exp": now + 1, "iat": now - 5, "nbf": now - 5, "auth_time": now - 5})
+	raw := h.issuer.User(t, "u1", []string{"customer"}, tokentest.Claims{"exp": now + 3, "iat": now - 5, "nbf": now - 5, "auth_time": now - 5})
 	stream, err := shop.Open(with(t, raw), h.conn, "Watch")
 	if err != nil {
 		t.Fatal(err)

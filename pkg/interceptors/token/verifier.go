@@ -93,6 +93,10 @@ func (o *Options) bound() error {
 // ErrKeysUnavailable. It blocks only while the keys of the issuer have to be
 // fetched, bounded by ctx and by Keys.
 //
+// A token that is remembered stays good when its issuer withdraws the key: to
+// end it before it expires, revoke the key (revocation.KindKey), or remember
+// nothing (Options.Uncached).
+//
 // Verify says nothing about revocation.
 func (v *Verifier) Verify(ctx context.Context, raw string) (*identity.Identity, error) {
 	if v.cache == nil {
