@@ -7,10 +7,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Secure is a listener for SASL_SSL, with certificates of clients and the mechanisms PLAIN, SCRAM-SHA-256
-// and SCRAM-SHA-512. All fields are required. For tests: the passwords are
+// and SCRAM-SHA-512. All fields but Reauth are required. For tests: the passwords are
 // arguments of a command and lines of a file.
 type Secure struct {
 	// Keystore is a PEM file with the certificate chain of 127.0.0.1 and its
@@ -19,6 +20,8 @@ type Secure struct {
 	// Truststore is a PEM file with what the certificates of clients chain to;
 	// every client needs one.
 	Truststore string
+	// Reauth is after how long a connection has to log in again; 0 is never.
+	Reauth time.Duration
 	// Users are the passwords by user name, without quotes and brackets.
 	Users map[string]string
 }
@@ -40,6 +43,7 @@ func (s *Secure) properties() []string {
 	const listener = "listener.name.sasl_ssl."
 	scram := "org.apache.kafka.common.security.scram.ScramLoginModule required;"
 	return []string{
+		listener + "connections.max.reauth.ms=" + strconv.FormatInt(s.Reauth.Milliseconds(), 10),
 		listener + "sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
 		listener + "plain.sasl.jaas.config=" + strings.Join(plain, " ") + ";",
 		listener + "scram-sha-256.sasl.jaas.config=" + scram,

@@ -22,7 +22,7 @@ const (
 )
 
 // startBroker starts a real Kafka with a listener for TLS and passwords.
-func startBroker(t *testing.T, ca *authority.Authority) string {
+func startBroker(t *testing.T, ca *authority.Authority, reauth time.Duration) *kafka.Cluster {
 	t.Helper()
 	dir := t.TempDir()
 	cert, key := ca.Issue(t, dir, "broker")
@@ -31,7 +31,7 @@ func startBroker(t *testing.T, ca *authority.Authority) string {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	cluster, err := kafka.Prepare(ctx, kafka.Config{Dir: dir, Heap: "256m", Secure: &kafka.Secure{
-		Keystore: keystore, Truststore: ca.File, Users: map[string]string{"alice": password},
+		Keystore: keystore, Truststore: ca.File, Reauth: reauth, Users: map[string]string{"alice": password},
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -46,7 +46,7 @@ func startBroker(t *testing.T, ca *authority.Authority) string {
 			t.Error(err)
 		}
 	})
-	return cluster.SecureAddress()
+	return cluster
 }
 
 func connect(t *testing.T, address string, s kafkaconn.Settings) *kgo.Client {
@@ -70,13 +70,14 @@ func ping(t *testing.T, client *kgo.Client) error {
 }
 
 func TestARealKafkaIsReachedOverTLSWithAPassword(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	ca, stranger := authority.New(t, dir, "ca"), authority.New(t, dir, "stranger")
 	cert, key := ca.Issue(t, dir, "client")
 	secret, mistyped := filepath.Join(dir, "secret"), filepath.Join(dir, "mistyped")
 	write(t, secret, password+"\n")
 	write(t, mistyped, wrong)
-	address := startBroker(t, ca)
+	address := startBroker(t, ca, 0).SecureAddress()
 	for _, mechanism := range []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"} {
 		right := kafkaconn.Settings{TLSCA: ca.File, TLSCert: cert, TLSKey: key, SASLMechanism: mechanism, SASLUsername: "alice", SASLPasswordFile: secret}
 		if err := ping(t, connect(t, address, right)); err != nil {
