@@ -1,11 +1,13 @@
 package watcher_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/message"
+	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/watcher"
 )
 
 // TestAServerThatAnswersNothing: what this process says does not reach it, and
@@ -39,6 +41,50 @@ func TestAServerThatTellsEventsAndAnswersNoRenewalIsLeftWhileTheLeaseStillRuns(t
 		time.Sleep(ttl / 2)
 		if !r.fresh() {
 			t.Error("not moved")
+		}
+	})
+}
+
+// TestAServerThatCannotBeReached: nothing comes of the attempt, not even an error.
+func TestAnAttemptThatComesToNothingIsGivenUp(t *testing.T) {
+	attempts := 0
+	bubble(t, func(t *testing.T, r *rig) {
+		start := time.Now()
+		r.accept()
+		if d := time.Since(start); d > 3*ttl {
+			t.Errorf("the next server is asked after %s", d)
+		}
+	}, func(c *watcher.Config) {
+		dial := c.Dial
+		c.Dial = func(ctx context.Context) (message.ClientStream, error) {
+			if attempts++; attempts == 1 {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			return dial(ctx)
+		}
+	})
+}
+
+// TestAGrantThatComesLate: its lease counts from the question.
+func TestALeaseThatIsOverWhenItArrivesMakesNobodyReady(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		s := r.join(0)
+		ask := s.renewal()
+		time.Sleep(held - time.Millisecond)
+		next := s.renewal() // the question after it is asked meanwhile
+		time.Sleep(time.Millisecond)
+		s.grant(ask, ttl)
+		select {
+		case <-r.Ready():
+			t.Error("ready without a lease")
+		default:
+		}
+		s.grant(next, ttl)
+		select {
+		case <-r.Ready():
+		default:
+			t.Error("not ready with one")
 		}
 	})
 }

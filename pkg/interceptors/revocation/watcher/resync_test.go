@@ -71,13 +71,17 @@ func TestALeaseThatIsGivenUpEndsRunningCallsAfterTheGrace(t *testing.T) {
 		closed, done := r.Inflight().Enter(t.Context(), user, true)
 		defer done()
 		r.refuse = true
-		r.right()
-		time.Sleep(watcher.DefaultGrace - ttl)
+		before := r.Status().Losses
+		r.right() // and half a TTL has passed
+		if n := r.Status().Losses - before; n != 1 {
+			t.Errorf("counted as %d losses", n)
+		}
+		time.Sleep(watcher.DefaultGrace - ttl/2 - time.Millisecond)
 		synctest.Wait()
 		if closed.Err() != nil {
 			t.Fatal("cancelled before the grace was over")
 		}
-		time.Sleep(2 * ttl)
+		time.Sleep(ttl / 2)
 		synctest.Wait()
 		if !errors.Is(context.Cause(closed), revocation.ErrStale) {
 			t.Errorf("a fail-closed call after the grace: %v", context.Cause(closed))
