@@ -20,6 +20,8 @@ TEST_IMPORTS = {{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " 
 RACE_PACKAGES = $(shell go list -f '$(TEST_IMPORTS)' work | grep -v -e '/curfew/e2e' -e '/curfew/bench' | grep -v testing/synctest | cut -d' ' -f1)
 # Two threads in one synctest bubble can corrupt the race detector, https://go.dev/issue/78156, so these get one.
 BUBBLE_PACKAGES = $(shell go list -f '$(TEST_IMPORTS)' work | grep -v -e '/curfew/e2e' -e '/curfew/bench' | grep testing/synctest | cut -d' ' -f1)
+# Those that walk an authorization matrix do it whole where the race detector does not make each call six times as slow.
+WALK_PACKAGES = $(shell go list -f '$(TEST_IMPORTS)' work | grep ' .*authz/authztest' | cut -d' ' -f1)
 # Tests that need a Kubernetes run by k8s-test only.
 PLAIN_PACKAGES = $(shell go list work | grep -e '/curfew/e2e' -e '/curfew/bench' | grep -v '/curfew/e2e/kubernetes$$')
 # What needs Go only: packages whose tests ask for no Kafka and no Redis of their own, and no black-box suites.
@@ -106,6 +108,7 @@ test-here:
 	@status=0; \
 	$(GO_TEST) -race $(RACE_PACKAGES) || status=1; \
 	$(GO_TEST) -race -cpu 1 $(BUBBLE_PACKAGES) || status=1; \
+	$(GO_TEST) -run EveryMethodRoleResourceTokenAndStaleness $(WALK_PACKAGES) || status=1; \
 	CURFEW_BIN_DIR=$(CURDIR)/bin $(GO_TEST) $(PLAIN_PACKAGES) || status=1; \
 	$(MAKE) --no-print-directory test-stories-race || status=1; \
 	$(MAKE) --no-print-directory images-test || status=1; \

@@ -39,6 +39,21 @@ func TestAPausedReplicaDelaysARevocationByOneLeaseAndRefusesWhenItWakesUp(t *tes
 	}
 }
 
+func TestAReplicaThatAsksTheIssuerRefusesARevokedTokenAsSoonAsTheCallReturned(t *testing.T) {
+	p, err := platform.StartService(t.Context(), "orders", nil, "--revocation", "introspection")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Kill()
+	got, err := stolentoken.Rounds(t.Context(), platform, []string{p.GRPC}, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Calls != 100 || got.Admitted != 0 {
+		t.Errorf("%d of %d calls with a revoked token were admitted", got.Admitted, got.Calls)
+	}
+}
+
 func TestTheOracleSeesAnAdmission(t *testing.T) {
 	p, err := platform.StartService(t.Context(), "orders", nil, "--revocation", "none")
 	if err != nil {

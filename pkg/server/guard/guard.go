@@ -16,7 +16,6 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors"
 	"github.com/curfew-platform/curfew/pkg/interceptors/authz"
 	"github.com/curfew-platform/curfew/pkg/interceptors/creds"
-	"github.com/curfew-platform/curfew/pkg/interceptors/identity"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/memory"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/none"
@@ -59,7 +58,7 @@ func Add(rt *server.Runtime, settings *Settings, common *server.Settings, policy
 	if err != nil {
 		return nil, fmt.Errorf("guard: %w", err)
 	}
-	source, err := addSource(rt, settings, feeds)
+	source, err := addSource(rt, settings, conn, feeds)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +77,7 @@ func newChain(rt *server.Runtime, common *server.Settings, log *slog.Logger, ver
 		Revocation:   source,
 		Policy:       policy,
 		Logger:       log,
-		Introspector: introspector{authv1.NewTokenServiceClient(conn)},
+		Introspector: introspector{ask(conn)},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("guard: %w", err)
@@ -93,11 +92,22 @@ func Describe(w io.Writer, settings *Settings, common *server.Settings, policy *
 	if err != nil {
 		return fmt.Errorf("guard: %w", err)
 	}
-	var source revocation.Source = memory.New(nil) // like the feed it knows the running calls
-	if settings.Revocation == None {
+	log := slog.New(slog.DiscardHandler)
+	var source revocation.Source
+	switch settings.Revocation {
+	case None:
 		source = none.Source{}
+	case Introspection:
+		asking, err := newIntrospection(settings, log, nil)
+		if err != nil {
+			return err
+		}
+		defer asking.Close()
+		source = asking
+	default:
+		source = memory.New(nil) // like the feed it knows the running calls
 	}
-	chain, err := newChain(nil, common, slog.New(slog.DiscardHandler), verifier, source, policy, nil)
+	chain, err := newChain(nil, common, log, verifier, source, policy, nil)
 	if err != nil {
 		return err
 	}
@@ -123,20 +133,5 @@ func fetchKeys(client authv1.TokenServiceClient) token.Fetch {
 			return nil, fmt.Errorf("get signing keys: %w", err)
 		}
 		return protojson.Marshal(set)
-	}
-}
-
-// introspector asks services/auth about one token.
-type introspector struct{ client authv1.TokenServiceClient }
-
-func (i introspector) Introspect(ctx context.Context, _ *identity.Identity, raw token.Raw) error {
-	r, err := i.client.IntrospectToken(ctx, &authv1.IntrospectTokenRequest{Token: string(raw)})
-	switch {
-	case err != nil:
-		return fmt.Errorf("introspect: %w", err)
-	case !r.GetActive():
-		return revocation.ErrRevoked
-	default:
-		return nil
 	}
 }

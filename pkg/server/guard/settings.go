@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/certfile"
 	"github.com/curfew-platform/curfew/pkg/interceptors/creds"
@@ -16,6 +17,9 @@ const (
 	// Feed is the leased feed of services/auth: a revoked token is refused
 	// before the revoking call returns.
 	Feed = "feed"
+	// Introspection asks services/auth about the token of every call (RFC 7662):
+	// a round trip each, and nothing to follow. Running calls are not cancelled.
+	Introspection = "introspection"
 	// None lets a token live until it expires. For comparison, not for a shop.
 	None = "none"
 )
@@ -31,8 +35,11 @@ type Settings struct {
 	ServiceKeyFile   string `help:"Ed25519 key (PKCS #8 PEM) that this service proves itself with." type:"path"`
 	ServiceTokenFile string `help:"Token that the platform keeps in a file and that services/auth accepts as proof instead of a key: the projected service-account token of a pod." type:"path"`
 	Issuer           string `help:"Issuer of the access tokens." default:"https://auth.curfew.dev"`
-	Revocation       string `help:"Source of revocations: feed or none." enum:"feed,none" default:"feed"`
-	ReplicaID        string `help:"Name of this replica, for people; the host name if empty." placeholder:"NAME"`
+	Revocation       string `help:"Source of revocations: feed; introspection, which asks services/auth about the token of every call; or none." enum:"feed,introspection,none" default:"feed"`
+
+	IntrospectionMaxAge time.Duration `help:"With --revocation introspection: how old an answer may be that admits a call, and so how long a revocation may go unnoticed; 0 asks for every call." default:"0s"`
+
+	ReplicaID string `help:"Name of this replica, for people; the host name if empty." placeholder:"NAME"`
 }
 
 // Validate returns everything that is wrong with the settings.
@@ -46,6 +53,9 @@ func (s *Settings) Validate() error {
 	}
 	if (s.AuthTLSCert == "") != (s.AuthTLSKey == "") {
 		errs = append(errs, errors.New("--auth-tls-cert and --auth-tls-key go together"))
+	}
+	if s.IntrospectionMaxAge < 0 || s.IntrospectionMaxAge > 0 && s.Revocation != Introspection {
+		errs = append(errs, errors.New("--introspection-max-age is not negative, and belongs to --revocation introspection"))
 	}
 	if s.Issuer == "" {
 		errs = append(errs, errors.New("--issuer is required"))

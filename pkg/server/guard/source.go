@@ -17,12 +17,30 @@ import (
 	revocationv1 "github.com/curfew-platform/curfew/proto/gen/curfew/revocation/v1"
 )
 
-// addSource returns the source of revocations. Its part says whether it knows them.
-func addSource(rt *server.Runtime, settings *Settings, feeds []*grpc.ClientConn) (revocation.Source, error) {
-	if settings.Revocation == None {
+// addSource returns the source of revocations: conn is for questions, feeds are to
+// be followed.
+func addSource(rt *server.Runtime, settings *Settings, conn grpc.ClientConnInterface, feeds []*grpc.ClientConn) (revocation.Source, error) {
+	switch settings.Revocation {
+	case None:
 		rt.Log.Warn("no revocations: a stolen token works until it expires")
 		return none.Source{}, nil
+	case Introspection:
+		source, err := newIntrospection(settings, rt.Log, conn)
+		if err != nil {
+			return nil, err
+		}
+		return source, rt.Group.Add(lifecycle.Part{
+			Name: "introspection", Phase: lifecycle.Close,
+			Stop: func(context.Context) error { source.Close(); return nil },
+		})
+	default:
+		return addFeed(rt, settings, feeds)
 	}
+}
+
+// addFeed returns the watcher of the feed. Its part says whether it knows the
+// revocations.
+func addFeed(rt *server.Runtime, settings *Settings, feeds []*grpc.ClientConn) (*watcher.Watcher, error) {
 	clients := make([]revocationv1.RevocationServiceClient, len(feeds))
 	for i, conn := range feeds {
 		clients[i] = watchergrpc.Client(conn)
