@@ -211,12 +211,19 @@ func TestLeavingDropsTheLeaseIgnoresLaterGrantsAndThenSaysSo(t *testing.T) {
 				break
 			}
 		}
+		synctest.Wait()
+		if len(left) != 0 {
+			t.Error("Leave returned before the server has said that it read it")
+		}
 		s.close() // the server has read it
 		if err := <-left; err != nil {
 			t.Error(err)
 		}
 		if len(r.dialed) != 0 {
 			t.Error("came back after leaving")
+		}
+		if r.Run(r.ctx) == nil {
+			t.Error("runs again")
 		}
 	})
 }
