@@ -47,9 +47,8 @@ func newCounters(provider metric.MeterProvider, issuers []string) (counters, err
 			exchanges.Add(context.Background(), 0, exchanged(issuer, v))
 		}
 	}
-	if len(issuers) > 0 { // tokens that no issuer vouches for
-		exchanges.Add(context.Background(), 0, exchanged("", account.ExchangedRefused))
-		exchanges.Add(context.Background(), 0, exchanged("", account.ExchangedFailed))
+	for _, v := range []account.Exchanged{account.ExchangedRefused, account.ExchangedFailed} {
+		exchanges.Add(context.Background(), 0, exchanged("", v)) // no issuer vouches for the token
 	}
 	return counters{
 		refreshes: func(ctx context.Context, v account.Verdict) { refreshes.Add(ctx, 1, verdict(v)) },
