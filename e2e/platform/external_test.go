@@ -233,6 +233,59 @@ func TestAProgramOfARealProviderOpensItsNextSessionWhenOneIsRevoked(t *testing.T
 	}
 }
 
+func TestARevokedIssuerOpensNoSessionAndTheOnesThatItOpenedAreOver(t *testing.T) {
+	p := newProvider(t, "ann", "bob")
+	auth, _ := believing(t, p)
+	tokens := map[string]*oauth2.Token{}
+	sessions := map[string]*authv1.ExchangeExternalTokenResponse{}
+	for _, user := range []string{"ann", "bob"} {
+		tokens[user] = login(t, p, user)
+		session, err := exchange(t.Context(), auth, tokens[user].AccessToken)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sessions[user] = session
+	}
+	own, _ := customer(t)
+	admin, err := auth.Login(t.Context(), stand.User{Email: platform.AdminEmail, Password: platform.AdminPassword})
+	if err != nil {
+		t.Fatal(err)
+	}
+	staff := stand.Bearer(t.Context(), admin.GetAccessToken())
+	revoked, err := auth.Users.RevokeExternalIssuer(staff, &authv1.RevokeExternalIssuerRequest{Issuer: p.Issuer})
+	if err != nil || revoked.GetEnded() != 2 {
+		t.Fatalf("ended %d sessions: %v", revoked.GetEnded(), err)
+	}
+	over := func(when string) {
+		t.Helper()
+		for user, session := range sessions {
+			wantAll(t, user+" "+when, admitted(t, session.GetUser().GetName(), session.GetAccessToken()), "TOKEN_REVOKED")
+			_, err := auth.Auth.RefreshTokens(t.Context(), &authv1.RefreshTokensRequest{RefreshToken: session.GetRefreshToken()})
+			wantAll(t, user+"'s refresh "+when, []error{err}, "SESSION_REVOKED")
+		}
+	}
+	over("after the revocation")
+	if _, err := exchange(t.Context(), auth, tokens["ann"].AccessToken); stand.Reason(err) != "EXTERNAL_TOKEN_INVALID" {
+		t.Errorf("a token that was there: %v", err)
+	}
+	if _, err := exchange(t.Context(), auth, login(t, p, "bob").AccessToken); stand.Reason(err) != "EXTERNAL_TOKEN_INVALID" {
+		t.Errorf("a token of a new login: %v", err)
+	}
+	if _, err := auth.Login(t.Context(), own); err != nil {
+		t.Errorf("a user of ours: %v", err)
+	}
+
+	if _, err := auth.Users.AcceptExternalIssuer(staff, &authv1.AcceptExternalIssuerRequest{Issuer: p.Issuer}); err != nil {
+		t.Fatal(err)
+	}
+	again, err := exchange(t.Context(), auth, tokens["ann"].AccessToken)
+	if err != nil || again.GetUser().GetName() != sessions["ann"].GetUser().GetName() {
+		t.Fatalf("accepted again: %v, %v", again.GetUser(), err)
+	}
+	wantAll(t, "a session after that", admitted(t, again.GetUser().GetName(), again.GetAccessToken()), "")
+	over("after the issuer is accepted again")
+}
+
 func pair(access, refresh string, end time.Time) creds.Pair {
 	return creds.Pair{Access: creds.Token{Value: token.Raw(access), ExpiresAt: end}, Refresh: token.Raw(refresh)}
 }
