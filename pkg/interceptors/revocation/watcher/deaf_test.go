@@ -66,6 +66,18 @@ func TestAnAttemptThatComesToNothingIsGivenUp(t *testing.T) {
 	})
 }
 
+// A stream costs its server memory and a lease to wait for.
+func TestAWatcherThatCameBackHasOneStream(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.join(0).close()
+		r.keep(r.join(0))
+		time.Sleep(time.Minute)
+		if n := len(r.dialed); n != 0 {
+			t.Errorf("%d streams more", n)
+		}
+	})
+}
+
 // TestAGrantThatComesLate: its lease counts from the question.
 func TestALeaseThatIsOverWhenItArrivesMakesNobodyReady(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
