@@ -28,6 +28,8 @@ PLAIN_PACKAGES = $(shell go list work | grep -e '/curfew/e2e' -e '/curfew/bench'
 SHORT_PACKAGES = $(shell go list -f '$(TEST_IMPORTS)' work \
 	| grep -v -e 'localenv/kafkatest' -e 'localenv/redis' -e '/curfew/e2e' -e '/curfew/bench' | cut -d' ' -f1)
 GO_TEST = go test -p $(JOBS) -count=1 -timeout 20m
+# What a run shows goes through it, line by line, and fails where it holds a secret. An interrupt is for the run alone, whose last words are read too.
+SCAN = (trap '' INT; exec bin/localenv scan)
 
 .PHONY: help
 help: ## List the targets
@@ -77,7 +79,7 @@ dev: build ## Start everything and stay; ARGS="--port 0" passes flags
 .PHONY: demo
 demo: build ## Run the three stories; needs Go only
 	@state=$$(mktemp -d -t curfew-demo.XXXXXX); trap 'rm -rf "$$state"' EXIT; \
-	bin/curfew dev --port 0 --state-dir "$$state" --orders-replicas 2 -- bin/stories
+	bin/curfew dev --port 0 --state-dir "$$state" --orders-replicas 2 -- bin/stories 2>&1 | $(SCAN)
 
 .PHONY: images
 images: ## Build the container images into bin/images, with a bill of materials each
@@ -92,7 +94,7 @@ images: ## Build the container images into bin/images, with a bill of materials 
 test: .bin/.prometheus ## Run every test, beside a real PostgreSQL and a real Apache Kafka
 	@tools/require --install cc java mvn redis-server kcat psql pgbench spin npm
 	@$(MAKE) --no-print-directory build
-	@bin/localenv with postgres,kafka -- $(MAKE) --no-print-directory test-here 2>&1 | bin/localenv scan
+	@bin/localenv with postgres,kafka -- $(MAKE) --no-print-directory test-here 2>&1 | $(SCAN)
 
 # The stories once more with the race detector in every process: a report of it ends the process, and with it the story.
 .PHONY: test-stories-race
@@ -123,7 +125,7 @@ soak: .bin/.prometheus ## Run the fault suites at full size, on Kubernetes too (
 	@tools/require --install cc java mvn redis-server kcat psql pgbench spin npm
 	@$(MAKE) --no-print-directory build
 	@CURFEW_TEST_SIZE=soak bin/localenv with postgres,kafka -- \
-		$(MAKE) --no-print-directory test-here GO_TEST='go test -p 1 -count=1 -timeout 12h -v'
+		$(MAKE) --no-print-directory test-here GO_TEST='go test -p 1 -count=1 -timeout 12h -v' 2>&1 | $(SCAN)
 	@CURFEW_TEST_SIZE=soak $(MAKE) --no-print-directory k8s-test
 
 .PHONY: manifests-test
@@ -193,11 +195,11 @@ k8s-programs:
 
 .PHONY: k8s-test
 k8s-test: k8s-programs ## Prove it on a real Kubernetes: rollouts, kills, lost nodes, scaling (Linux, root); ARGS="-run Rollout"
-	@tools/kubernetes/with 2 go test -count=1 -timeout 12h -v $(ARGS) ./e2e/kubernetes
+	@tools/kubernetes/with 2 go test -count=1 -timeout 12h -v $(ARGS) ./e2e/kubernetes 2>&1 | $(SCAN)
 
 .PHONY: k8s-demo
 k8s-demo: k8s-programs ## Tell the three stories inside a real Kubernetes, and roll all of it out under load (Linux, root)
-	@tools/kubernetes/with 1 bin/incluster
+	@tools/kubernetes/with 1 bin/incluster 2>&1 | $(SCAN)
 
 .PHONY: k8s-down
 k8s-down: ## Remove it, and everything of it

@@ -63,7 +63,7 @@ func run(flags *Flags, command []string, stdout, stderr io.Writer) (status int, 
 	}
 	defer func() { err = errors.Join(err, logFile.Close()) }()
 	log := slog.New(show.Handler(slog.NewJSONHandler(logFile, nil)))
-	group, err := lifecycle.New(lifecycle.WithGrace(flags.Grace), lifecycle.WithLogger(log), lifecycle.WithReportWriter(stderr),
+	group, err := lifecycle.New(lifecycle.WithGrace(flags.Grace), lifecycle.WithLogger(log), lifecycle.WithReportWriter(stderr), lifecycle.WithTable(),
 		lifecycle.WithStartTimeout(startTimeout),
 		lifecycle.WithBudget(lifecycle.Announce, 0, flags.Grace/3), // The command ends first.
 		lifecycle.WithBudget(lifecycle.Commit, 0, time.Second),
