@@ -90,7 +90,8 @@ type set struct {
 	all     []Public
 	private ed25519.PrivateKey // of the primary
 	primary string
-	standby bool // there is one
+	standby bool               // there is one
+	asked   leaseclock.Instant // the read began
 	until   leaseclock.Instant
 }
 
@@ -123,22 +124,25 @@ func (r *Ring) Primary(ctx context.Context) (id string, key ed25519.PrivateKey, 
 }
 
 // All returns every key that is shown. Treat it as read-only. The error is
-// ErrUnavailable: a set that lacks a key would be taken for the whole.
+// ErrUnavailable: a set that lacks a key would be taken for the whole. So it is
+// read again when the primary is refused here: it has a successor, which may be
+// new to this replica.
 func (r *Ring) All(ctx context.Context) ([]Public, error) {
-	s, err := r.current(ctx, func(*set) bool { return true })
+	s, err := r.current(ctx, func(known *set) bool { return !r.revoked(known.primary) })
 	if err != nil {
 		return nil, err
 	}
 	return s.all, nil
 }
 
-// Key implements token.Keys. What is known is known; only that there is no such
-// key needs to be known of now.
+// Key implements token.Keys. What is known is known; that there is no such key
+// is said only by a read that began after the call: in an emergency a key signs
+// that this replica was not asked about.
 func (r *Ring) Key(ctx context.Context, kid string) (string, crypto.PublicKey, error) {
 	if k, ok := r.set.Load().find(kid); ok {
 		return Algorithm, k, nil
 	}
-	s, err := r.current(ctx, func(*set) bool { return true })
+	s, err := r.since(ctx, r.cfg.Clock.Now())
 	if err != nil {
 		return "", nil, fmt.Errorf("%w: %w", token.ErrKeysUnavailable, err)
 	}
@@ -171,6 +175,34 @@ func (r *Ring) current(ctx context.Context, good func(*set) bool) (*set, error) 
 		return nil, ErrUnavailable
 	}
 	return s, nil
+}
+
+// readPause is the least time between two reads that tokens with invented key
+// ids can cause. Such calls wait for the next one together.
+const readPause = 250 * time.Millisecond
+
+// since returns a set whose read began after a moment.
+func (r *Ring) since(ctx context.Context, moment leaseclock.Instant) (*set, error) {
+	if wait := readPause - (moment.Boot - r.set.Load().asked.Boot); wait > 0 {
+		pause := time.NewTimer(wait)
+		defer pause.Stop()
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: %w", ErrUnavailable, context.Cause(ctx))
+		}
+	}
+	if err := r.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer r.leave()
+	if s := r.set.Load(); s.asked.Boot > moment.Boot {
+		return s, nil // whoever was here before has asked
+	}
+	if err := r.refresh(ctx); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return r.set.Load(), nil
 }
 
 func (r *Ring) fresh(s *set) bool { return !s.until.Over(r.cfg.Clock.Now()) }
@@ -214,6 +246,7 @@ func (r *Ring) refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	next.asked = asked
 	next.until = asked.Add(leaseclock.Shorten(Lease, drift))
 	r.set.Store(next)
 	if next.covers(old) && old.covers(next) {
