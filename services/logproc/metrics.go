@@ -50,13 +50,11 @@ func (p *pipeline) measureWork(m metric.Meter) error {
 	owned, err3 := m.Int64ObservableGauge("logproc.partition.owned", metric.WithUnit("{partition}"), metric.WithDescription("Partitions that workers of this replica read."))
 	isolated, err4 := m.Int64ObservableGauge("logproc.partition.isolated", metric.WithUnit("{partition}"), metric.WithDescription("Partitions in a process of their own."))
 	workers, err5 := m.Int64ObservableGauge("logproc.workers", metric.WithUnit("{process}"), metric.WithDescription("Worker processes that are ready."))
-	exits, err6 := m.Int64Counter("logproc.worker.exits", metric.WithUnit("{process}"), metric.WithDescription("Ends of worker processes by reason."))
+	exited, err6 := countExits(m)
 	if err := errors.Join(err1, err2, err3, err4, err5, err6); err != nil {
 		return err
 	}
-	p.exited = func(e supervisor.Exit) {
-		exits.Add(context.Background(), 1, metric.WithAttributes(attribute.String("logproc.reason", string(e.Reason))))
-	}
+	p.exited = exited
 	_, err := m.RegisterCallback(func(_ context.Context, o metric.Observer) error {
 		s := p.parent.Status()
 		for _, outcome := range outcomes(s) {
@@ -75,6 +73,22 @@ func (p *pipeline) measureWork(m metric.Meter) error {
 		return nil
 	}, records, steals, owned, isolated, workers)
 	return err
+}
+
+// countExits counts ends of worker processes. All reasons are there from the
+// beginning: of a counter that appears with its first count no rate can be taken.
+func countExits(m metric.Meter) (func(supervisor.Exit), error) {
+	exits, err := m.Int64Counter("logproc.worker.exits", metric.WithUnit("{process}"), metric.WithDescription("Ends of worker processes by reason."))
+	if err != nil {
+		return nil, err
+	}
+	add := func(n int64, r supervisor.Reason) {
+		exits.Add(context.Background(), n, metric.WithAttributes(attribute.String("logproc.reason", string(r))))
+	}
+	for _, r := range supervisor.Reasons() {
+		add(0, r)
+	}
+	return func(e supervisor.Exit) { add(1, e.Reason) }, nil
 }
 
 type outcome struct {

@@ -82,6 +82,13 @@ var breaches = []breach{
 	// settings.go
 	{"auth/auth: CURFEW_AUTH_NOTHING is no flag", func(s *Set) { set(s, "auth", "NOTHING", "1") }},
 	{"orders/orders: CURFEW_ORDERS_WORKERS is no flag", func(s *Set) { set(s, "orders", "WORKERS", "1") }},
+	{"auth/auth: its figures do not say which pod they are of", func(s *Set) {
+		for i, v := range s.main("auth").Env {
+			if v.Name == "OTEL_RESOURCE_ATTRIBUTES" {
+				s.main("auth").Env[i].Value = strings.Replace(v.Value, "$(POD_NAME)", "auth", 1)
+			}
+		}
+	}},
 	{"settings from something that is not there", func(s *Set) { s.main("auth").EnvFrom[0].ConfigMapRef.Name = "x" }},
 	{"is in no volume", func(s *Set) { set(s, "auth", "KEYSET_FILE", "/etc/curfew/keyset.json") }},
 	{"CURFEW_AUTH_DATABASE_URL is a secret", func(s *Set) { set(s, "auth", "DATABASE_URL", "postgres://") }},

@@ -40,6 +40,10 @@ func (s *Set) checkSettings(name, page string, say sayer) {
 			}
 		}
 		settings := s.settings(&c)
+		instance := "service.instance.id=$(POD_NAMESPACE).$(POD_NAME)." + name + ","
+		if c.Name == name && !strings.HasPrefix(settings["OTEL_RESOURCE_ATTRIBUTES"], instance) {
+			say("%s/%s: its figures do not say which pod they are of", name, c.Name)
+		}
 		for _, v := range slices.Sorted(maps.Keys(settings)) {
 			if strings.HasPrefix(v, "CURFEW_") && !flags[v] {
 				say("%s/%s: %s is no flag", name, c.Name, v)

@@ -34,6 +34,14 @@ const (
 	ReasonStalled Reason = "stalled"
 )
 
+// Reasons returns every reason, for those who count ends from the beginning.
+func Reasons() []Reason {
+	return []Reason{
+		ReasonExited, ReasonStopped, ReasonForced, ReasonStartFailed, ReasonNoHello, ReasonVersion, ReasonProtocol,
+		ReasonChannelClosed, ReasonNotReady, ReasonRefused, ReasonUnresponsive, ReasonStalled,
+	}
+}
+
 // What a child can do wrong. [Exit.Err] wraps one of them with the details.
 var (
 	// ErrNoHello means that the child did not identify itself in time.

@@ -73,11 +73,13 @@ func called(t *testing.T, options []grpc.ServerOption) {
 
 func TestACollectorGetsCallsAndTheStopUnderTheNameOfTheService(t *testing.T) {
 	for name, c := range map[string]struct {
-		env  map[string]string
-		want string
+		env            map[string]string
+		want, instance string // instance: empty for a random one
 	}{
-		"its own name":                {nil, "shop"},
-		"the name of the environment": {map[string]string{"OTEL_RESOURCE_ATTRIBUTES": "service.name=eshop,team=a"}, "eshop"},
+		"its own name": {nil, "shop", ""},
+		"the names of the environment": {
+			map[string]string{"OTEL_RESOURCE_ATTRIBUTES": "service.instance.id=curfew.shop-0.shop,service.name=eshop,team=a"}, "eshop", "curfew.shop-0.shop",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			collector := telemetrytest.New(t)
@@ -101,7 +103,8 @@ func TestACollectorGetsCallsAndTheStopUnderTheNameOfTheService(t *testing.T) {
 			names := map[string]int{}
 			for _, s := range collector.Spans() {
 				names[s.Name]++
-				if s.Resource["service.name"] != c.want || s.Resource["service.version"] != "v1" || s.Resource["service.instance.id"] == "" {
+				if s.Resource["service.name"] != c.want || s.Resource["service.version"] != "v1" ||
+					s.Resource["service.instance.id"] == "" || c.instance != "" && s.Resource["service.instance.id"] != c.instance {
 					t.Errorf("%s is of %v", s.Name, s.Resource)
 				}
 			}
