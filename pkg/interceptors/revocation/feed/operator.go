@@ -46,6 +46,7 @@ type Status struct {
 	Watchers int
 	Lapsed   int64
 	// RowLease is what is left of the right to grant leases; zero or negative if it is over, and nobody can renew here.
+	// Zero if there was none yet.
 	RowLease time.Duration
 	// RowLosses counts how often it was over before it was renewed.
 	RowLosses uint64
@@ -60,8 +61,12 @@ func (e *Engine) Status() Status {
 	if e.row.deadline != (leaseclock.Instant{}) && e.row.deadline.Over(now) {
 		losses++ // counted by the next renewal
 	}
+	var left time.Duration
+	if e.row.deadline != (leaseclock.Instant{}) {
+		left = e.row.deadline.Left(now)
+	}
 	return Status{
 		Head: e.known, Watermark: e.watermark, Rules: len(e.rules), Watchers: int(p.Watchers), Lapsed: p.Lapsed,
-		RowLease: e.row.deadline.Left(now), RowLosses: losses,
+		RowLease: left, RowLosses: losses,
 	}
 }

@@ -9,7 +9,19 @@ import (
 	"time"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/feed"
+	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/feed/feedtest"
+	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/leaseclock"
 )
+
+func TestARowLeaseThatWasNeverHeldHasNoLengthToSpeakOf(t *testing.T) {
+	e, err := feed.New(feed.Config{Store: feedtest.NewMemory(), Replica: "auth", Clock: leaseclock.System()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := e.Status(); s.RowLease != 0 {
+		t.Errorf("%s are left", s.RowLease)
+	}
+}
 
 func TestAnEngineThatIsCutOffCountsTheLossOfItsRowOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {

@@ -6,6 +6,26 @@ import (
 	"time"
 )
 
+// The figure is drawn: it must not say since when there are computers.
+func TestALeaseThatWasNeverHeldOrWasGivenUpHasNoLengthToSpeakOf(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		if d := r.lease(); d != 0 {
+			t.Errorf("%s are left before the first one", d)
+		}
+		r.moving()
+		r.right()
+		if d := r.lease(); d > 0 || d < -ttl/2 {
+			t.Errorf("%s are left half a TTL after it was given up", d)
+		}
+		if err := r.Leave(r.ctx); err != nil {
+			t.Fatal(err)
+		}
+		if d := r.lease(); d != 0 {
+			t.Errorf("%s are left after a stop", d)
+		}
+	})
+}
+
 func TestALostLeaseIsCountedOnceAndARenewedOneNever(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		expect := func(when string, want uint64) {

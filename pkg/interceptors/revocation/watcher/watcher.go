@@ -114,7 +114,7 @@ type Status struct {
 	AppliedSeq int64
 	// Rules is the number of rules held.
 	Rules int
-	// Lease is what is left of the lease; zero or negative if it is over.
+	// Lease is what is left of the lease; zero or negative if it is over, zero if there was none.
 	Lease time.Duration
 	// Losses counts the leases that ended before the next one was held, or were given up: between the two, calls
 	// are refused whose method does not bear staleness.
@@ -131,7 +131,11 @@ func (w *Watcher) Status() Status {
 	if !w.left && s.deadline != (leaseclock.Instant{}) && s.deadline.Over(now) {
 		losses++ // counted by the next grant
 	}
-	return Status{Generation: w.generation, AppliedSeq: w.applied, Rules: s.set.Len(), Lease: s.deadline.Left(now), Losses: losses, Left: w.left}
+	var left time.Duration
+	if end := cmp.Or(s.deadline, s.givenUp); end != (leaseclock.Instant{}) {
+		left = end.Left(now)
+	}
+	return Status{Generation: w.generation, AppliedSeq: w.applied, Rules: s.set.Len(), Lease: left, Losses: losses, Left: w.left}
 }
 
 // Run follows the feed until ctx ends or [Watcher.Leave] is called, and
