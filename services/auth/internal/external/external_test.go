@@ -37,7 +37,7 @@ func TestATokenSaysWhoSomebodyIsAtItsIssuer(t *testing.T) {
 		"the longest subject":      {"", tokentest.Claims{"sub": strings.Repeat("s", 255)}, external.Claim{Subject: strings.Repeat("s", 255)}},
 		"several audiences":        {"", tokentest.Claims{"aud": []string{"other", audience}}, external.Claim{Subject: "user-1"}},
 		"our audience and party":   {`,"authorized_parties":["app"]`, tokentest.Claims{"azp": "app"}, external.Claim{Subject: "user-1"}},
-		"a day long, as allowed":   {`,"max_life":"24h"`, tokentest.Claims{"iat": end.Unix() - 86400}, external.Claim{Subject: "user-1"}},
+		"a day long, as allowed":   {`,"max_life":"24h"`, tokentest.Claims{"iat": end.Unix() - 86400, "exp": end.Unix()}, external.Claim{Subject: "user-1"}},
 	} {
 		t.Run(what, func(t *testing.T) {
 			got, err := open(t, p.entry(t, tc.more)).Verify(t.Context(), p.token(t, tc.change))
@@ -82,7 +82,7 @@ func TestEveryOtherTokenIsRefusedWithoutBeingShown(t *testing.T) {
 		"for ever":                 {"exp": nil},
 		"of no time":               {"iat": nil},
 		"over":                     {"iat": now - 700, "exp": now - 100},
-		"longer than an hour":      {"exp": now + 3601},
+		"longer than an hour":      {"iat": now, "exp": now + 3601},
 		"of the future":            {"iat": now + 120, "exp": now + 300},
 		"not yet":                  {"nbf": now + 120},
 		"authenticated tomorrow":   {"auth_time": now + 86400},
