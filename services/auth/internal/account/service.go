@@ -16,6 +16,7 @@ type Store interface {
 	loginStore
 	exchangeExternalStore
 	externalIssuersStore
+	externalIdentitiesStore
 	refreshStore
 	changePasswordStore
 	logoutStore

@@ -76,6 +76,8 @@ var refusals = []refusal{
 	{account.ErrExternalIssuerNotFound, codes.NotFound, authv1.ErrorReason_ERROR_REASON_EXTERNAL_ISSUER_NOT_FOUND, "nothing is known of this external issuer", nil},
 	{account.ErrExternalIssuerOwn, codes.InvalidArgument, authv1.ErrorReason_ERROR_REASON_EXTERNAL_ISSUER_OWN, "this is the issuer of our own tokens", details(status.Field("issuer", "is not external"))},
 	{account.ErrExternalUnfinished, codes.Unavailable, authv1.ErrorReason_ERROR_REASON_EXTERNAL_ISSUER_UNFINISHED, "the issuer is refused, and not all of its sessions are ended yet; repeat the call", details(status.Retry(busyRetry))},
+	{account.ErrExternalIdentityTaken, codes.AlreadyExists, authv1.ErrorReason_ERROR_REASON_EXTERNAL_IDENTITY_TAKEN, "the subject is another user", nil},
+	{account.ErrExternalIdentitiesTooMany, codes.FailedPrecondition, authv1.ErrorReason_ERROR_REASON_EXTERNAL_IDENTITIES_TOO_MANY, "the user has 16 external identities", nil},
 	{external.ErrRefused, codes.Unauthenticated, authv1.ErrorReason_ERROR_REASON_EXTERNAL_TOKEN_INVALID, "the external token is not accepted", nil},
 	{servicetoken.ErrAssertionInvalid, codes.Unauthenticated, authv1.ErrorReason_ERROR_REASON_ASSERTION_INVALID, "the assertion is not accepted", nil},
 }

@@ -109,6 +109,10 @@ const (
 	// UNAVAILABLE with RetryInfo: no token of the external issuer is exchanged any
 	// more, and some of its sessions are not ended yet. Repeat the call; it goes on.
 	ErrorReason_ERROR_REASON_EXTERNAL_ISSUER_UNFINISHED ErrorReason = 31
+	// ALREADY_EXISTS: the subject of the external issuer is another user.
+	ErrorReason_ERROR_REASON_EXTERNAL_IDENTITY_TAKEN ErrorReason = 32
+	// FAILED_PRECONDITION: the user has 16 external identities; unlink one.
+	ErrorReason_ERROR_REASON_EXTERNAL_IDENTITIES_TOO_MANY ErrorReason = 33
 )
 
 // Enum value maps for ErrorReason.
@@ -146,6 +150,8 @@ var (
 		29: "ERROR_REASON_EXTERNAL_ISSUER_NOT_FOUND",
 		30: "ERROR_REASON_EXTERNAL_ISSUER_OWN",
 		31: "ERROR_REASON_EXTERNAL_ISSUER_UNFINISHED",
+		32: "ERROR_REASON_EXTERNAL_IDENTITY_TAKEN",
+		33: "ERROR_REASON_EXTERNAL_IDENTITIES_TOO_MANY",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":                     0,
@@ -180,6 +186,8 @@ var (
 		"ERROR_REASON_EXTERNAL_ISSUER_NOT_FOUND":       29,
 		"ERROR_REASON_EXTERNAL_ISSUER_OWN":             30,
 		"ERROR_REASON_EXTERNAL_ISSUER_UNFINISHED":      31,
+		"ERROR_REASON_EXTERNAL_IDENTITY_TAKEN":         32,
+		"ERROR_REASON_EXTERNAL_IDENTITIES_TOO_MANY":    33,
 	}
 )
 
@@ -214,7 +222,7 @@ var File_curfew_auth_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_curfew_auth_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"!curfew/auth/v1/error_reason.proto\x12\x0ecurfew.auth.v1*\x90\t\n" +
+	"!curfew/auth/v1/error_reason.proto\x12\x0ecurfew.auth.v1*\xe9\t\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18ERROR_REASON_EMAIL_TAKEN\x10\x01\x12$\n" +
@@ -248,7 +256,9 @@ const file_curfew_auth_v1_error_reason_proto_rawDesc = "" +
 	",ERROR_REASON_EXTERNAL_ISSUERS_NOT_CONFIGURED\x10\x1c\x12*\n" +
 	"&ERROR_REASON_EXTERNAL_ISSUER_NOT_FOUND\x10\x1d\x12$\n" +
 	" ERROR_REASON_EXTERNAL_ISSUER_OWN\x10\x1e\x12+\n" +
-	"'ERROR_REASON_EXTERNAL_ISSUER_UNFINISHED\x10\x1fBCZAgithub.com/curfew-platform/curfew/proto/gen/curfew/auth/v1;authv1b\x06proto3"
+	"'ERROR_REASON_EXTERNAL_ISSUER_UNFINISHED\x10\x1f\x12(\n" +
+	"$ERROR_REASON_EXTERNAL_IDENTITY_TAKEN\x10 \x12-\n" +
+	")ERROR_REASON_EXTERNAL_IDENTITIES_TOO_MANY\x10!BCZAgithub.com/curfew-platform/curfew/proto/gen/curfew/auth/v1;authv1b\x06proto3"
 
 var (
 	file_curfew_auth_v1_error_reason_proto_rawDescOnce sync.Once

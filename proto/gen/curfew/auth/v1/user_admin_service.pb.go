@@ -1070,11 +1070,332 @@ func (x *AcceptExternalIssuerResponse) GetExternalIssuer() *ExternalIssuer {
 	return nil
 }
 
+// Request of ListExternalIdentities.
+type ListExternalIdentitiesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `users/{uuid}`.
+	Parent        string `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListExternalIdentitiesRequest) Reset() {
+	*x = ListExternalIdentitiesRequest{}
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListExternalIdentitiesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListExternalIdentitiesRequest) ProtoMessage() {}
+
+func (x *ListExternalIdentitiesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListExternalIdentitiesRequest.ProtoReflect.Descriptor instead.
+func (*ListExternalIdentitiesRequest) Descriptor() ([]byte, []int) {
+	return file_curfew_auth_v1_user_admin_service_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *ListExternalIdentitiesRequest) GetParent() string {
+	if x != nil {
+		return x.Parent
+	}
+	return ""
+}
+
+// Response of ListExternalIdentities.
+type ListExternalIdentitiesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// All of them.
+	ExternalIdentities []*ExternalIdentity `protobuf:"bytes,1,rep,name=external_identities,json=externalIdentities,proto3" json:"external_identities,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *ListExternalIdentitiesResponse) Reset() {
+	*x = ListExternalIdentitiesResponse{}
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListExternalIdentitiesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListExternalIdentitiesResponse) ProtoMessage() {}
+
+func (x *ListExternalIdentitiesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListExternalIdentitiesResponse.ProtoReflect.Descriptor instead.
+func (*ListExternalIdentitiesResponse) Descriptor() ([]byte, []int) {
+	return file_curfew_auth_v1_user_admin_service_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *ListExternalIdentitiesResponse) GetExternalIdentities() []*ExternalIdentity {
+	if x != nil {
+		return x.ExternalIdentities
+	}
+	return nil
+}
+
+// Request of LinkExternalIdentity.
+type LinkExternalIdentityRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `users/{uuid}`.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// `iss` of the tokens, byte for byte.
+	Issuer string `protobuf:"bytes,2,opt,name=issuer,proto3" json:"issuer,omitempty"`
+	// `sub` of the tokens, byte for byte: printable ASCII without spaces.
+	Subject       string `protobuf:"bytes,3,opt,name=subject,proto3" json:"subject,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LinkExternalIdentityRequest) Reset() {
+	*x = LinkExternalIdentityRequest{}
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LinkExternalIdentityRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LinkExternalIdentityRequest) ProtoMessage() {}
+
+func (x *LinkExternalIdentityRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LinkExternalIdentityRequest.ProtoReflect.Descriptor instead.
+func (*LinkExternalIdentityRequest) Descriptor() ([]byte, []int) {
+	return file_curfew_auth_v1_user_admin_service_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *LinkExternalIdentityRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *LinkExternalIdentityRequest) GetIssuer() string {
+	if x != nil {
+		return x.Issuer
+	}
+	return ""
+}
+
+func (x *LinkExternalIdentityRequest) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+// Response of LinkExternalIdentity.
+type LinkExternalIdentityResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LinkExternalIdentityResponse) Reset() {
+	*x = LinkExternalIdentityResponse{}
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LinkExternalIdentityResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LinkExternalIdentityResponse) ProtoMessage() {}
+
+func (x *LinkExternalIdentityResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LinkExternalIdentityResponse.ProtoReflect.Descriptor instead.
+func (*LinkExternalIdentityResponse) Descriptor() ([]byte, []int) {
+	return file_curfew_auth_v1_user_admin_service_proto_rawDescGZIP(), []int{24}
+}
+
+// Request of UnlinkExternalIdentity.
+type UnlinkExternalIdentityRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `users/{uuid}`.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// `iss` of the tokens, byte for byte.
+	Issuer string `protobuf:"bytes,2,opt,name=issuer,proto3" json:"issuer,omitempty"`
+	// `sub` of the tokens, byte for byte: printable ASCII without spaces.
+	Subject       string `protobuf:"bytes,3,opt,name=subject,proto3" json:"subject,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnlinkExternalIdentityRequest) Reset() {
+	*x = UnlinkExternalIdentityRequest{}
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnlinkExternalIdentityRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnlinkExternalIdentityRequest) ProtoMessage() {}
+
+func (x *UnlinkExternalIdentityRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnlinkExternalIdentityRequest.ProtoReflect.Descriptor instead.
+func (*UnlinkExternalIdentityRequest) Descriptor() ([]byte, []int) {
+	return file_curfew_auth_v1_user_admin_service_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *UnlinkExternalIdentityRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *UnlinkExternalIdentityRequest) GetIssuer() string {
+	if x != nil {
+		return x.Issuer
+	}
+	return ""
+}
+
+func (x *UnlinkExternalIdentityRequest) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+// Response of UnlinkExternalIdentity.
+type UnlinkExternalIdentityResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// False if there was no such link, for instance because the call is repeated.
+	Unlinked bool `protobuf:"varint,1,opt,name=unlinked,proto3" json:"unlinked,omitempty"`
+	// Sessions that this call has ended.
+	Ended int32 `protobuf:"varint,2,opt,name=ended,proto3" json:"ended,omitempty"`
+	// How far the revocation has reached.
+	Revocation    *v1.Receipt `protobuf:"bytes,3,opt,name=revocation,proto3" json:"revocation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnlinkExternalIdentityResponse) Reset() {
+	*x = UnlinkExternalIdentityResponse{}
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnlinkExternalIdentityResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnlinkExternalIdentityResponse) ProtoMessage() {}
+
+func (x *UnlinkExternalIdentityResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_curfew_auth_v1_user_admin_service_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnlinkExternalIdentityResponse.ProtoReflect.Descriptor instead.
+func (*UnlinkExternalIdentityResponse) Descriptor() ([]byte, []int) {
+	return file_curfew_auth_v1_user_admin_service_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *UnlinkExternalIdentityResponse) GetUnlinked() bool {
+	if x != nil {
+		return x.Unlinked
+	}
+	return false
+}
+
+func (x *UnlinkExternalIdentityResponse) GetEnded() int32 {
+	if x != nil {
+		return x.Ended
+	}
+	return 0
+}
+
+func (x *UnlinkExternalIdentityResponse) GetRevocation() *v1.Receipt {
+	if x != nil {
+		return x.Revocation
+	}
+	return nil
+}
+
 var File_curfew_auth_v1_user_admin_service_proto protoreflect.FileDescriptor
 
 const file_curfew_auth_v1_user_admin_service_proto_rawDesc = "" +
 	"\n" +
-	"'curfew/auth/v1/user_admin_service.proto\x12\x0ecurfew.auth.v1\x1a\x1bbuf/validate/validate.proto\x1a$curfew/auth/v1/external_issuer.proto\x1a curfew/auth/v1/signing_key.proto\x1a\x19curfew/auth/v1/user.proto\x1a\x1dcurfew/authz/v1/options.proto\x1a\x1fcurfew/revocation/v1/rule.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\"z\n" +
+	"'curfew/auth/v1/user_admin_service.proto\x12\x0ecurfew.auth.v1\x1a\x1bbuf/validate/validate.proto\x1a&curfew/auth/v1/external_identity.proto\x1a$curfew/auth/v1/external_issuer.proto\x1a curfew/auth/v1/signing_key.proto\x1a\x19curfew/auth/v1/user.proto\x1a\x1dcurfew/authz/v1/options.proto\x1a\x1fcurfew/revocation/v1/rule.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\"z\n" +
 	"\x0eGetUserRequest\x12h\n" +
 	"\x04name\x18\x01 \x01(\tBT\xe0A\x02\xfaA\x16\n" +
 	"\x14auth.curfew.dev/User\xbaH5r321^users/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$R\x04name\"\x81\x01\n" +
@@ -1141,7 +1462,29 @@ const file_curfew_auth_v1_user_admin_service_proto_rawDesc = "" +
 	"\x1bAcceptExternalIssuerRequest\x12%\n" +
 	"\x06issuer\x18\x01 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x01(\xff\x01R\x06issuer\"g\n" +
 	"\x1cAcceptExternalIssuerResponse\x12G\n" +
-	"\x0fexternal_issuer\x18\x01 \x01(\v2\x1e.curfew.auth.v1.ExternalIssuerR\x0eexternalIssuer2\xed\x0f\n" +
+	"\x0fexternal_issuer\x18\x01 \x01(\v2\x1e.curfew.auth.v1.ExternalIssuerR\x0eexternalIssuer\"\x8d\x01\n" +
+	"\x1dListExternalIdentitiesRequest\x12l\n" +
+	"\x06parent\x18\x01 \x01(\tBT\xe0A\x02\xfaA\x16\n" +
+	"\x14auth.curfew.dev/User\xbaH5r321^users/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$R\x06parent\"s\n" +
+	"\x1eListExternalIdentitiesResponse\x12Q\n" +
+	"\x13external_identities\x18\x01 \x03(\v2 .curfew.auth.v1.ExternalIdentityR\x12externalIdentities\"\xe8\x01\n" +
+	"\x1bLinkExternalIdentityRequest\x12h\n" +
+	"\x04name\x18\x01 \x01(\tBT\xe0A\x02\xfaA\x16\n" +
+	"\x14auth.curfew.dev/User\xbaH5r321^users/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$R\x04name\x12%\n" +
+	"\x06issuer\x18\x02 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x01(\xff\x01R\x06issuer\x128\n" +
+	"\asubject\x18\x03 \x01(\tB\x1e\xe0A\x02\xbaH\x18r\x162\x14^[\\x21-\\x7e]{1,255}$R\asubject\"\x1e\n" +
+	"\x1cLinkExternalIdentityResponse\"\xea\x01\n" +
+	"\x1dUnlinkExternalIdentityRequest\x12h\n" +
+	"\x04name\x18\x01 \x01(\tBT\xe0A\x02\xfaA\x16\n" +
+	"\x14auth.curfew.dev/User\xbaH5r321^users/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$R\x04name\x12%\n" +
+	"\x06issuer\x18\x02 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x01(\xff\x01R\x06issuer\x128\n" +
+	"\asubject\x18\x03 \x01(\tB\x1e\xe0A\x02\xbaH\x18r\x162\x14^[\\x21-\\x7e]{1,255}$R\asubject\"\x91\x01\n" +
+	"\x1eUnlinkExternalIdentityResponse\x12\x1a\n" +
+	"\bunlinked\x18\x01 \x01(\bR\bunlinked\x12\x14\n" +
+	"\x05ended\x18\x02 \x01(\x05R\x05ended\x12=\n" +
+	"\n" +
+	"revocation\x18\x03 \x01(\v2\x1d.curfew.revocation.v1.ReceiptR\n" +
+	"revocation2\x92\x15\n" +
 	"\x10UserAdminService\x12}\n" +
 	"\aGetUser\x12\x1e.curfew.auth.v1.GetUserRequest\x1a\x14.curfew.auth.v1.User\"<\xea\xc2\x18\x16\n" +
 	"\x0eauth.users.get\x12\x04name\x82\xd3\xe4\x93\x02\x19\x12\x17/auth/v1/{name=users/*}\x90\x02\x01\x12\xb4\x01\n" +
@@ -1164,7 +1507,13 @@ const file_curfew_auth_v1_user_admin_service_proto_rawDesc = "" +
 	"\x14RevokeExternalIssuer\x12+.curfew.auth.v1.RevokeExternalIssuerRequest\x1a,.curfew.auth.v1.RevokeExternalIssuerResponse\"]\xea\xc2\x18,\n" +
 	"\x1bauth.externalIssuers.revoke\x12\x06issuer0\x01J\x03\b\x84\a\x82\xd3\xe4\x93\x02$:\x01*\"\x1f/auth/v1/externalIssuers:revoke\x90\x02\x02\x12\xd0\x01\n" +
 	"\x14AcceptExternalIssuer\x12+.curfew.auth.v1.AcceptExternalIssuerRequest\x1a,.curfew.auth.v1.AcceptExternalIssuerResponse\"]\xea\xc2\x18,\n" +
-	"\x1bauth.externalIssuers.accept\x12\x06issuer0\x01J\x03\b\x84\a\x82\xd3\xe4\x93\x02$:\x01*\"\x1f/auth/v1/externalIssuers:accept\x90\x02\x02BCZAgithub.com/curfew-platform/curfew/proto/gen/curfew/auth/v1;authv1b\x06proto3"
+	"\x1bauth.externalIssuers.accept\x12\x06issuer0\x01J\x03\b\x84\a\x82\xd3\xe4\x93\x02$:\x01*\"\x1f/auth/v1/externalIssuers:accept\x90\x02\x02\x12\xda\x01\n" +
+	"\x16ListExternalIdentities\x12-.curfew.auth.v1.ListExternalIdentitiesRequest\x1a..curfew.auth.v1.ListExternalIdentitiesResponse\"a\xea\xc2\x18&\n" +
+	"\x1cauth.externalIdentities.list\x12\x06parent\x82\xd3\xe4\x93\x02.\x12,/auth/v1/{parent=users/*}/externalIdentities\x90\x02\x01\x12\xdc\x01\n" +
+	"\x14LinkExternalIdentity\x12+.curfew.auth.v1.LinkExternalIdentityRequest\x1a,.curfew.auth.v1.LinkExternalIdentityResponse\"i\xea\xc2\x18+\n" +
+	"\x1cauth.externalIdentities.link\x12\x04name0\x01J\x03\b\x84\a\x82\xd3\xe4\x93\x021:\x01*\",/auth/v1/{name=users/*}:linkExternalIdentity\x90\x02\x02\x12\xe6\x01\n" +
+	"\x16UnlinkExternalIdentity\x12-.curfew.auth.v1.UnlinkExternalIdentityRequest\x1a..curfew.auth.v1.UnlinkExternalIdentityResponse\"m\xea\xc2\x18-\n" +
+	"\x1eauth.externalIdentities.unlink\x12\x04name0\x01J\x03\b\x84\a\x82\xd3\xe4\x93\x023:\x01*\"./auth/v1/{name=users/*}:unlinkExternalIdentity\x90\x02\x02BCZAgithub.com/curfew-platform/curfew/proto/gen/curfew/auth/v1;authv1b\x06proto3"
 
 var (
 	file_curfew_auth_v1_user_admin_service_proto_rawDescOnce sync.Once
@@ -1178,77 +1527,92 @@ func file_curfew_auth_v1_user_admin_service_proto_rawDescGZIP() []byte {
 	return file_curfew_auth_v1_user_admin_service_proto_rawDescData
 }
 
-var file_curfew_auth_v1_user_admin_service_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_curfew_auth_v1_user_admin_service_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
 var file_curfew_auth_v1_user_admin_service_proto_goTypes = []any{
-	(*GetUserRequest)(nil),               // 0: curfew.auth.v1.GetUserRequest
-	(*DeactivateUserRequest)(nil),        // 1: curfew.auth.v1.DeactivateUserRequest
-	(*DeactivateUserResponse)(nil),       // 2: curfew.auth.v1.DeactivateUserResponse
-	(*ReactivateUserRequest)(nil),        // 3: curfew.auth.v1.ReactivateUserRequest
-	(*ReactivateUserResponse)(nil),       // 4: curfew.auth.v1.ReactivateUserResponse
-	(*SetUserRolesRequest)(nil),          // 5: curfew.auth.v1.SetUserRolesRequest
-	(*SetUserRolesResponse)(nil),         // 6: curfew.auth.v1.SetUserRolesResponse
-	(*RevokeUserSessionsRequest)(nil),    // 7: curfew.auth.v1.RevokeUserSessionsRequest
-	(*RevokeUserSessionsResponse)(nil),   // 8: curfew.auth.v1.RevokeUserSessionsResponse
-	(*ListSigningKeysRequest)(nil),       // 9: curfew.auth.v1.ListSigningKeysRequest
-	(*ListSigningKeysResponse)(nil),      // 10: curfew.auth.v1.ListSigningKeysResponse
-	(*RotateSigningKeyRequest)(nil),      // 11: curfew.auth.v1.RotateSigningKeyRequest
-	(*RotateSigningKeyResponse)(nil),     // 12: curfew.auth.v1.RotateSigningKeyResponse
-	(*RevokeSigningKeyRequest)(nil),      // 13: curfew.auth.v1.RevokeSigningKeyRequest
-	(*RevokeSigningKeyResponse)(nil),     // 14: curfew.auth.v1.RevokeSigningKeyResponse
-	(*ListExternalIssuersRequest)(nil),   // 15: curfew.auth.v1.ListExternalIssuersRequest
-	(*ListExternalIssuersResponse)(nil),  // 16: curfew.auth.v1.ListExternalIssuersResponse
-	(*RevokeExternalIssuerRequest)(nil),  // 17: curfew.auth.v1.RevokeExternalIssuerRequest
-	(*RevokeExternalIssuerResponse)(nil), // 18: curfew.auth.v1.RevokeExternalIssuerResponse
-	(*AcceptExternalIssuerRequest)(nil),  // 19: curfew.auth.v1.AcceptExternalIssuerRequest
-	(*AcceptExternalIssuerResponse)(nil), // 20: curfew.auth.v1.AcceptExternalIssuerResponse
-	(*User)(nil),                         // 21: curfew.auth.v1.User
-	(*v1.Receipt)(nil),                   // 22: curfew.revocation.v1.Receipt
-	(*SigningKey)(nil),                   // 23: curfew.auth.v1.SigningKey
-	(*ExternalIssuer)(nil),               // 24: curfew.auth.v1.ExternalIssuer
+	(*GetUserRequest)(nil),                 // 0: curfew.auth.v1.GetUserRequest
+	(*DeactivateUserRequest)(nil),          // 1: curfew.auth.v1.DeactivateUserRequest
+	(*DeactivateUserResponse)(nil),         // 2: curfew.auth.v1.DeactivateUserResponse
+	(*ReactivateUserRequest)(nil),          // 3: curfew.auth.v1.ReactivateUserRequest
+	(*ReactivateUserResponse)(nil),         // 4: curfew.auth.v1.ReactivateUserResponse
+	(*SetUserRolesRequest)(nil),            // 5: curfew.auth.v1.SetUserRolesRequest
+	(*SetUserRolesResponse)(nil),           // 6: curfew.auth.v1.SetUserRolesResponse
+	(*RevokeUserSessionsRequest)(nil),      // 7: curfew.auth.v1.RevokeUserSessionsRequest
+	(*RevokeUserSessionsResponse)(nil),     // 8: curfew.auth.v1.RevokeUserSessionsResponse
+	(*ListSigningKeysRequest)(nil),         // 9: curfew.auth.v1.ListSigningKeysRequest
+	(*ListSigningKeysResponse)(nil),        // 10: curfew.auth.v1.ListSigningKeysResponse
+	(*RotateSigningKeyRequest)(nil),        // 11: curfew.auth.v1.RotateSigningKeyRequest
+	(*RotateSigningKeyResponse)(nil),       // 12: curfew.auth.v1.RotateSigningKeyResponse
+	(*RevokeSigningKeyRequest)(nil),        // 13: curfew.auth.v1.RevokeSigningKeyRequest
+	(*RevokeSigningKeyResponse)(nil),       // 14: curfew.auth.v1.RevokeSigningKeyResponse
+	(*ListExternalIssuersRequest)(nil),     // 15: curfew.auth.v1.ListExternalIssuersRequest
+	(*ListExternalIssuersResponse)(nil),    // 16: curfew.auth.v1.ListExternalIssuersResponse
+	(*RevokeExternalIssuerRequest)(nil),    // 17: curfew.auth.v1.RevokeExternalIssuerRequest
+	(*RevokeExternalIssuerResponse)(nil),   // 18: curfew.auth.v1.RevokeExternalIssuerResponse
+	(*AcceptExternalIssuerRequest)(nil),    // 19: curfew.auth.v1.AcceptExternalIssuerRequest
+	(*AcceptExternalIssuerResponse)(nil),   // 20: curfew.auth.v1.AcceptExternalIssuerResponse
+	(*ListExternalIdentitiesRequest)(nil),  // 21: curfew.auth.v1.ListExternalIdentitiesRequest
+	(*ListExternalIdentitiesResponse)(nil), // 22: curfew.auth.v1.ListExternalIdentitiesResponse
+	(*LinkExternalIdentityRequest)(nil),    // 23: curfew.auth.v1.LinkExternalIdentityRequest
+	(*LinkExternalIdentityResponse)(nil),   // 24: curfew.auth.v1.LinkExternalIdentityResponse
+	(*UnlinkExternalIdentityRequest)(nil),  // 25: curfew.auth.v1.UnlinkExternalIdentityRequest
+	(*UnlinkExternalIdentityResponse)(nil), // 26: curfew.auth.v1.UnlinkExternalIdentityResponse
+	(*User)(nil),                           // 27: curfew.auth.v1.User
+	(*v1.Receipt)(nil),                     // 28: curfew.revocation.v1.Receipt
+	(*SigningKey)(nil),                     // 29: curfew.auth.v1.SigningKey
+	(*ExternalIssuer)(nil),                 // 30: curfew.auth.v1.ExternalIssuer
+	(*ExternalIdentity)(nil),               // 31: curfew.auth.v1.ExternalIdentity
 }
 var file_curfew_auth_v1_user_admin_service_proto_depIdxs = []int32{
-	21, // 0: curfew.auth.v1.DeactivateUserResponse.user:type_name -> curfew.auth.v1.User
-	22, // 1: curfew.auth.v1.DeactivateUserResponse.revocation:type_name -> curfew.revocation.v1.Receipt
-	21, // 2: curfew.auth.v1.ReactivateUserResponse.user:type_name -> curfew.auth.v1.User
-	21, // 3: curfew.auth.v1.SetUserRolesResponse.user:type_name -> curfew.auth.v1.User
-	22, // 4: curfew.auth.v1.SetUserRolesResponse.revocation:type_name -> curfew.revocation.v1.Receipt
-	22, // 5: curfew.auth.v1.RevokeUserSessionsResponse.revocation:type_name -> curfew.revocation.v1.Receipt
-	23, // 6: curfew.auth.v1.ListSigningKeysResponse.signing_keys:type_name -> curfew.auth.v1.SigningKey
-	23, // 7: curfew.auth.v1.RotateSigningKeyResponse.primary:type_name -> curfew.auth.v1.SigningKey
-	23, // 8: curfew.auth.v1.RevokeSigningKeyResponse.signing_key:type_name -> curfew.auth.v1.SigningKey
-	23, // 9: curfew.auth.v1.RevokeSigningKeyResponse.primary:type_name -> curfew.auth.v1.SigningKey
-	22, // 10: curfew.auth.v1.RevokeSigningKeyResponse.revocation:type_name -> curfew.revocation.v1.Receipt
-	24, // 11: curfew.auth.v1.ListExternalIssuersResponse.external_issuers:type_name -> curfew.auth.v1.ExternalIssuer
-	24, // 12: curfew.auth.v1.RevokeExternalIssuerResponse.external_issuer:type_name -> curfew.auth.v1.ExternalIssuer
-	22, // 13: curfew.auth.v1.RevokeExternalIssuerResponse.revocation:type_name -> curfew.revocation.v1.Receipt
-	24, // 14: curfew.auth.v1.AcceptExternalIssuerResponse.external_issuer:type_name -> curfew.auth.v1.ExternalIssuer
-	0,  // 15: curfew.auth.v1.UserAdminService.GetUser:input_type -> curfew.auth.v1.GetUserRequest
-	1,  // 16: curfew.auth.v1.UserAdminService.DeactivateUser:input_type -> curfew.auth.v1.DeactivateUserRequest
-	3,  // 17: curfew.auth.v1.UserAdminService.ReactivateUser:input_type -> curfew.auth.v1.ReactivateUserRequest
-	5,  // 18: curfew.auth.v1.UserAdminService.SetUserRoles:input_type -> curfew.auth.v1.SetUserRolesRequest
-	7,  // 19: curfew.auth.v1.UserAdminService.RevokeUserSessions:input_type -> curfew.auth.v1.RevokeUserSessionsRequest
-	9,  // 20: curfew.auth.v1.UserAdminService.ListSigningKeys:input_type -> curfew.auth.v1.ListSigningKeysRequest
-	11, // 21: curfew.auth.v1.UserAdminService.RotateSigningKey:input_type -> curfew.auth.v1.RotateSigningKeyRequest
-	13, // 22: curfew.auth.v1.UserAdminService.RevokeSigningKey:input_type -> curfew.auth.v1.RevokeSigningKeyRequest
-	15, // 23: curfew.auth.v1.UserAdminService.ListExternalIssuers:input_type -> curfew.auth.v1.ListExternalIssuersRequest
-	17, // 24: curfew.auth.v1.UserAdminService.RevokeExternalIssuer:input_type -> curfew.auth.v1.RevokeExternalIssuerRequest
-	19, // 25: curfew.auth.v1.UserAdminService.AcceptExternalIssuer:input_type -> curfew.auth.v1.AcceptExternalIssuerRequest
-	21, // 26: curfew.auth.v1.UserAdminService.GetUser:output_type -> curfew.auth.v1.User
-	2,  // 27: curfew.auth.v1.UserAdminService.DeactivateUser:output_type -> curfew.auth.v1.DeactivateUserResponse
-	4,  // 28: curfew.auth.v1.UserAdminService.ReactivateUser:output_type -> curfew.auth.v1.ReactivateUserResponse
-	6,  // 29: curfew.auth.v1.UserAdminService.SetUserRoles:output_type -> curfew.auth.v1.SetUserRolesResponse
-	8,  // 30: curfew.auth.v1.UserAdminService.RevokeUserSessions:output_type -> curfew.auth.v1.RevokeUserSessionsResponse
-	10, // 31: curfew.auth.v1.UserAdminService.ListSigningKeys:output_type -> curfew.auth.v1.ListSigningKeysResponse
-	12, // 32: curfew.auth.v1.UserAdminService.RotateSigningKey:output_type -> curfew.auth.v1.RotateSigningKeyResponse
-	14, // 33: curfew.auth.v1.UserAdminService.RevokeSigningKey:output_type -> curfew.auth.v1.RevokeSigningKeyResponse
-	16, // 34: curfew.auth.v1.UserAdminService.ListExternalIssuers:output_type -> curfew.auth.v1.ListExternalIssuersResponse
-	18, // 35: curfew.auth.v1.UserAdminService.RevokeExternalIssuer:output_type -> curfew.auth.v1.RevokeExternalIssuerResponse
-	20, // 36: curfew.auth.v1.UserAdminService.AcceptExternalIssuer:output_type -> curfew.auth.v1.AcceptExternalIssuerResponse
-	26, // [26:37] is the sub-list for method output_type
-	15, // [15:26] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	27, // 0: curfew.auth.v1.DeactivateUserResponse.user:type_name -> curfew.auth.v1.User
+	28, // 1: curfew.auth.v1.DeactivateUserResponse.revocation:type_name -> curfew.revocation.v1.Receipt
+	27, // 2: curfew.auth.v1.ReactivateUserResponse.user:type_name -> curfew.auth.v1.User
+	27, // 3: curfew.auth.v1.SetUserRolesResponse.user:type_name -> curfew.auth.v1.User
+	28, // 4: curfew.auth.v1.SetUserRolesResponse.revocation:type_name -> curfew.revocation.v1.Receipt
+	28, // 5: curfew.auth.v1.RevokeUserSessionsResponse.revocation:type_name -> curfew.revocation.v1.Receipt
+	29, // 6: curfew.auth.v1.ListSigningKeysResponse.signing_keys:type_name -> curfew.auth.v1.SigningKey
+	29, // 7: curfew.auth.v1.RotateSigningKeyResponse.primary:type_name -> curfew.auth.v1.SigningKey
+	29, // 8: curfew.auth.v1.RevokeSigningKeyResponse.signing_key:type_name -> curfew.auth.v1.SigningKey
+	29, // 9: curfew.auth.v1.RevokeSigningKeyResponse.primary:type_name -> curfew.auth.v1.SigningKey
+	28, // 10: curfew.auth.v1.RevokeSigningKeyResponse.revocation:type_name -> curfew.revocation.v1.Receipt
+	30, // 11: curfew.auth.v1.ListExternalIssuersResponse.external_issuers:type_name -> curfew.auth.v1.ExternalIssuer
+	30, // 12: curfew.auth.v1.RevokeExternalIssuerResponse.external_issuer:type_name -> curfew.auth.v1.ExternalIssuer
+	28, // 13: curfew.auth.v1.RevokeExternalIssuerResponse.revocation:type_name -> curfew.revocation.v1.Receipt
+	30, // 14: curfew.auth.v1.AcceptExternalIssuerResponse.external_issuer:type_name -> curfew.auth.v1.ExternalIssuer
+	31, // 15: curfew.auth.v1.ListExternalIdentitiesResponse.external_identities:type_name -> curfew.auth.v1.ExternalIdentity
+	28, // 16: curfew.auth.v1.UnlinkExternalIdentityResponse.revocation:type_name -> curfew.revocation.v1.Receipt
+	0,  // 17: curfew.auth.v1.UserAdminService.GetUser:input_type -> curfew.auth.v1.GetUserRequest
+	1,  // 18: curfew.auth.v1.UserAdminService.DeactivateUser:input_type -> curfew.auth.v1.DeactivateUserRequest
+	3,  // 19: curfew.auth.v1.UserAdminService.ReactivateUser:input_type -> curfew.auth.v1.ReactivateUserRequest
+	5,  // 20: curfew.auth.v1.UserAdminService.SetUserRoles:input_type -> curfew.auth.v1.SetUserRolesRequest
+	7,  // 21: curfew.auth.v1.UserAdminService.RevokeUserSessions:input_type -> curfew.auth.v1.RevokeUserSessionsRequest
+	9,  // 22: curfew.auth.v1.UserAdminService.ListSigningKeys:input_type -> curfew.auth.v1.ListSigningKeysRequest
+	11, // 23: curfew.auth.v1.UserAdminService.RotateSigningKey:input_type -> curfew.auth.v1.RotateSigningKeyRequest
+	13, // 24: curfew.auth.v1.UserAdminService.RevokeSigningKey:input_type -> curfew.auth.v1.RevokeSigningKeyRequest
+	15, // 25: curfew.auth.v1.UserAdminService.ListExternalIssuers:input_type -> curfew.auth.v1.ListExternalIssuersRequest
+	17, // 26: curfew.auth.v1.UserAdminService.RevokeExternalIssuer:input_type -> curfew.auth.v1.RevokeExternalIssuerRequest
+	19, // 27: curfew.auth.v1.UserAdminService.AcceptExternalIssuer:input_type -> curfew.auth.v1.AcceptExternalIssuerRequest
+	21, // 28: curfew.auth.v1.UserAdminService.ListExternalIdentities:input_type -> curfew.auth.v1.ListExternalIdentitiesRequest
+	23, // 29: curfew.auth.v1.UserAdminService.LinkExternalIdentity:input_type -> curfew.auth.v1.LinkExternalIdentityRequest
+	25, // 30: curfew.auth.v1.UserAdminService.UnlinkExternalIdentity:input_type -> curfew.auth.v1.UnlinkExternalIdentityRequest
+	27, // 31: curfew.auth.v1.UserAdminService.GetUser:output_type -> curfew.auth.v1.User
+	2,  // 32: curfew.auth.v1.UserAdminService.DeactivateUser:output_type -> curfew.auth.v1.DeactivateUserResponse
+	4,  // 33: curfew.auth.v1.UserAdminService.ReactivateUser:output_type -> curfew.auth.v1.ReactivateUserResponse
+	6,  // 34: curfew.auth.v1.UserAdminService.SetUserRoles:output_type -> curfew.auth.v1.SetUserRolesResponse
+	8,  // 35: curfew.auth.v1.UserAdminService.RevokeUserSessions:output_type -> curfew.auth.v1.RevokeUserSessionsResponse
+	10, // 36: curfew.auth.v1.UserAdminService.ListSigningKeys:output_type -> curfew.auth.v1.ListSigningKeysResponse
+	12, // 37: curfew.auth.v1.UserAdminService.RotateSigningKey:output_type -> curfew.auth.v1.RotateSigningKeyResponse
+	14, // 38: curfew.auth.v1.UserAdminService.RevokeSigningKey:output_type -> curfew.auth.v1.RevokeSigningKeyResponse
+	16, // 39: curfew.auth.v1.UserAdminService.ListExternalIssuers:output_type -> curfew.auth.v1.ListExternalIssuersResponse
+	18, // 40: curfew.auth.v1.UserAdminService.RevokeExternalIssuer:output_type -> curfew.auth.v1.RevokeExternalIssuerResponse
+	20, // 41: curfew.auth.v1.UserAdminService.AcceptExternalIssuer:output_type -> curfew.auth.v1.AcceptExternalIssuerResponse
+	22, // 42: curfew.auth.v1.UserAdminService.ListExternalIdentities:output_type -> curfew.auth.v1.ListExternalIdentitiesResponse
+	24, // 43: curfew.auth.v1.UserAdminService.LinkExternalIdentity:output_type -> curfew.auth.v1.LinkExternalIdentityResponse
+	26, // 44: curfew.auth.v1.UserAdminService.UnlinkExternalIdentity:output_type -> curfew.auth.v1.UnlinkExternalIdentityResponse
+	31, // [31:45] is the sub-list for method output_type
+	17, // [17:31] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_curfew_auth_v1_user_admin_service_proto_init() }
@@ -1256,6 +1620,7 @@ func file_curfew_auth_v1_user_admin_service_proto_init() {
 	if File_curfew_auth_v1_user_admin_service_proto != nil {
 		return
 	}
+	file_curfew_auth_v1_external_identity_proto_init()
 	file_curfew_auth_v1_external_issuer_proto_init()
 	file_curfew_auth_v1_signing_key_proto_init()
 	file_curfew_auth_v1_user_proto_init()
@@ -1265,7 +1630,7 @@ func file_curfew_auth_v1_user_admin_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_curfew_auth_v1_user_admin_service_proto_rawDesc), len(file_curfew_auth_v1_user_admin_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   21,
+			NumMessages:   27,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

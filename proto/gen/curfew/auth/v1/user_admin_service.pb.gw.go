@@ -422,6 +422,135 @@ func local_request_UserAdminService_AcceptExternalIssuer_0(ctx context.Context, 
 	return msg, metadata, err
 }
 
+func request_UserAdminService_ListExternalIdentities_0(ctx context.Context, marshaler runtime.Marshaler, client UserAdminServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq ListExternalIdentitiesRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	val, ok := pathParams["parent"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "parent")
+	}
+	protoReq.Parent, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "parent", err)
+	}
+	if req.Body != nil {
+		_, _ = io.Copy(io.Discard, req.Body)
+	}
+	msg, err := client.ListExternalIdentities(ctx, &protoReq, grpc.Header(&metadata.HeaderMD), grpc.Trailer(&metadata.TrailerMD))
+	return msg, metadata, err
+}
+
+func local_request_UserAdminService_ListExternalIdentities_0(ctx context.Context, marshaler runtime.Marshaler, server UserAdminServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq ListExternalIdentitiesRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	val, ok := pathParams["parent"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "parent")
+	}
+	protoReq.Parent, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "parent", err)
+	}
+	msg, err := server.ListExternalIdentities(ctx, &protoReq)
+	return msg, metadata, err
+}
+
+func request_UserAdminService_LinkExternalIdentity_0(ctx context.Context, marshaler runtime.Marshaler, client UserAdminServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq LinkExternalIdentityRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	val, ok := pathParams["name"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "name")
+	}
+	protoReq.Name, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "name", err)
+	}
+	if req.Body != nil {
+		_, _ = io.Copy(io.Discard, req.Body)
+	}
+	msg, err := client.LinkExternalIdentity(ctx, &protoReq, grpc.Header(&metadata.HeaderMD), grpc.Trailer(&metadata.TrailerMD))
+	return msg, metadata, err
+}
+
+func local_request_UserAdminService_LinkExternalIdentity_0(ctx context.Context, marshaler runtime.Marshaler, server UserAdminServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq LinkExternalIdentityRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	val, ok := pathParams["name"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "name")
+	}
+	protoReq.Name, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "name", err)
+	}
+	msg, err := server.LinkExternalIdentity(ctx, &protoReq)
+	return msg, metadata, err
+}
+
+func request_UserAdminService_UnlinkExternalIdentity_0(ctx context.Context, marshaler runtime.Marshaler, client UserAdminServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq UnlinkExternalIdentityRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	val, ok := pathParams["name"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "name")
+	}
+	protoReq.Name, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "name", err)
+	}
+	if req.Body != nil {
+		_, _ = io.Copy(io.Discard, req.Body)
+	}
+	msg, err := client.UnlinkExternalIdentity(ctx, &protoReq, grpc.Header(&metadata.HeaderMD), grpc.Trailer(&metadata.TrailerMD))
+	return msg, metadata, err
+}
+
+func local_request_UserAdminService_UnlinkExternalIdentity_0(ctx context.Context, marshaler runtime.Marshaler, server UserAdminServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq UnlinkExternalIdentityRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	val, ok := pathParams["name"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "name")
+	}
+	protoReq.Name, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "name", err)
+	}
+	msg, err := server.UnlinkExternalIdentity(ctx, &protoReq)
+	return msg, metadata, err
+}
+
 // RegisterUserAdminServiceHandlerServer registers the http handlers for service UserAdminService to "mux".
 // UnaryRPC     :call UserAdminServiceServer directly.
 // StreamingRPC :currently unsupported pending https://github.com/grpc/grpc-go/issues/906.
@@ -647,6 +776,66 @@ func RegisterUserAdminServiceHandlerServer(ctx context.Context, mux *runtime.Ser
 			return
 		}
 		forward_UserAdminService_AcceptExternalIssuer_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
+	mux.Handle(http.MethodGet, pattern_UserAdminService_ListExternalIdentities_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		var stream runtime.ServerTransportStream
+		ctx = grpc.NewContextWithServerTransportStream(ctx, &stream)
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateIncomingContext(ctx, mux, req, "/curfew.auth.v1.UserAdminService/ListExternalIdentities", runtime.WithHTTPPathPattern("/auth/v1/{parent=users/*}/externalIdentities"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := local_request_UserAdminService_ListExternalIdentities_0(annotatedContext, inboundMarshaler, server, req, pathParams)
+		md.HeaderMD, md.TrailerMD = metadata.Join(md.HeaderMD, stream.Header()), metadata.Join(md.TrailerMD, stream.Trailer())
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_UserAdminService_ListExternalIdentities_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
+	mux.Handle(http.MethodPost, pattern_UserAdminService_LinkExternalIdentity_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		var stream runtime.ServerTransportStream
+		ctx = grpc.NewContextWithServerTransportStream(ctx, &stream)
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateIncomingContext(ctx, mux, req, "/curfew.auth.v1.UserAdminService/LinkExternalIdentity", runtime.WithHTTPPathPattern("/auth/v1/{name=users/*}:linkExternalIdentity"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := local_request_UserAdminService_LinkExternalIdentity_0(annotatedContext, inboundMarshaler, server, req, pathParams)
+		md.HeaderMD, md.TrailerMD = metadata.Join(md.HeaderMD, stream.Header()), metadata.Join(md.TrailerMD, stream.Trailer())
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_UserAdminService_LinkExternalIdentity_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
+	mux.Handle(http.MethodPost, pattern_UserAdminService_UnlinkExternalIdentity_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		var stream runtime.ServerTransportStream
+		ctx = grpc.NewContextWithServerTransportStream(ctx, &stream)
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateIncomingContext(ctx, mux, req, "/curfew.auth.v1.UserAdminService/UnlinkExternalIdentity", runtime.WithHTTPPathPattern("/auth/v1/{name=users/*}:unlinkExternalIdentity"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := local_request_UserAdminService_UnlinkExternalIdentity_0(annotatedContext, inboundMarshaler, server, req, pathParams)
+		md.HeaderMD, md.TrailerMD = metadata.Join(md.HeaderMD, stream.Header()), metadata.Join(md.TrailerMD, stream.Trailer())
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_UserAdminService_UnlinkExternalIdentity_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
 	})
 
 	return nil
@@ -875,33 +1064,90 @@ func RegisterUserAdminServiceHandlerClient(ctx context.Context, mux *runtime.Ser
 		}
 		forward_UserAdminService_AcceptExternalIssuer_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
 	})
+	mux.Handle(http.MethodGet, pattern_UserAdminService_ListExternalIdentities_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateContext(ctx, mux, req, "/curfew.auth.v1.UserAdminService/ListExternalIdentities", runtime.WithHTTPPathPattern("/auth/v1/{parent=users/*}/externalIdentities"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := request_UserAdminService_ListExternalIdentities_0(annotatedContext, inboundMarshaler, client, req, pathParams)
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_UserAdminService_ListExternalIdentities_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
+	mux.Handle(http.MethodPost, pattern_UserAdminService_LinkExternalIdentity_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateContext(ctx, mux, req, "/curfew.auth.v1.UserAdminService/LinkExternalIdentity", runtime.WithHTTPPathPattern("/auth/v1/{name=users/*}:linkExternalIdentity"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := request_UserAdminService_LinkExternalIdentity_0(annotatedContext, inboundMarshaler, client, req, pathParams)
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_UserAdminService_LinkExternalIdentity_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
+	mux.Handle(http.MethodPost, pattern_UserAdminService_UnlinkExternalIdentity_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateContext(ctx, mux, req, "/curfew.auth.v1.UserAdminService/UnlinkExternalIdentity", runtime.WithHTTPPathPattern("/auth/v1/{name=users/*}:unlinkExternalIdentity"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := request_UserAdminService_UnlinkExternalIdentity_0(annotatedContext, inboundMarshaler, client, req, pathParams)
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_UserAdminService_UnlinkExternalIdentity_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
 	return nil
 }
 
 var (
-	pattern_UserAdminService_GetUser_0              = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 2, 5, 3}, []string{"auth", "v1", "users", "name"}, ""))
-	pattern_UserAdminService_DeactivateUser_0       = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 2, 5, 3}, []string{"auth", "v1", "users", "name"}, "deactivate"))
-	pattern_UserAdminService_ReactivateUser_0       = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 2, 5, 3}, []string{"auth", "v1", "users", "name"}, "reactivate"))
-	pattern_UserAdminService_SetUserRoles_0         = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 2, 5, 3}, []string{"auth", "v1", "users", "name"}, "setRoles"))
-	pattern_UserAdminService_RevokeUserSessions_0   = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 2, 5, 3}, []string{"auth", "v1", "users", "name"}, "revokeSessions"))
-	pattern_UserAdminService_ListSigningKeys_0      = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2}, []string{"auth", "v1", "signingKeys"}, ""))
-	pattern_UserAdminService_RotateSigningKey_0     = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2}, []string{"auth", "v1", "signingKeys"}, "rotate"))
-	pattern_UserAdminService_RevokeSigningKey_0     = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 2, 5, 3}, []string{"auth", "v1", "signingKeys", "name"}, "revoke"))
-	pattern_UserAdminService_ListExternalIssuers_0  = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2}, []string{"auth", "v1", "externalIssuers"}, ""))
-	pattern_UserAdminService_RevokeExternalIssuer_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2}, []string{"auth", "v1", "externalIssuers"}, "revoke"))
-	pattern_UserAdminService_AcceptExternalIssuer_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2}, []string{"auth", "v1", "externalIssuers"}, "accept"))
+	pattern_UserAdminService_GetUser_0                = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 2, 5, 3}, []string{"auth", "v1", "users", "name"}, ""))
+	pattern_UserAdminService_DeactivateUser_0         = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 2, 5, 3}, []string{"auth", "v1", "users", "name"}, "deactivate"))
+	pattern_UserAdminService_ReactivateUser_0         = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 2, 5, 3}, []string{"auth", "v1", "users", "name"}, "reactivate"))
+	pattern_UserAdminService_SetUserRoles_0           = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 2, 5, 3}, []string{"auth", "v1", "users", "name"}, "setRoles"))
+	pattern_UserAdminService_RevokeUserSessions_0     = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 2, 5, 3}, []string{"auth", "v1", "users", "name"}, "revokeSessions"))
+	pattern_UserAdminService_ListSigningKeys_0        = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2}, []string{"auth", "v1", "signingKeys"}, ""))
+	pattern_UserAdminService_RotateSigningKey_0       = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2}, []string{"auth", "v1", "signingKeys"}, "rotate"))
+	pattern_UserAdminService_RevokeSigningKey_0       = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 2, 5, 3}, []string{"auth", "v1", "signingKeys", "name"}, "revoke"))
+	pattern_UserAdminService_ListExternalIssuers_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2}, []string{"auth", "v1", "externalIssuers"}, ""))
+	pattern_UserAdminService_RevokeExternalIssuer_0   = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2}, []string{"auth", "v1", "externalIssuers"}, "revoke"))
+	pattern_UserAdminService_AcceptExternalIssuer_0   = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2}, []string{"auth", "v1", "externalIssuers"}, "accept"))
+	pattern_UserAdminService_ListExternalIdentities_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 2, 5, 3, 2, 4}, []string{"auth", "v1", "users", "parent", "externalIdentities"}, ""))
+	pattern_UserAdminService_LinkExternalIdentity_0   = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 2, 5, 3}, []string{"auth", "v1", "users", "name"}, "linkExternalIdentity"))
+	pattern_UserAdminService_UnlinkExternalIdentity_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 2, 5, 3}, []string{"auth", "v1", "users", "name"}, "unlinkExternalIdentity"))
 )
 
 var (
-	forward_UserAdminService_GetUser_0              = runtime.ForwardResponseMessage
-	forward_UserAdminService_DeactivateUser_0       = runtime.ForwardResponseMessage
-	forward_UserAdminService_ReactivateUser_0       = runtime.ForwardResponseMessage
-	forward_UserAdminService_SetUserRoles_0         = runtime.ForwardResponseMessage
-	forward_UserAdminService_RevokeUserSessions_0   = runtime.ForwardResponseMessage
-	forward_UserAdminService_ListSigningKeys_0      = runtime.ForwardResponseMessage
-	forward_UserAdminService_RotateSigningKey_0     = runtime.ForwardResponseMessage
-	forward_UserAdminService_RevokeSigningKey_0     = runtime.ForwardResponseMessage
-	forward_UserAdminService_ListExternalIssuers_0  = runtime.ForwardResponseMessage
-	forward_UserAdminService_RevokeExternalIssuer_0 = runtime.ForwardResponseMessage
-	forward_UserAdminService_AcceptExternalIssuer_0 = runtime.ForwardResponseMessage
+	forward_UserAdminService_GetUser_0                = runtime.ForwardResponseMessage
+	forward_UserAdminService_DeactivateUser_0         = runtime.ForwardResponseMessage
+	forward_UserAdminService_ReactivateUser_0         = runtime.ForwardResponseMessage
+	forward_UserAdminService_SetUserRoles_0           = runtime.ForwardResponseMessage
+	forward_UserAdminService_RevokeUserSessions_0     = runtime.ForwardResponseMessage
+	forward_UserAdminService_ListSigningKeys_0        = runtime.ForwardResponseMessage
+	forward_UserAdminService_RotateSigningKey_0       = runtime.ForwardResponseMessage
+	forward_UserAdminService_RevokeSigningKey_0       = runtime.ForwardResponseMessage
+	forward_UserAdminService_ListExternalIssuers_0    = runtime.ForwardResponseMessage
+	forward_UserAdminService_RevokeExternalIssuer_0   = runtime.ForwardResponseMessage
+	forward_UserAdminService_AcceptExternalIssuer_0   = runtime.ForwardResponseMessage
+	forward_UserAdminService_ListExternalIdentities_0 = runtime.ForwardResponseMessage
+	forward_UserAdminService_LinkExternalIdentity_0   = runtime.ForwardResponseMessage
+	forward_UserAdminService_UnlinkExternalIdentity_0 = runtime.ForwardResponseMessage
 )

@@ -19,17 +19,20 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	UserAdminService_GetUser_FullMethodName              = "/curfew.auth.v1.UserAdminService/GetUser"
-	UserAdminService_DeactivateUser_FullMethodName       = "/curfew.auth.v1.UserAdminService/DeactivateUser"
-	UserAdminService_ReactivateUser_FullMethodName       = "/curfew.auth.v1.UserAdminService/ReactivateUser"
-	UserAdminService_SetUserRoles_FullMethodName         = "/curfew.auth.v1.UserAdminService/SetUserRoles"
-	UserAdminService_RevokeUserSessions_FullMethodName   = "/curfew.auth.v1.UserAdminService/RevokeUserSessions"
-	UserAdminService_ListSigningKeys_FullMethodName      = "/curfew.auth.v1.UserAdminService/ListSigningKeys"
-	UserAdminService_RotateSigningKey_FullMethodName     = "/curfew.auth.v1.UserAdminService/RotateSigningKey"
-	UserAdminService_RevokeSigningKey_FullMethodName     = "/curfew.auth.v1.UserAdminService/RevokeSigningKey"
-	UserAdminService_ListExternalIssuers_FullMethodName  = "/curfew.auth.v1.UserAdminService/ListExternalIssuers"
-	UserAdminService_RevokeExternalIssuer_FullMethodName = "/curfew.auth.v1.UserAdminService/RevokeExternalIssuer"
-	UserAdminService_AcceptExternalIssuer_FullMethodName = "/curfew.auth.v1.UserAdminService/AcceptExternalIssuer"
+	UserAdminService_GetUser_FullMethodName                = "/curfew.auth.v1.UserAdminService/GetUser"
+	UserAdminService_DeactivateUser_FullMethodName         = "/curfew.auth.v1.UserAdminService/DeactivateUser"
+	UserAdminService_ReactivateUser_FullMethodName         = "/curfew.auth.v1.UserAdminService/ReactivateUser"
+	UserAdminService_SetUserRoles_FullMethodName           = "/curfew.auth.v1.UserAdminService/SetUserRoles"
+	UserAdminService_RevokeUserSessions_FullMethodName     = "/curfew.auth.v1.UserAdminService/RevokeUserSessions"
+	UserAdminService_ListSigningKeys_FullMethodName        = "/curfew.auth.v1.UserAdminService/ListSigningKeys"
+	UserAdminService_RotateSigningKey_FullMethodName       = "/curfew.auth.v1.UserAdminService/RotateSigningKey"
+	UserAdminService_RevokeSigningKey_FullMethodName       = "/curfew.auth.v1.UserAdminService/RevokeSigningKey"
+	UserAdminService_ListExternalIssuers_FullMethodName    = "/curfew.auth.v1.UserAdminService/ListExternalIssuers"
+	UserAdminService_RevokeExternalIssuer_FullMethodName   = "/curfew.auth.v1.UserAdminService/RevokeExternalIssuer"
+	UserAdminService_AcceptExternalIssuer_FullMethodName   = "/curfew.auth.v1.UserAdminService/AcceptExternalIssuer"
+	UserAdminService_ListExternalIdentities_FullMethodName = "/curfew.auth.v1.UserAdminService/ListExternalIdentities"
+	UserAdminService_LinkExternalIdentity_FullMethodName   = "/curfew.auth.v1.UserAdminService/LinkExternalIdentity"
+	UserAdminService_UnlinkExternalIdentity_FullMethodName = "/curfew.auth.v1.UserAdminService/UnlinkExternalIdentity"
 )
 
 // UserAdminServiceClient is the client API for UserAdminService service.
@@ -78,6 +81,17 @@ type UserAdminServiceClient interface {
 	// ended, and replicas that verify the issuer's own tokens go on refusing them
 	// until `refuse_until`: nothing is taken out of the feed of revocations.
 	AcceptExternalIssuer(ctx context.Context, in *AcceptExternalIssuerRequest, opts ...grpc.CallOption) (*AcceptExternalIssuerResponse, error)
+	// Who a user is at external issuers, oldest link first.
+	ListExternalIdentities(ctx context.Context, in *ListExternalIdentitiesRequest, opts ...grpc.CallOption) (*ListExternalIdentitiesResponse, error)
+	// Lets a subject of an external issuer begin sessions of a user: for issuers
+	// that make no users, and for users who register here and come from there too.
+	// A subject is one user; a user has at most 16.
+	LinkExternalIdentity(ctx context.Context, in *LinkExternalIdentityRequest, opts ...grpc.CallOption) (*LinkExternalIdentityResponse, error)
+	// Takes a link back, and ends the sessions of the user that came from this
+	// issuer. When it returns OK no replica admits a token of them. If the issuer
+	// makes users, the subject's next exchange makes another one; DeactivateUser
+	// keeps a person out.
+	UnlinkExternalIdentity(ctx context.Context, in *UnlinkExternalIdentityRequest, opts ...grpc.CallOption) (*UnlinkExternalIdentityResponse, error)
 }
 
 type userAdminServiceClient struct {
@@ -198,6 +212,36 @@ func (c *userAdminServiceClient) AcceptExternalIssuer(ctx context.Context, in *A
 	return out, nil
 }
 
+func (c *userAdminServiceClient) ListExternalIdentities(ctx context.Context, in *ListExternalIdentitiesRequest, opts ...grpc.CallOption) (*ListExternalIdentitiesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListExternalIdentitiesResponse)
+	err := c.cc.Invoke(ctx, UserAdminService_ListExternalIdentities_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *userAdminServiceClient) LinkExternalIdentity(ctx context.Context, in *LinkExternalIdentityRequest, opts ...grpc.CallOption) (*LinkExternalIdentityResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(LinkExternalIdentityResponse)
+	err := c.cc.Invoke(ctx, UserAdminService_LinkExternalIdentity_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *userAdminServiceClient) UnlinkExternalIdentity(ctx context.Context, in *UnlinkExternalIdentityRequest, opts ...grpc.CallOption) (*UnlinkExternalIdentityResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UnlinkExternalIdentityResponse)
+	err := c.cc.Invoke(ctx, UserAdminService_UnlinkExternalIdentity_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // UserAdminServiceServer is the server API for UserAdminService service.
 // All implementations must embed UnimplementedUserAdminServiceServer
 // for forward compatibility.
@@ -244,6 +288,17 @@ type UserAdminServiceServer interface {
 	// ended, and replicas that verify the issuer's own tokens go on refusing them
 	// until `refuse_until`: nothing is taken out of the feed of revocations.
 	AcceptExternalIssuer(context.Context, *AcceptExternalIssuerRequest) (*AcceptExternalIssuerResponse, error)
+	// Who a user is at external issuers, oldest link first.
+	ListExternalIdentities(context.Context, *ListExternalIdentitiesRequest) (*ListExternalIdentitiesResponse, error)
+	// Lets a subject of an external issuer begin sessions of a user: for issuers
+	// that make no users, and for users who register here and come from there too.
+	// A subject is one user; a user has at most 16.
+	LinkExternalIdentity(context.Context, *LinkExternalIdentityRequest) (*LinkExternalIdentityResponse, error)
+	// Takes a link back, and ends the sessions of the user that came from this
+	// issuer. When it returns OK no replica admits a token of them. If the issuer
+	// makes users, the subject's next exchange makes another one; DeactivateUser
+	// keeps a person out.
+	UnlinkExternalIdentity(context.Context, *UnlinkExternalIdentityRequest) (*UnlinkExternalIdentityResponse, error)
 	mustEmbedUnimplementedUserAdminServiceServer()
 }
 
@@ -286,6 +341,15 @@ func (UnimplementedUserAdminServiceServer) RevokeExternalIssuer(context.Context,
 }
 func (UnimplementedUserAdminServiceServer) AcceptExternalIssuer(context.Context, *AcceptExternalIssuerRequest) (*AcceptExternalIssuerResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method AcceptExternalIssuer not implemented")
+}
+func (UnimplementedUserAdminServiceServer) ListExternalIdentities(context.Context, *ListExternalIdentitiesRequest) (*ListExternalIdentitiesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListExternalIdentities not implemented")
+}
+func (UnimplementedUserAdminServiceServer) LinkExternalIdentity(context.Context, *LinkExternalIdentityRequest) (*LinkExternalIdentityResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method LinkExternalIdentity not implemented")
+}
+func (UnimplementedUserAdminServiceServer) UnlinkExternalIdentity(context.Context, *UnlinkExternalIdentityRequest) (*UnlinkExternalIdentityResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UnlinkExternalIdentity not implemented")
 }
 func (UnimplementedUserAdminServiceServer) mustEmbedUnimplementedUserAdminServiceServer() {}
 func (UnimplementedUserAdminServiceServer) testEmbeddedByValue()                          {}
@@ -506,6 +570,60 @@ func _UserAdminService_AcceptExternalIssuer_Handler(srv interface{}, ctx context
 	return interceptor(ctx, in, info, handler)
 }
 
+func _UserAdminService_ListExternalIdentities_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListExternalIdentitiesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(UserAdminServiceServer).ListExternalIdentities(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: UserAdminService_ListExternalIdentities_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(UserAdminServiceServer).ListExternalIdentities(ctx, req.(*ListExternalIdentitiesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _UserAdminService_LinkExternalIdentity_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(LinkExternalIdentityRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(UserAdminServiceServer).LinkExternalIdentity(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: UserAdminService_LinkExternalIdentity_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(UserAdminServiceServer).LinkExternalIdentity(ctx, req.(*LinkExternalIdentityRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _UserAdminService_UnlinkExternalIdentity_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UnlinkExternalIdentityRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(UserAdminServiceServer).UnlinkExternalIdentity(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: UserAdminService_UnlinkExternalIdentity_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(UserAdminServiceServer).UnlinkExternalIdentity(ctx, req.(*UnlinkExternalIdentityRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // UserAdminService_ServiceDesc is the grpc.ServiceDesc for UserAdminService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -556,6 +674,18 @@ var UserAdminService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "AcceptExternalIssuer",
 			Handler:    _UserAdminService_AcceptExternalIssuer_Handler,
+		},
+		{
+			MethodName: "ListExternalIdentities",
+			Handler:    _UserAdminService_ListExternalIdentities_Handler,
+		},
+		{
+			MethodName: "LinkExternalIdentity",
+			Handler:    _UserAdminService_LinkExternalIdentity_Handler,
+		},
+		{
+			MethodName: "UnlinkExternalIdentity",
+			Handler:    _UserAdminService_UnlinkExternalIdentity_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
