@@ -1,16 +1,13 @@
 package chain
 
 import (
-	"context"
 	"fmt"
 
-	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
-	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	authzv1 "github.com/curfew-platform/curfew/proto/gen/curfew/authz/v1"
 )
@@ -53,29 +50,4 @@ func descriptor() (protoreflect.ServiceDescriptor, error) {
 		return nil, fmt.Errorf("describe the service: %w", err)
 	}
 	return file.Services().Get(0), nil
-}
-
-func register(srv *grpc.Server) {
-	srv.RegisterService(&grpc.ServiceDesc{
-		ServiceName: serviceName,
-		HandlerType: (*any)(nil),
-		Methods: []grpc.MethodDesc{
-			{MethodName: "Guarded", Handler: handler(guardedMethod)},
-			{MethodName: "Public", Handler: handler(publicMethod)},
-		},
-	}, nil)
-}
-
-func handler(method string) grpc.MethodHandler {
-	return func(_ any, ctx context.Context, decode func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
-		in := &wrapperspb.StringValue{}
-		if err := decode(in); err != nil {
-			return nil, err
-		}
-		echo := func(_ context.Context, req any) (any, error) { return req, nil }
-		if interceptor == nil {
-			return echo(ctx, in)
-		}
-		return interceptor(ctx, in, &grpc.UnaryServerInfo{FullMethod: method}, echo)
-	}
 }

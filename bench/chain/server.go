@@ -22,6 +22,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/curfew-platform/curfew/bench/internal/echo"
 	"github.com/curfew-platform/curfew/pkg/interceptors"
 	"github.com/curfew-platform/curfew/pkg/interceptors/authz"
 	"github.com/curfew-platform/curfew/pkg/interceptors/rate"
@@ -154,7 +155,7 @@ func listen(addr *string, running *sync.WaitGroup, options ...grpc.ServerOption)
 	}
 	*addr = l.Addr().String()
 	srv := grpc.NewServer(options...)
-	register(srv)
+	echo.Register(srv, serviceName, "Guarded", "Public")
 	running.Go(func() { _ = srv.Serve(l) }) // ends with Stop
 	return srv, nil
 }

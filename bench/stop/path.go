@@ -14,16 +14,18 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	"github.com/curfew-platform/curfew/bench/internal/echo"
 	"github.com/curfew-platform/curfew/bench/ratio"
 	"github.com/curfew-platform/curfew/pkg/lifecycle"
 	"github.com/curfew-platform/curfew/pkg/lifecycle/grpcserver"
 )
 
 const (
-	echoMethod = "/curfew.bench.v1.StopService/Echo"
-	clients    = 4
-	calls      = 4000 // of one run: short ones, so that both of a pair meet the same machine
-	patience   = time.Minute
+	echoService = "curfew.bench.v1.StopService"
+	echoMethod  = "/" + echoService + "/Echo"
+	clients     = 4
+	calls       = 4000 // of one run: short ones, so that both of a pair meet the same machine
+	patience    = time.Minute
 )
 
 // requestPath compares calls to a server in a group with calls to a server of
@@ -79,21 +81,7 @@ func processorTime() time.Duration {
 
 func echoServer(options ...grpc.ServerOption) *grpc.Server {
 	srv := grpc.NewServer(options...)
-	srv.RegisterService(&grpc.ServiceDesc{
-		ServiceName: "curfew.bench.v1.StopService",
-		HandlerType: (*any)(nil),
-		Methods: []grpc.MethodDesc{{MethodName: "Echo", Handler: func(_ any, ctx context.Context, decode func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
-			in := &wrapperspb.StringValue{}
-			if err := decode(in); err != nil {
-				return nil, err
-			}
-			echo := func(_ context.Context, req any) (any, error) { return req, nil }
-			if interceptor == nil {
-				return echo(ctx, in)
-			}
-			return interceptor(ctx, in, &grpc.UnaryServerInfo{FullMethod: echoMethod}, echo)
-		}}},
-	}, nil)
+	echo.Register(srv, echoService, "Echo")
 	return srv
 }
 

@@ -217,8 +217,8 @@ func TestASubreaperReapsUntilTheLastHolderHasReleased(t *testing.T) {
 		release[0]() // counts once
 	}
 	release[1]()
-	if shared.users != 0 {
-		t.Errorf("%d users", shared.users)
+	if shared.users != 0 || shared.stop != nil {
+		t.Errorf("%d users, running %t", shared.users, shared.stop != nil)
 	}
 }
 

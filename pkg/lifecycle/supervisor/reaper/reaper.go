@@ -98,6 +98,7 @@ func Hold(log *slog.Logger) (release func(), err error) {
 		defer shared.mu.Unlock()
 		if shared.users--; shared.users == 0 {
 			shared.stop()
+			shared.stop = nil
 		}
 	}), nil
 }
