@@ -123,6 +123,9 @@ func (e *Engine) wentBack(p Page, known int64) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if p.Generation == e.generation && p.Head < known {
+		if !e.lost {
+			e.log.Error("the revocation feed went back, no leases until it has a new generation", slog.Int64("known", known), slog.Int64("head", p.Head))
+		}
 		e.lost = true
 	}
 	return e.lost
