@@ -31,7 +31,7 @@ func Run(ctx context.Context, s *stand.Stand) ([]ratio.Budget, []Size, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	core, perWatcher, err := simulation(ctx, simulated)
+	core, perWatcher, err := simulation(ctx, simulated, rounds)
 	if err != nil {
 		return nil, nil, err
 	}

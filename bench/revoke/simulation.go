@@ -22,8 +22,8 @@ const (
 )
 
 // simulation is an engine with watchers that acknowledge and renew, and do
-// nothing else.
-func simulation(ctx context.Context, watchers int) ([]ratio.Budget, Size, error) {
+// nothing else. While they live, rounds revoking calls wait for them.
+func simulation(ctx context.Context, watchers, rounds int) ([]ratio.Budget, Size, error) {
 	store := feedtest.NewMemory()
 	engine, err := feed.New(feed.Config{Store: store, Replica: "bench", Clock: leaseclock.System(), Wake: store.Wake()})
 	if err != nil {
