@@ -60,17 +60,25 @@ func (s *Store) Apply(ctx context.Context, attempt uuid.UUID, result order.Outco
 	return next, nil
 }
 
+// closed is the state of an attempt with an outcome. Whoever reads the attempts
+// is not told that a provider declined what it was never asked for.
+func closed(result order.Outcome) string {
+	switch result {
+	case order.Accepted:
+		return "succeeded"
+	case order.Never:
+		return "never_asked"
+	default:
+		return "declined"
+	}
+}
+
 // close locks the payment and closes the attempt; false if somebody else did.
-// An attempt that never reached the provider had as little effect as a declined one.
 func (out *outcome) close(ctx context.Context, tx pgx.Tx, result order.Outcome) (bool, error) {
 	if _, err := tx.Exec(ctx, lockPaymentSQL, out.PaymentID); err != nil {
 		return false, fmt.Errorf("lock payment: %w", err)
 	}
-	state := "declined"
-	if result == order.Accepted {
-		state = "succeeded"
-	}
-	tag, err := tx.Exec(ctx, closeAttemptSQL, out.attempt, state)
+	tag, err := tx.Exec(ctx, closeAttemptSQL, out.attempt, closed(result))
 	if err != nil {
 		return false, fmt.Errorf("close attempt: %w", err)
 	}
