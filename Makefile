@@ -137,7 +137,7 @@ images-test: ## Check that images are reproducible and say what is in them
 	@GOWORK=off go -C tools/image test -count=1 ./...
 
 .PHONY: mutations
-mutations: build ## Make every listed mutation of the code and see its test fail (minutes)
+mutations: build ## Make every listed mutation of the code and see its test fail (half an hour)
 	@CURFEW_TEST_SIZE=soak bin/localenv with postgres,kafka -- go test -count=1 -timeout 4h -v -run EveryListed ./e2e/mutation
 
 .PHONY: lint
