@@ -110,6 +110,11 @@ func TestAWardenThatDoesNotListenIsReplacedAndKillsNobodyWhoLives(t *testing.T) 
 	if err := syscall.Kill(before, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
+	defer func() {
+		if t.Failed() && state(before) == "T" { // nobody else ends it, and the clean-up waits for it
+			_ = syscall.Kill(before, syscall.SIGKILL)
+		}
+	}()
 	// A pipe holds 64 KiB.
 	eventually(t, "the parent gives it up", func() bool {
 		for range 1000 {
