@@ -16,11 +16,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/goleak"
 
+	"github.com/curfew-platform/curfew/pkg/localenv/kafkatest"
 	"github.com/curfew-platform/curfew/services/logproc/internal/fetch"
 	"github.com/curfew-platform/curfew/services/logproc/internal/ledger"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(kafkatest.Runner{M: m}) }
 
 var key = ledger.Key{Topic: "logs"}
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -50,14 +49,14 @@ func Join(cfg MemberConfig) (*Member, error) {
 			}
 		}
 	}
-	client, err := kgo.NewClient(append(slices.Clone(cfg.Security),
+	client, err := kgo.NewClient(append([]kgo.Opt{
 		kgo.SeedBrokers(cfg.Brokers...),
 		kgo.ConsumerGroup(cfg.Group),
 		kgo.InstanceID(cfg.InstanceID),
 		kgo.ConsumeTopics(cfg.Topics...),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.SessionTimeout(cfg.SessionTimeout),
-		kgo.HeartbeatInterval(cfg.SessionTimeout/4),
+		kgo.HeartbeatInterval(min(cfg.SessionTimeout/4, heartbeat)),
 		kgo.RebalanceTimeout(rebalanceTimeout),
 		kgo.DisableAutoCommit(),
 		kgo.OnPartitionsAssigned(keys(cfg.Assigned)),
@@ -65,7 +64,7 @@ func Join(cfg MemberConfig) (*Member, error) {
 		kgo.OnPartitionsLost(keys(cfg.Revoked)),
 		kgo.MetadataMaxAge(topicAge),
 		kgo.DisableClientMetrics(),
-	)...)
+	}, cfg.Security...)...)
 	if err != nil {
 		return nil, fmt.Errorf("join group: %w", err)
 	}
@@ -75,6 +74,11 @@ func Join(cfg MemberConfig) (*Member, error) {
 }
 
 const (
+	// heartbeat is how often a member asks, unless its session timeout is short.
+	// The answer is how it learns of a rebalance, twice in a cooperative one, and
+	// between them partitions have no owner. A request per second and pod is
+	// nothing to a broker.
+	heartbeat        = time.Second
 	rebalanceTimeout = 15 * time.Second
 	// topicAge is how long new partitions may stay unseen.
 	topicAge = 15 * time.Second
