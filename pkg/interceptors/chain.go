@@ -130,16 +130,25 @@ func (ch *Chain) Check(server interface {
 	return nil
 }
 
-const healthPrefix = "/grpc.health.v1.Health/"
-
-// infrastructure tells whether a method is served without token and rule.
+// infrastructure tells whether a method is served without token and rule. These
+// and no others: a server may pass on what it does not know.
 func (ch *Chain) infrastructure(method string) bool {
-	if strings.HasPrefix(method, healthPrefix) {
-		return true
+	switch method {
+	case "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo":
+		return ch.config.Reflection
+	default:
+		return health(method)
 	}
-	return ch.config.Reflection &&
-		(strings.HasPrefix(method, "/grpc.reflection.v1.ServerReflection/") ||
-			strings.HasPrefix(method, "/grpc.reflection.v1alpha.ServerReflection/"))
+}
+
+// health tells whether a method is one of grpc.health.v1.
+func health(method string) bool {
+	switch method {
+	case "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/List", "/grpc.health.v1.Health/Watch":
+		return true
+	default:
+		return false
+	}
 }
 
 func (ch *Chain) newCall(method string, streamed bool) *call {

@@ -109,6 +109,28 @@ func TestReflectionIsRefusedUnlessConfigured(t *testing.T) {
 	}
 }
 
+// A server may pass on what it does not know, as a proxy does.
+func TestAMethodThatSoundsLikeHealthOrReflectionNeedsARuleLikeEveryOther(t *testing.T) {
+	h := newHarness(t, &shop.Server{}, func(c *interceptors.Config) { c.Reflection = true })
+	unknown := grpc.UnknownServiceHandler(func(any, grpc.ServerStream) error {
+		t.Error("the handler has begun")
+		return nil
+	})
+	conn := serve(t, grpc.NewServer(append(h.chain.ServerOptions(), unknown)...))
+	for _, method := range []string{
+		"/grpc.health.v1.Health/Invented", "/grpc.health.v1.Health/Check/", "/grpc.reflection.v1.ServerReflection/Invented",
+		"/grpc.reflection.v1alpha.ServerReflection/", "/nobody.v1.Service/Knows",
+	} {
+		t.Run(method, func(t *testing.T) {
+			call := func(raw string) error {
+				return conn.Invoke(with(t, raw), method, shop.Message{}.Proto(), shop.Message{}.Proto())
+			}
+			want(t, call(""), codes.Unauthenticated, "TOKEN_MISSING")
+			want(t, call(h.issuer.User(t, "u1", []string{"admin"})), codes.PermissionDenied, "PERMISSION_DENIED")
+		})
+	}
+}
+
 func TestAHandlerSeesWhoCalls(t *testing.T) {
 	var got identity.Identity
 	h := newHarness(t, &shop.Server{Unary: func(ctx context.Context, _ string, _ *dynamicpb.Message) error {

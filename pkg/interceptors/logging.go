@@ -2,7 +2,6 @@ package interceptors
 
 import (
 	"log/slog"
-	"strings"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -16,7 +15,7 @@ func loggingLink(logger *slog.Logger) link {
 	return link{
 		Link: Link{Name: Logging, Does: "one line per call, except health"},
 		after: func(c *call, err error) error {
-			if strings.HasPrefix(c.method, healthPrefix) {
+			if health(c.method) {
 				return err
 			}
 			code := status.Code(err)
