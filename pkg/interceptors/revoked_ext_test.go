@@ -170,6 +170,35 @@ func TestOnlyACallWhoseHandlerHadBegunIsCalledAdmitted(t *testing.T) {
 	}
 }
 
+// When the lease has been over for long, a replica ends what must not go on
+// without one, and nothing else.
+func TestOnlyCallsThatFailClosedEndWithTheLease(t *testing.T) {
+	var h *harness
+	var ended int
+	h = newHarness(t, &shop.Server{Unary: func(context.Context, string, *dynamicpb.Message) error {
+		ended = h.source.Inflight().CancelFailClosed(revocation.ErrStale)
+		return nil
+	}})
+	customer, service := h.issuer.User(t, "u1", []string{"customer"}), h.issuer.Service(t, "orders")
+	for method, call := range map[string]struct {
+		token   string
+		request shop.Message
+		ends    int
+	}{
+		"BatchGet": {customer, shop.Message{Names: []string{"users/u1"}}, 1},
+		"Get":      {customer, own, 0}, // bounded
+		"Peek":     {service, shop.Message{}, 0},
+	} {
+		// What the handler decides stays.
+		if err := shop.Call(with(t, call.token), h.conn, method, call.request); err != nil {
+			t.Errorf("%s: %v", method, err)
+		}
+		if ended != call.ends {
+			t.Errorf("%s: %d calls ended, want %d", method, ended, call.ends)
+		}
+	}
+}
+
 // drain reads until the stream ends and returns why.
 func drain(stream grpc.ClientStream) error {
 	for {
