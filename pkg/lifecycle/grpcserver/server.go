@@ -14,6 +14,7 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/curfew-platform/curfew/pkg/lifecycle"
+	"github.com/curfew-platform/curfew/pkg/lifecycle/internal/wait"
 )
 
 const (
@@ -22,7 +23,8 @@ const (
 	idleTime = time.Second
 	// handshakeTime is what connections get to finish their handshake after the listener closed.
 	handshakeTime = 100 * time.Millisecond
-	pollInterval  = 25 * time.Millisecond
+	// pollInterval is how soon the health service follows the group until it serves.
+	pollInterval = 25 * time.Millisecond
 )
 
 // Option configures [Add].
@@ -108,7 +110,7 @@ func (s *server) intakeOff(ctx context.Context) error {
 	// Nobody gets a GOAWAY before the last handshake is over.
 	limit, cancel := context.WithTimeout(ctx, handshakeTime)
 	defer cancel()
-	_ = poll(limit, nil, func() bool { return s.lis.handshakes() == 0 })
+	_ = wait.Until(limit, nil, func() bool { return s.lis.handshakes() == 0 })
 	s.lis.cutHandshakes()
 	return nil
 }
@@ -131,8 +133,8 @@ func (s *server) drain(ctx context.Context) error {
 	defer s.tell(ctx)()
 	var idleSince time.Time
 	var before uint64
-	err := poll(ctx, s.gone, func() bool {
-		if closed(s.gone) {
+	err := wait.Until(ctx, s.gone, func() bool {
+		if wait.Closed(s.gone) {
 			return true
 		}
 		inFlight, begun := s.tracker.count()
@@ -175,7 +177,7 @@ func (s *server) cut() {
 
 // handlers waits for handlers that were cut but still run: what they use is closed in the next phase.
 func (s *server) handlers(ctx context.Context) error {
-	return poll(ctx, s.gone, func() bool { return !s.serving.Load() || closed(s.gone) })
+	return wait.Until(ctx, s.gone, func() bool { return !s.serving.Load() || wait.Closed(s.gone) })
 }
 
 // close closes the listener of a server that never came to serve.
@@ -183,29 +185,4 @@ func (s *server) close(context.Context) error {
 	s.cut()
 	_ = s.lis.Close() // closed already, as a rule
 	return nil
-}
-
-// poll returns when done says so, or with the cause of the end of ctx. It asks now and then, and at once when wake closes.
-func poll(ctx context.Context, wake <-chan struct{}, done func() bool) error {
-	tick := time.NewTicker(pollInterval)
-	defer tick.Stop()
-	for !done() {
-		select {
-		case <-tick.C:
-		case <-wake:
-			wake = nil
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-	return nil
-}
-
-func closed(c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
-	}
 }

@@ -17,14 +17,12 @@ import (
 	"time"
 
 	"github.com/curfew-platform/curfew/pkg/lifecycle"
+	"github.com/curfew-platform/curfew/pkg/lifecycle/internal/wait"
 )
 
-const (
-	// idleTime is how long no request may be in flight before connections are cut that http.Server.Shutdown would wait
-	// for: clients that connected and never sent a request hold it up for 5 s.
-	idleTime     = time.Second
-	pollInterval = 25 * time.Millisecond
-)
+// idleTime is how long no request may be in flight before connections are cut that http.Server.Shutdown would wait
+// for: clients that connected and never sent a request hold it up for 5 s.
+const idleTime = time.Second
 
 // Add adds the parts of an HTTP server to g. It serves on lis once everything behind it has started, and g stops if
 // serving fails. For TLS pass a listener of [crypto/tls.NewListener].
@@ -102,8 +100,8 @@ func (s *server) drain(ctx context.Context) error {
 	_ = s.intakeOff(ctx)
 	var idleSince time.Time
 	var before uint64
-	err := poll(ctx, s.quiet, func() bool {
-		if closed(s.quiet) {
+	err := wait.Until(ctx, s.quiet, func() bool {
+		if wait.Closed(s.quiet) {
 			return true
 		}
 		inFlight, begun := s.calls.count()
@@ -117,7 +115,7 @@ func (s *server) drain(ctx context.Context) error {
 	<-s.quiet
 	<-s.served
 	// Past the deadline, too: handlers have until the part is abandoned to notice the cut.
-	_ = poll(context.WithoutCancel(ctx), nil, func() bool { return s.calls.inFlight() == 0 })
+	_ = wait.Until(context.WithoutCancel(ctx), nil, func() bool { return s.calls.inFlight() == 0 })
 	return err
 }
 
@@ -126,7 +124,7 @@ func (s *server) cut() { _ = s.srv.Close() }
 
 // handlers waits for handlers that were cut but still run: what they use is closed in the next phase.
 func (s *server) handlers(ctx context.Context) error {
-	return poll(ctx, nil, func() bool { return s.calls.inFlight() == 0 })
+	return wait.Until(ctx, nil, func() bool { return s.calls.inFlight() == 0 })
 }
 
 // close closes the listener of a server that never came to serve.
@@ -134,29 +132,4 @@ func (s *server) close(context.Context) error {
 	s.cut()
 	_ = s.lis.Close() // closed already, as a rule
 	return nil
-}
-
-// poll returns when done says so, or with the cause of the end of ctx. It asks now and then, and at once when wake closes.
-func poll(ctx context.Context, wake <-chan struct{}, done func() bool) error {
-	tick := time.NewTicker(pollInterval)
-	defer tick.Stop()
-	for !done() {
-		select {
-		case <-tick.C:
-		case <-wake:
-			wake = nil
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-	return nil
-}
-
-func closed(c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
-	}
 }

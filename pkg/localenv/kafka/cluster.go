@@ -157,7 +157,7 @@ func (c *Cluster) Stop(ctx context.Context) error {
 }
 
 // Ready returns nil when the broker answers requests.
-func (c *Cluster) Ready(ctx context.Context) error { return PingFrom(ctx, c.Address(), c.config.Dial) }
+func (c *Cluster) Ready(ctx context.Context) error { return Ping(ctx, c.Address(), c.config.Dial) }
 
 // Address is the broker's host:port.
 func (c *Cluster) Address() string {
@@ -171,11 +171,9 @@ func (c *Cluster) Address() string {
 // LogFile is where a broker started by Start writes.
 func (c *Cluster) LogFile() string { return c.file("kafka.log") }
 
-// Ping returns nil when the broker at the address answers a metadata request.
-func Ping(ctx context.Context, address string) error { return PingFrom(ctx, address, nil) }
-
-// PingFrom is Ping by connections of dial, which may be nil.
-func PingFrom(ctx context.Context, address string, dial Dial) error {
+// Ping returns nil when the broker at the address answers a metadata request, by
+// connections of dial, which may be nil.
+func Ping(ctx context.Context, address string, dial Dial) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	options := []kgo.Opt{kgo.SeedBrokers(address), kgo.RequestRetries(0)}

@@ -74,7 +74,7 @@ func (l *Lab) StartServers(ctx context.Context) (Servers, error) {
 		answers: func(ctx context.Context) error { return n.postgresAnswers(ctx, where) },
 		prepare: func(ctx context.Context) (server, error) { return n.preparePostgres(ctx, where) },
 	}, {
-		answers: func(ctx context.Context) error { return kafka.PingFrom(ctx, where.Kafka, n.dial) },
+		answers: func(ctx context.Context) error { return kafka.Ping(ctx, where.Kafka, n.dial) },
 		prepare: func(ctx context.Context) (server, error) {
 			return kafka.Prepare(ctx, kafka.Config{
 				Dir: l.path("servers", "kafka"), Host: l.Address(), Port: kafkaPort, Dial: n.dial, Progress: l.progress,

@@ -59,7 +59,7 @@ func TestIntrospectionAsksTheIssuerAboutTheTokenOfTheCall(t *testing.T) {
 			if err := (introspector{ask(&c.issuer)}).Introspect(t.Context(), id, "a.b.c"); !errors.Is(err, c.fallback) {
 				t.Errorf("a method that introspects: %v", err)
 			}
-			if strings.Join(c.issuer.asked, " ") != "a.b.c a.b.c" {
+			if strings.Join(c.issuer.asked, ",") != "a.b.c,a.b.c" {
 				t.Errorf("asked about %q", c.issuer.asked)
 			}
 		})

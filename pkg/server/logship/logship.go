@@ -27,15 +27,6 @@ const (
 	reportEvery = 10 * time.Second
 )
 
-type quietKey struct{}
-
-// Quiet marks a context: lines logged with it are written and not shipped. A
-// log processor that shipped the lines which it writes about storing lines
-// would never fall silent.
-func Quiet(ctx context.Context) context.Context {
-	return context.WithValue(ctx, quietKey{}, true)
-}
-
 // Shipper owns the buffer and the client. Make one with New.
 type Shipper struct {
 	client  *kgo.Client
@@ -183,9 +174,6 @@ func (h *handler) Enabled(ctx context.Context, level slog.Level) bool {
 func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	if err := h.local.Handle(ctx, r); err != nil {
 		return err
-	}
-	if ctx.Value(quietKey{}) != nil {
-		return nil
 	}
 	h.mu.Lock()
 	h.buf.Reset()

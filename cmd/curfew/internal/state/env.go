@@ -24,9 +24,6 @@ func (e *Env) Set(name, value string) {
 	e.values[name] = value
 }
 
-// Get returns a variable's value.
-func (e *Env) Get(name string) string { return e.values[name] }
-
 // Environ returns the variables on top of those of this process, for a child.
 // Settings of services that this process inherited are left out: they belong to
 // another environment.

@@ -22,7 +22,9 @@ func ruleOf(m protoreflect.MethodDescriptor) *authzv1.MethodRule {
 // grants reads the permissions file.
 func grants(t *testing.T, file []byte) map[string][]string {
 	t.Helper()
-	var content struct{ Roles map[string][]string }
+	var content struct {
+		Roles map[string][]string `json:"roles"`
+	}
 	if err := json.Unmarshal(file, &content); err != nil {
 		t.Fatal(err)
 	}

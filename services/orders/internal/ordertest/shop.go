@@ -40,7 +40,6 @@ type settings struct {
 	config   postgres.Config
 	provider func(payment.Provider) payment.Provider
 	decide   []simulated.Option
-	patience time.Duration
 }
 
 // WithConfig changes the configuration of the store.
@@ -58,9 +57,6 @@ func WithDecision(accepts func(payment.Attempt) bool) Option {
 	return func(s *settings) { s.decide = append(s.decide, simulated.WithDecision(accepts)) }
 }
 
-// WithPatience bounds one call to the provider.
-func WithPatience(d time.Duration) Option { return func(s *settings) { s.patience = d } }
-
 // migrate is one function, so that all tests of a binary share one template.
 func migrate(ctx context.Context, url string) error {
 	return database.Migrate(ctx, url, "", postgres.Migrations(), slog.New(slog.DiscardHandler))
@@ -70,7 +66,7 @@ func migrate(ctx context.Context, url string) error {
 func NewShop(t testing.TB, options ...Option) *Shop {
 	t.Helper()
 	s := &Shop{URL: pgtest.Database(t, migrate), Statements: &Statements{}}
-	set := &settings{patience: 5 * time.Second, provider: func(p payment.Provider) payment.Provider { return p }}
+	set := &settings{provider: func(p payment.Provider) payment.Provider { return p }}
 	set.config = postgres.Config{
 		Database: database.Source{URL: s.URL}, PaymentWindow: time.Hour, Provider: simulated.Name, Takeover: time.Minute, StatsTimeout: 5 * time.Second,
 		Guard: func(context.Context) error { return nil }, Tracer: s.Statements,
@@ -89,7 +85,7 @@ func NewShop(t testing.TB, options ...Option) *Shop {
 	}
 	t.Cleanup(s.DB.Close)
 	s.Provider = set.provider(simulated.New(s.DB, set.decide...))
-	s.Driver = payment.NewDriver(s.Store, s.Provider, payment.Timeouts{Call: set.patience, Apply: 10 * time.Second}, slog.New(slog.DiscardHandler))
+	s.Driver = payment.NewDriver(s.Store, s.Provider, payment.Timeouts{Call: 5 * time.Second, Apply: 10 * time.Second}, slog.New(slog.DiscardHandler))
 	s.Worker = payment.NewWorker(s.Driver, 10*time.Millisecond)
 	return s
 }
