@@ -6,7 +6,8 @@ import (
 )
 
 // HTTP returns a transport like base, which it copies, for requests to servers
-// that the files trust; also through the proxy of base.
+// that the files trust; also through the proxy of base. It looks at the files for
+// every request, because it cannot know which needs a connection.
 func (f *Files) HTTP(base *http.Transport) http.RoundTripper {
 	return &roundTripper{files: f, base: base.Clone()}
 }

@@ -68,7 +68,7 @@ func New(ctx context.Context, service, version string, log *slog.Logger) (*Telem
 	}))
 	t := &Telemetry{}
 	for _, signal := range wanted {
-		if err := t.open(ctx, signal, res); err != nil {
+		if err := t.open(ctx, signal, res, log); err != nil {
 			t.abandon(ctx)
 			return nil, fmt.Errorf("exporter of %s: %w", signal, err)
 		}
@@ -105,16 +105,28 @@ func signals() ([]string, error) {
 	return wanted, nil
 }
 
-func (t *Telemetry) open(ctx context.Context, signal string, res *resource.Resource) error {
+func (t *Telemetry) open(ctx context.Context, signal string, res *resource.Resource, log *slog.Logger) error {
+	secure, err := transport(signal, log)
+	if err != nil {
+		return err
+	}
 	switch signal {
 	case traces:
-		spans, err := otlptracegrpc.New(ctx)
+		var options []otlptracegrpc.Option
+		if secure != nil {
+			options = append(options, otlptracegrpc.WithTLSCredentials(secure))
+		}
+		spans, err := otlptracegrpc.New(ctx, options...)
 		if err != nil {
 			return err
 		}
 		t.traces = sdktrace.NewTracerProvider(sdktrace.WithBatcher(spans), sdktrace.WithResource(res))
 	case metrics:
-		points, err := otlpmetricgrpc.New(ctx)
+		var options []otlpmetricgrpc.Option
+		if secure != nil {
+			options = append(options, otlpmetricgrpc.WithTLSCredentials(secure))
+		}
+		points, err := otlpmetricgrpc.New(ctx, options...)
 		if err != nil {
 			return err
 		}
@@ -123,7 +135,11 @@ func (t *Telemetry) open(ctx context.Context, signal string, res *resource.Resou
 			return err
 		}
 	case logs:
-		records, err := otlploggrpc.New(ctx)
+		var options []otlploggrpc.Option
+		if secure != nil {
+			options = append(options, otlploggrpc.WithTLSCredentials(secure))
+		}
+		records, err := otlploggrpc.New(ctx, options...)
 		if err != nil {
 			return err
 		}
