@@ -3,6 +3,7 @@ package interceptors_test
 import (
 	"context"
 	"log/slog"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,9 @@ import (
 
 	"github.com/curfew-platform/curfew/pkg/interceptors"
 	"github.com/curfew-platform/curfew/pkg/interceptors/internal/shop"
+	"github.com/curfew-platform/curfew/pkg/interceptors/revocation"
+	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/memory"
+	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/none"
 	authzv1 "github.com/curfew-platform/curfew/proto/gen/curfew/authz/v1"
 )
 
@@ -110,6 +114,29 @@ func TestAUnaryCallHasADeadlineWhateverTheClientSets(t *testing.T) {
 	}
 	if err := stream.RecvMsg(shop.Message{}.Proto()); err == nil || streamHasDeadline {
 		t.Errorf("streams have no deadline of ours: %v", err)
+	}
+}
+
+// Whoever knows about revocations: a source that has an index of the running
+// calls makes the context of the handler, and one that has none leaves it.
+func TestACallWithATokenHasADeadlineWhateverItsSourceIs(t *testing.T) {
+	for name, source := range map[string]revocation.Source{"without an index": none.Source{}, "with an index": memory.New(nil)} {
+		left := time.Duration(math.MaxInt64)
+		h := newHarness(t, &shop.Server{Unary: func(ctx context.Context, _ string, _ *dynamicpb.Message) error {
+			if deadline, ok := ctx.Deadline(); ok {
+				left = time.Until(deadline)
+			}
+			return nil
+		}}, func(c *interceptors.Config) { c.Revocation, c.Limits.MaxDeadline = source, time.Minute })
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+h.issuer.User(t, "u1", []string{"customer"}))
+		if err := shop.Call(ctx, h.conn, "Get", own); err != nil {
+			t.Fatal(err)
+		}
+		if left > time.Minute {
+			t.Errorf("%s: %s left", name, left)
+		}
 	}
 }
 

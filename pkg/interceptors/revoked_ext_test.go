@@ -47,6 +47,9 @@ func TestTheNextCallWithARevokedTokenIsRefusedAlthoughTheTokenIsCached(t *testin
 	}
 	h.revoke()
 	want(t, shop.Call(with(t, raw), h.conn, "Get", own), codes.Unauthenticated, "TOKEN_REVOKED")
+	if n := h.source.Inflight().Len(); n != 0 {
+		t.Errorf("%d calls are called running", n)
+	}
 	next := h.issuer.User(t, "u1", []string{"customer"}, tokentest.Claims{"epoch": 2})
 	if err := shop.Call(with(t, next), h.conn, "Get", own); err != nil {
 		t.Errorf("the token of the next epoch: %v", err)

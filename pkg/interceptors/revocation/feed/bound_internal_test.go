@@ -34,4 +34,10 @@ func TestTheNumberOfStreamsIsBoundedAndThoseThatAreOverMakeRoom(t *testing.T) {
 	if n := len(e.entries); n != maxEntries {
 		t.Errorf("%d streams", n)
 	}
+	for en := range e.entries {
+		e.closeStream(en)
+	}
+	if len(e.entries) != 0 || len(e.peers) != 0 {
+		t.Errorf("%d streams and %d processes are remembered when all have ended", len(e.entries), len(e.peers))
+	}
 }

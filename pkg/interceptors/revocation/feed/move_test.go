@@ -31,6 +31,18 @@ func TestAStopWaitsUntilEveryWatcherHoldsALeaseElsewhere(t *testing.T) {
 	})
 }
 
+func TestNobodyIsAskedToMoveByAServerThatStays(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		e := r.engine("auth")
+		c := e.join("orders", "a", 0)
+		c.renew(0)
+		time.Sleep(ttl / 2)
+		if c.renew(0) != ttl || c.moved {
+			t.Errorf("asked to move: %t", c.moved)
+		}
+	})
+}
+
 func TestAStopDoesNotWaitForAMoveToNowhere(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		only, dead := r.engine("only"), r.engine("dead")
