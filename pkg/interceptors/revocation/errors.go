@@ -14,6 +14,7 @@ var (
 	ErrStale = errors.New("revocation: latest revocations unknown")
 
 	// ErrUnguarded says that [CommitGuard] was called with a context that did
-	// not pass the interceptors, so that nothing is known about its token.
+	// not pass the interceptors, or of a method that needs no token, so that
+	// nothing is known about one.
 	ErrUnguarded = errors.New("revocation: context carries no guard")
 )

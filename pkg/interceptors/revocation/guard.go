@@ -24,7 +24,8 @@ func NewContext(ctx context.Context, g Guard) context.Context {
 // CommitGuard looks at lease and set once more. A handler calls it right
 // before a side effect: the call was admitted when it began, and may have been
 // revoked since. It returns nil, [ErrRevoked], [ErrStale], the cause with which
-// ctx ended, or [ErrUnguarded] if ctx did not come through the interceptors.
+// ctx ended, or [ErrUnguarded] if ctx did not come through the interceptors, or
+// is of a public method, which has no token.
 // It narrows the gap between check and effect and cannot close it.
 func CommitGuard(ctx context.Context) error {
 	if ctx.Err() != nil {
