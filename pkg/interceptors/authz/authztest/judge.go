@@ -2,10 +2,13 @@ package authztest
 
 import (
 	"fmt"
+	"maps"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/status"
+	authzv1 "github.com/curfew-platform/curfew/proto/gen/curfew/authz/v1"
 )
 
 // judge returns everything that is wrong about a call that ended with err.
@@ -14,6 +17,7 @@ func (w *walk) judge(m protoreflect.MethodDescriptor, c caller, want outcome, er
 	if code, reason := status.Code(err), status.Reason(err); reason != want.reason || code != codeOf[want.reason] {
 		wrong = append(wrong, fmt.Sprintf("%s %q, want %s %q", code, reason, codeOf[want.reason], want.reason))
 	}
+	wrong = append(wrong, helpful(ruleOf(m), want, err)...)
 	entered, reached, audits := w.log.of(m).take()
 	streamed := m.IsStreamingClient() || m.IsStreamingServer()
 	switch {
@@ -31,6 +35,33 @@ func (w *walk) judge(m protoreflect.MethodDescriptor, c caller, want outcome, er
 		wrong = append(wrong, c.recorded(audits[0], want)...)
 	}
 	return wrong
+}
+
+// helpful returns what is missing in a refusal that a client can do something
+// about: when to come back, or how to authenticate.
+func helpful(rule *authzv1.MethodRule, want outcome, err error) []string {
+	switch want.reason {
+	case "REVOCATION_UNKNOWN":
+		if status.Detail[*errdetails.RetryInfo](err).GetRetryDelay().AsDuration() <= 0 {
+			return []string{"it does not say when to come back"}
+		}
+	case "STEP_UP_REQUIRED":
+		age := rule.GetMaxAuthAge()
+		if want.late {
+			age = rule.GetCrossOwnerMaxAuthAge()
+		}
+		asked := map[string]string{}
+		if age.AsDuration() > 0 {
+			asked["max_auth_age"] = age.AsDuration().String()
+		}
+		if acr := rule.GetRequiredAcr(); acr != "" {
+			asked["acr"] = acr
+		}
+		if got := status.Info(err).GetMetadata(); !maps.Equal(got, asked) {
+			return []string{fmt.Sprintf("it asks for %v, and not for %v", got, asked)}
+		}
+	}
+	return nil
 }
 
 // recorded returns what is wrong about the record of a call in the audit: who it
