@@ -50,3 +50,14 @@ func TestTheIndexIsAsLargeAsTheMostCallsAtOnce(t *testing.T) {
 		t.Errorf("%d calls are left", n)
 	}
 }
+
+func TestCallsThatComeOneAfterTheOtherUseTheSameSlots(t *testing.T) {
+	var x Index
+	for range 10 * plenty {
+		_, leave := x.Enter(context.Background(), &identity.Identity{}, true)
+		leave()
+	}
+	if n := x.slots.Load(); n > plenty {
+		t.Errorf("%d slots for one call at a time", n)
+	}
+}
