@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,6 +23,7 @@ import (
 type secureKafka struct {
 	plain, address string
 	flags          []string
+	password       string // the file of the services
 }
 
 func newSecureKafka(t *testing.T) *secureKafka {
@@ -46,21 +48,22 @@ func newSecureKafka(t *testing.T) *secureKafka {
 		}
 	}
 	cluster, err := kafka.Prepare(ctx, kafka.Config{Dir: dir, Heap: "256m", Secure: &kafka.Secure{
-		Keystore: keystore, Truststore: ca.File, Users: map[string]string{"curfew": "correct-horse"},
+		Keystore: keystore, Truststore: ca.File, Users: map[string]string{"curfew": "correct-horse"}, Reauth: 3 * time.Second,
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	start(t, cluster.Spec(), cluster.Ready)
 	cert, key = ca.Issue(t, dir, "service")
-	return &secureKafka{plain: cluster.Address(), address: cluster.SecureAddress(), flags: []string{
+	return &secureKafka{plain: cluster.Address(), address: cluster.SecureAddress(), password: password, flags: []string{
 		"--kafka-tls-ca", ca.File, "--kafka-tls-cert", cert, "--kafka-tls-key", key,
 		"--kafka-sasl-mechanism", "SCRAM-SHA-512", "--kafka-sasl-username", "curfew", "--kafka-sasl-password-file", password,
 	}}
 }
 
 // The Kafka clients of the services go the secure way: the shop's events,
-// shipped log lines, the group member and the workers of the log pipeline.
+// shipped log lines, the group member and the workers of the log pipeline. When
+// the password is changed they go on, without a restart.
 func TestServicesReachAKafkaThatAsksForTLSAndAPassword(t *testing.T) {
 	broker := newSecureKafka(t)
 	name := fmt.Sprintf("secure-%d", time.Now().UnixNano())
@@ -72,9 +75,14 @@ func TestServicesReachAKafkaThatAsksForTLSAndAPassword(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	if err := client.ProduceSync(t.Context(), &kgo.Record{Topic: name, Value: []byte("level=info msg=one")}).FirstErr(); err != nil {
-		t.Fatal(err)
+	produce := func() {
+		t.Helper()
+		if err := client.ProduceSync(t.Context(), &kgo.Record{Topic: name, Value: []byte("level=info msg=one")}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
 	}
+	produce()
+	running := map[string]*stand.Process{}
 	for service, flags := range map[string][]string{
 		"orders":  {"--events-topic", events},
 		"logproc": {"--topics", name, "--group", name, "--instance-id", name, "--dead-letter-topic", name + ".dlq"},
@@ -84,6 +92,7 @@ func TestServicesReachAKafkaThatAsksForTLSAndAPassword(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		running[service] = p
 		t.Cleanup(p.Kill)
 		t.Cleanup(func() {
 			if t.Failed() {
@@ -96,10 +105,13 @@ func TestServicesReachAKafkaThatAsksForTLSAndAPassword(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close(context.Background()) })
-	eventually(t, "the record of the topic is stored", func() bool {
-		var n int
-		return db.QueryRow(t.Context(), `SELECT count(*) FROM logs WHERE kafka_topic = $1`, name).Scan(&n) == nil && n == 1
-	})
+	stored := func(want int) func() bool {
+		return func() bool {
+			var n int
+			return db.QueryRow(t.Context(), `SELECT count(*) FROM logs WHERE kafka_topic = $1`, name).Scan(&n) == nil && n == want
+		}
+	}
+	eventually(t, "the record of the topic is stored", stored(1))
 	admin := kadm.NewClient(client)
 	eventually(t, "a line of the services is shipped", func() bool {
 		ends, err := admin.ListEndOffsets(t.Context(), lines)
@@ -112,4 +124,27 @@ func TestServicesReachAKafkaThatAsksForTLSAndAPassword(t *testing.T) {
 		topics, err := admin.ListTopics(t.Context(), events)
 		return err == nil && topics.Has(events)
 	})
+	broker.changePassword(t, admin)
+	eventually(t, "the log pipeline cannot log in any more", func() bool {
+		return strings.Contains(running["logproc"].Stderr(), "SASL_AUTHENTICATION_FAILED")
+	})
+	produce()
+	if err := os.WriteFile(broker.password, []byte("battery-staple\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a record that came meanwhile is stored", stored(2))
+}
+
+// changePassword changes it at the broker, which lets connections log in again every 3 s.
+func (k *secureKafka) changePassword(t *testing.T, admin *kadm.Client) {
+	t.Helper()
+	altered, err := admin.AlterUserSCRAMs(t.Context(), nil, []kadm.UpsertSCRAM{{
+		User: "curfew", Mechanism: kadm.ScramSha512, Iterations: 4096, Password: "battery-staple",
+	}})
+	if err == nil {
+		err = altered.Error()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
