@@ -3,6 +3,7 @@ package interceptors_test
 import (
 	"context"
 	"errors"
+	"io"
 	"runtime"
 	"testing"
 	"time"
@@ -239,6 +240,33 @@ func TestAStreamWhoseTokenIsOverIsRefusedBeforeItsHandlerBegins(t *testing.T) {
 	want(t, err, codes.Unauthenticated, "TOKEN_EXPIRED")
 	if admitted := status.Info(err).GetMetadata()[creds.Admitted]; admitted != "" {
 		t.Errorf("admitted: %q", admitted)
+	}
+}
+
+// Tokens live for long, streams may not: what would end one must not keep it.
+func TestAStreamThatEndedIsForgottenThoughItsTokenLives(t *testing.T) {
+	forgotten := make(chan struct{})
+	h := newHarness(t, &shop.Server{Stream: func(_ string, s grpc.ServerStream) error {
+		interceptors.WhenForgotten(s.Context(), func() { close(forgotten) })
+		return nil
+	}})
+	stream, err := shop.Open(with(t, h.issuer.User(t, "u1", []string{"customer"})), h.conn, "Watch")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := drain(stream); !errors.Is(err, io.EOF) {
+		t.Fatal(err)
+	}
+	patience := time.After(10 * time.Second)
+	for {
+		runtime.GC()
+		select {
+		case <-forgotten:
+			return
+		case <-patience:
+			t.Fatal("the call is kept")
+		case <-time.After(time.Millisecond):
+		}
 	}
 }
 
