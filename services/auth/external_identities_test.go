@@ -11,6 +11,7 @@ import (
 )
 
 func TestStaffLinkSubjectsToUsersAndUnlinkingEndsWhatCameByIt(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	id := newProvider(t, "https://id.example.com")
 	believed := w.believe(t, false, id)
@@ -75,6 +76,7 @@ func TestStaffLinkSubjectsToUsersAndUnlinkingEndsWhatCameByIt(t *testing.T) {
 // When UnlinkExternalIdentity has returned nothing is left of exchanges that
 // overlapped it.
 func TestAnExchangeThatOverlapsUnlinkingLeavesNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	id := newProvider(t, "https://id.example.com")
 	roomy := func(cfg *auth.Config) { cfg.MaxSessions = 1000 }
@@ -82,7 +84,7 @@ func TestAnExchangeThatOverlapsUnlinkingLeavesNothing(t *testing.T) {
 	replicas := []*replica{w.start(t, believed, roomy), w.start(t, believed, roomy)}
 	admin := as(t.Context(), w.administrator(t, replicas[0]).GetAccessToken())
 	name, token := replicas[0].register(t, "anna@example.com"), id.token(t, "anna")
-	for round := range 15 {
+	for round := range overlaps() {
 		if _, err := replicas[1].admin.LinkExternalIdentity(admin, &authv1.LinkExternalIdentityRequest{Name: name, Issuer: id.URL, Subject: "anna"}); err != nil {
 			t.Fatal(err)
 		}

@@ -12,6 +12,7 @@ import (
 )
 
 func TestWhenAnExternalIssuerIsRevokedNothingOfItIsAdmitted(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	id, other := newProvider(t, "https://id.example.com"), newProvider(t, "https://other.example.com")
 	believed := w.believe(t, true, id, other)
@@ -70,6 +71,7 @@ func TestWhenAnExternalIssuerIsRevokedNothingOfItIsAdmitted(t *testing.T) {
 }
 
 func TestAnIssuerIsRevokedByItsNameAndNeverOurOwn(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.start(t)
 	root := w.administrator(t, r)
@@ -110,6 +112,7 @@ func TestAnIssuerIsRevokedByItsNameAndNeverOurOwn(t *testing.T) {
 // When RevokeExternalIssuer has returned nothing is left of exchanges that
 // overlapped it.
 func TestAnExchangeThatOverlapsRevokeExternalIssuerLeavesNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	id := newProvider(t, "https://id.example.com")
 	roomy := func(cfg *auth.Config) { cfg.MaxSessions = 1000 }
@@ -117,7 +120,7 @@ func TestAnExchangeThatOverlapsRevokeExternalIssuerLeavesNothing(t *testing.T) {
 	replicas := []*replica{w.start(t, believed, roomy), w.start(t, believed, roomy)}
 	admin := as(t.Context(), w.administrator(t, replicas[0]).GetAccessToken())
 	token := id.token(t, "anna")
-	for round := range 15 {
+	for round := range overlaps() {
 		opened := exchanges(t, 6, replicas, token, func() {
 			if _, err := replicas[round%2].admin.RevokeExternalIssuer(admin, &authv1.RevokeExternalIssuerRequest{Issuer: id.URL}); err != nil {
 				t.Error(err)

@@ -1,6 +1,7 @@
 package auth_test
 
 import (
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -9,6 +10,14 @@ import (
 	authv1 "github.com/curfew-platform/curfew/proto/gen/curfew/auth/v1"
 	"github.com/curfew-platform/curfew/services/auth"
 )
+
+// overlaps is how often a race is tried.
+func overlaps() int {
+	if os.Getenv("CURFEW_TEST_SIZE") == "soak" {
+		return 200
+	}
+	return 8
+}
 
 // exchanges makes n at once, between the replicas, while do runs, and returns
 // the sessions; refusals with these reasons are expected.
@@ -31,6 +40,7 @@ func exchanges(t *testing.T, n int, replicas []*replica, token string, do func()
 }
 
 func TestFirstExchangesAtOnceMakeOneUser(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	id := newProvider(t, "https://id.example.com")
 	roomy := func(cfg *auth.Config) { cfg.MaxSessions = 100 }
@@ -53,6 +63,7 @@ func TestFirstExchangesAtOnceMakeOneUser(t *testing.T) {
 // When DeactivateUser has returned nothing is left of exchanges that overlapped
 // it, whichever of them the database took first.
 func TestAnExchangeThatOverlapsDeactivateLeavesNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	id := newProvider(t, "https://id.example.com")
 	roomy := func(cfg *auth.Config) { cfg.MaxSessions = 1000 }
@@ -61,7 +72,7 @@ func TestAnExchangeThatOverlapsDeactivateLeavesNothing(t *testing.T) {
 	admin := as(t.Context(), w.administrator(t, replicas[0]).GetAccessToken())
 	token := id.token(t, "anna")
 	name := replicas[0].exchange(t, token).GetUser().GetName()
-	for round := range 15 {
+	for round := range overlaps() {
 		opened := exchanges(t, 6, replicas, token, func() {
 			if _, err := replicas[round%2].admin.DeactivateUser(admin, &authv1.DeactivateUserRequest{Name: name}); err != nil {
 				t.Error(err)
@@ -89,6 +100,7 @@ func TestAnExchangeThatOverlapsDeactivateLeavesNothing(t *testing.T) {
 // Whoever has the new epoch has the new roles; whoever has the old roles is
 // revoked.
 func TestAnExchangeThatOverlapsSetUserRolesNeverMixesRolesAndEpochs(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	id := newProvider(t, "https://id.example.com")
 	roomy := func(cfg *auth.Config) { cfg.MaxSessions = 1000 }
@@ -98,7 +110,7 @@ func TestAnExchangeThatOverlapsSetUserRolesNeverMixesRolesAndEpochs(t *testing.T
 	token := id.token(t, "anna")
 	name := replicas[0].exchange(t, token).GetUser().GetName()
 	epoch := int64(1)
-	for round := range 15 {
+	for round := range overlaps() {
 		roles := [][]string{{"operator"}, {"customer"}}[round%2]
 		opened := exchanges(t, 6, replicas, token, func() {
 			if _, err := replicas[round%2].admin.SetUserRoles(admin, &authv1.SetUserRolesRequest{Name: name, Roles: roles}); err != nil {

@@ -17,6 +17,7 @@ import (
 )
 
 func TestATokenOfAnExternalIssuerBeginsASessionOfOurs(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	id := newProvider(t, "https://id.example.com")
 	believed := w.believe(t, true, id)
@@ -73,6 +74,7 @@ func TestATokenOfAnExternalIssuerBeginsASessionOfOurs(t *testing.T) {
 }
 
 func TestOnlyAGoodTokenOfABelievedIssuerIsExchanged(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	id, stranger := newProvider(t, "https://id.example.com"), newProvider(t, "https://id.example.com")
 	r := w.start(t, w.believe(t, true, id))
@@ -113,6 +115,7 @@ func TestOnlyAGoodTokenOfABelievedIssuerIsExchanged(t *testing.T) {
 }
 
 func TestAnIssuerThatMakesNoUsersBringsOnlyThoseWhoAreLinked(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	id := newProvider(t, "https://id.example.com")
 	r := w.start(t, w.believe(t, false, id))
@@ -132,6 +135,7 @@ func TestAnIssuerThatMakesNoUsersBringsOnlyThoseWhoAreLinked(t *testing.T) {
 }
 
 func TestNewUsersOfAnExternalIssuerArePacedAndKnownOnesAreNot(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	id := newProvider(t, "https://id.example.com")
 	r := w.start(t, w.believe(t, true, id), func(cfg *auth.Config) { cfg.RegisterRate = 0.001 })
@@ -145,6 +149,7 @@ func TestNewUsersOfAnExternalIssuerArePacedAndKnownOnesAreNot(t *testing.T) {
 }
 
 func TestWithoutATimeOfAuthenticationFromOutsideSensitiveCallsAskForAStepUp(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	id := newProvider(t, "https://id.example.com")
 	r := w.start(t, w.believe(t, true, id), quick)
@@ -171,6 +176,7 @@ func TestWithoutATimeOfAuthenticationFromOutsideSensitiveCallsAskForAStepUp(t *t
 }
 
 func TestAUserWithoutAPasswordIsToldSo(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	id := newProvider(t, "https://id.example.com")
 	r := w.start(t, w.believe(t, true, id))
@@ -187,6 +193,7 @@ func TestAUserWithoutAPasswordIsToldSo(t *testing.T) {
 }
 
 func TestKeysOfAnExternalIssuerThatCannotBeHadAreNoFaultOfTheToken(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	id := newProvider(t, "https://id.example.com")
 	w.write(t, "externals.json", encoded(t, map[string]any{"issuers": []map[string]any{
@@ -199,6 +206,7 @@ func TestKeysOfAnExternalIssuerThatCannotBeHadAreNoFaultOfTheToken(t *testing.T)
 }
 
 func TestTheCheckShowsExternalIssuersAndRefusesOurOwn(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	id := newProvider(t, "https://id.example.com")
 	cmd := auth.Command()
