@@ -68,17 +68,17 @@ type Rule struct {
 	Until time.Time
 	// KeepUntil is the time after which no token that the rule is about can be
 	// valid any more: token life + leeway + largest clock error after the
-	// revocation. Never zero, and in the year 9999 at the latest. See [Rule.Forget].
+	// revocation. Never zero, and in the year 9999 at the latest. See [Rule.ForgetAfter].
 	KeepUntil time.Time
 }
 
 // lastYear is the last one that the feed can tell (google.protobuf.Timestamp).
 const lastYear = 9999
 
-// Forget returns the time after which the rule may be forgotten: KeepUntil, and
+// ForgetAfter returns the time after which the rule may be forgotten: KeepUntil, and
 // for a block that ends later its end. It is also about tokens that are made
 // while it lasts.
-func (r Rule) Forget() time.Time {
+func (r Rule) ForgetAfter() time.Time {
 	if r.Kind == KindSubjectBlock && r.Until.After(r.KeepUntil) {
 		return r.Until
 	}

@@ -82,7 +82,7 @@ func (s *Set) With(rules ...Rule) *Set {
 		case KindSubjectBlock:
 			e.value = r.Until.Add(time.Microsecond - 1).UnixMicro()
 		}
-		e.keep = (r.Forget().Unix()+1)<<kindBits | int64(r.Kind)
+		e.keep = (r.ForgetAfter().Unix()+1)<<kindBits | int64(r.Kind)
 		added = append(added, e)
 	}
 	slices.SortFunc(added, compare)
@@ -134,7 +134,7 @@ func (s *Set) merge(old, added []entry) []entry {
 	return out
 }
 
-// Expire returns the set without the rules that may be forgotten ([Rule.Forget]).
+// Expire returns the set without the rules that may be forgotten ([Rule.ForgetAfter]).
 // It returns the receiver itself if nothing went.
 func (s *Set) Expire(now time.Time) *Set {
 	limit := now.Unix() << kindBits

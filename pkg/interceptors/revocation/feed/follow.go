@@ -193,7 +193,7 @@ func (e *Engine) unacked(acked int64) (dispatch, bool) {
 func (e *Engine) purge(before time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	gone := func(r revocation.Rule) bool { return r.Forget().Before(before) }
+	gone := func(r revocation.Rule) bool { return r.ForgetAfter().Before(before) }
 	if !slices.ContainsFunc(e.rules, gone) {
 		return
 	}

@@ -29,7 +29,7 @@ func rowsOf(rules []revocation.Rule) (rows, error) {
 		if err := r.Validate(); err != nil {
 			return rows{}, err
 		}
-		value, end := r.Epoch, r.Forget()
+		value, end := r.Epoch, r.ForgetAfter()
 		if r.Kind == revocation.KindSubjectBlock {
 			value = r.Until.UnixMicro()
 		}

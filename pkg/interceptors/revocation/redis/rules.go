@@ -120,7 +120,7 @@ func (s *Source) store(ctx context.Context, stamp string, rules []revocation.Rul
 			value = r.Until.UnixMilli()
 		}
 		names = append(names, s.key(r.Kind, r.Issuer, r.ID))
-		values = append(values, value, r.Forget().UnixMilli())
+		values = append(values, value, r.ForgetAfter().UnixMilli())
 	}
 	a, _, err := s.run(ctx, s.client, write, false, names, values...)
 	switch {
