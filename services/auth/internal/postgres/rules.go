@@ -12,7 +12,8 @@ import (
 
 // appendRulesSQL takes the next position and writes the rules in one statement,
 // which must be the last of its transaction: everything that revokes waits for
-// the row of the head from here to the commit.
+// the row of the head from here to the commit. A process that is paused or cut
+// off in between loses the transaction after 2 s, and everybody else goes on.
 const appendRulesSQL = `
 WITH h AS (
   UPDATE revocation_head SET seq = seq + 1 RETURNING seq
@@ -22,7 +23,7 @@ WITH h AS (
   FROM h, unnest(@kinds::text[], @issuers::text[], @subjects::text[], @epochs::bigint[], @untils::timestamptz[], @keeps::timestamptz[])
     WITH ORDINALITY AS o(kind, issuer, subject, epoch, until, keep_until, part)
 )
-SELECT seq, ` + durableSQL + ` FROM h`
+SELECT seq, ` + durableSQL + `, set_config('idle_in_transaction_session_timeout', '2s', true) FROM h`
 
 // durableSQL makes the commit of the transaction wait for the disk where the
 // server is set not to: an engine must not have read, or rely on, what a crash
@@ -46,7 +47,7 @@ func (s *Store) Append(ctx context.Context, tx pgx.Tx, rules ...revocation.Rule)
 	err = tx.QueryRow(ctx, appendRulesSQL, pgx.NamedArgs{
 		"kinds": kinds, "issuers": issuers, "subjects": subjects, "epochs": epochs,
 		"untils": untils, "keeps": keeps, "keep": s.keep,
-	}).Scan(&seq, nil)
+	}).Scan(&seq, nil, nil)
 	return seq, err
 }
 
