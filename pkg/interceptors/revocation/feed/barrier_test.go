@@ -129,6 +129,23 @@ func TestAcknowledgementsCountPerIncarnationOnAnyStreamAndNeverForAnother(t *tes
 	})
 }
 
+// One of its streams ended before it had a lease, and is forgotten at once.
+func TestAProcessIsKnownAsLongAsOneOfItsStreamsCounts(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		e := r.engine("auth")
+		first := e.join("orders", "a", 0)
+		first.renew(0)
+		e.join("orders", "a", 0).Close()
+		synctest.Wait()
+		first.Close()
+		done := e.await(r.store.Revoke(subjectRule("user")))
+		e.join("orders", "a", 0).renew(1)
+		if !returned(done) {
+			t.Error("the acknowledgement on the third stream of the process did not count")
+		}
+	})
+}
+
 func TestAcknowledgementsOfAnotherPrincipalNeverCount(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		e := r.engine("auth")

@@ -134,6 +134,29 @@ func TestARowOfAnEngineWithALongerLeaseIsWaitedForAsLong(t *testing.T) {
 	})
 }
 
+// The own watchers have acknowledged long before the wait for others is over.
+func TestAReceiptCountsEveryWatcherOnce(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		a, b := r.engine("auth-a"), r.engine("auth-b")
+		near, far := a.join("orders", "x", 0), b.join("orders", "y", 0)
+		near.renew(0)
+		far.renew(0)
+		time.Sleep(rowLease / 3) // the row of b says that there is one
+		near.renew(0)
+		far.renew(0)
+		b.hooks.cut()
+		done := a.await(r.store.Revoke(subjectRule("user")))
+		near.renew(1)
+		time.Sleep(2 * rowLease)
+		if !returned(done) {
+			t.Fatal("waits for more than a row lease")
+		}
+		if got := <-done; got.Acked != 1 || got.Expired != 1 {
+			t.Errorf("%d acknowledged and %d expired", got.Acked, got.Expired)
+		}
+	})
+}
+
 // TestARowThatWasSeen: who cannot list the rows remembers the last listing.
 func TestARowWithALongerLeaseIsWaitedForAlsoWhenNobodyCanReadTheRows(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
