@@ -70,3 +70,26 @@ func TestUnlinkingEndsTheSessionsThatCameFromTheIssuerAndNoOthers(t *testing.T) 
 		t.Errorf("of nobody: %v", err)
 	}
 }
+
+// Else the session of an exchange that has looked at the link is opened after
+// the sessions were looked for.
+func TestUnlinkingWaitsForAnExchangeThatUsesTheLink(t *testing.T) {
+	d := open(t)
+	anna := d.came(t, "anna").ID
+	release := d.hold(t, `WITH u AS (SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE)
+		INSERT INTO sessions (id, user_id, token_kid, jti, expires_at, external_issuer) SELECT $2, u.id, 7, $2, now() + interval '1 day', $3 FROM u`,
+		anna, newID(t), provider)
+	done := make(chan account.Unlinked, 1)
+	go func() {
+		u, _, err := d.UnlinkExternalIdentity(t.Context(), anna, provider, "anna")
+		if err != nil {
+			t.Error(err)
+		}
+		done <- u
+	}()
+	d.awaitBlocked(t, 1)
+	release()
+	if u := <-done; !u.Found || u.Ended != 2 {
+		t.Errorf("%+v", u)
+	}
+}
