@@ -63,6 +63,9 @@ func New(ctx context.Context, cfg Config) (*Source, error) {
 	if cfg.Options == nil || cfg.Logger == nil || cfg.Options.OnConnect != nil {
 		return nil, errors.New("redis revocations: options without OnConnect, and a logger, are required")
 	}
+	if cfg.Timeout < 0 || cfg.Recheck < 0 {
+		return nil, errors.New("redis revocations: negative duration")
+	}
 	if cfg.Prefix == "" {
 		cfg.Prefix = "curfew:revocation:"
 	}

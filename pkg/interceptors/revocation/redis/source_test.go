@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -321,6 +322,30 @@ func BenchmarkCheck(b *testing.B) {
 	for b.Loop() {
 		if err := s.Check(caller).Admit(0); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+func TestAConfigurationThatIsWrongIsRefusedWithItsReason(t *testing.T) {
+	r := newRig(t)
+	for name, c := range map[string]struct {
+		spoil func(*redis.Config)
+		about string
+	}{
+		"no options":               {func(c *redis.Config) { c.Options = nil }, "options"},
+		"no logger":                {func(c *redis.Config) { c.Logger = nil }, "logger"},
+		"a hook that is needed":    {func(c *redis.Config) { c.Options.OnConnect = func(context.Context, *goredis.Conn) error { return nil } }, "OnConnect"},
+		"an answer before it":      {func(c *redis.Config) { c.Timeout = -1 }, "negative"},
+		"looks that never end":     {func(c *redis.Config) { c.Recheck = -1 }, "negative"},
+		"nobody is at the address": {func(c *redis.Config) { c.Options.Addr = "127.0.0.1:1" }, "redis revocations"},
+	} {
+		_, err := r.open(func(cfg *redis.Config) {
+			options := *cfg.Options
+			cfg.Options = &options
+			c.spoil(cfg)
+		})
+		if err == nil || !strings.Contains(err.Error(), c.about) {
+			t.Errorf("%s: got %v, want an error about %q", name, err, c.about)
 		}
 	}
 }
