@@ -157,6 +157,23 @@ func TestAReceiptCountsEveryWatcherOnce(t *testing.T) {
 	})
 }
 
+func TestAReceiptCountsWhoAcknowledgedAlsoWhenTheTimeIsOver(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		e := r.engine("auth")
+		refuses, deaf := e.join("orders", "x", 0), e.join("orders", "y", 0)
+		refuses.renew(0)
+		deaf.renew(0)
+		seq := r.store.Revoke(subjectRule("user"))
+		synctest.Wait()
+		refuses.renew(seq)
+		e.hooks.cut() // nobody can tell any more whether the position is of this history
+		got, err := e.Await(r.ctx, seq)
+		if err != nil || got.Acked != 1 || got.Expired != 1 {
+			t.Errorf("%d acknowledged and %d expired, %v", got.Acked, got.Expired, err)
+		}
+	})
+}
+
 // TestARowThatWasSeen: who cannot list the rows remembers the last listing.
 func TestARowWithALongerLeaseIsWaitedForAlsoWhenNobodyCanReadTheRows(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
