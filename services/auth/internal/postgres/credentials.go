@@ -30,10 +30,12 @@ type credentialRow struct {
 	Epoch        int64
 }
 
-// CredentialByEmail implements account.Store. The index is about addresses that
-// are not empty, and the statement has to say so: many users may have none.
+// credentialByEmailSQL says what the index says: many users have no address.
+const credentialByEmailSQL = credentialSQL + `WHERE u.email = $1 AND u.email <> ''`
+
+// CredentialByEmail implements account.Store.
 func (s *Store) CredentialByEmail(ctx context.Context, email string) (account.Credential, error) {
-	return credential(s.pool.Query(ctx, credentialSQL+`WHERE u.email = $1 AND u.email <> ''`, email))
+	return credential(s.pool.Query(ctx, credentialByEmailSQL, email))
 }
 
 // Credential implements account.Store.
