@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"runtime/debug"
-	"strconv"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -16,41 +14,16 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/curfew-platform/curfew/pkg/lifecycle"
+	"github.com/curfew-platform/curfew/pkg/lifecycle/internal/randomtest"
 	"github.com/curfew-platform/curfew/pkg/lifecycle/kafka"
 )
-
-// stops is the number of random stops of a run.
-func stops() int {
-	switch {
-	case os.Getenv("CURFEW_TEST_SIZE") == "soak":
-		return 50_000
-	case raceEnabled:
-		return 200
-	default:
-		return 2_000
-	}
-}
-
-// seed is random, or CURFEW_TEST_SEED to run a failure again.
-func seed(t *testing.T) uint64 {
-	t.Helper()
-	s := rand.Uint64()
-	if text := os.Getenv("CURFEW_TEST_SEED"); text != "" {
-		var err error
-		if s, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Logf("CURFEW_TEST_SEED=%d", s)
-	return s
-}
 
 func TestEveryRandomStopOfRealClientsEndsInTimeAndNoRecordIsForgotten(t *testing.T) {
 	t.Parallel()
 	percent := debug.SetGCPercent(1000) // there is little to keep, and most of the time went into collecting it
 	t.Cleanup(func() { debug.SetGCPercent(percent) })
 	const lanes = 4
-	seed, total := seed(t), stops()
+	seed, total := randomtest.Seed(t), randomtest.Size{CI: 2_000, Race: 200, Soak: 50_000}.Now()
 	var clean, frozen atomic.Int64
 	t.Cleanup(func() { t.Logf("%d stops: %d clean, %d with a frozen broker", total, clean.Load(), frozen.Load()) })
 	for lane := range lanes {

@@ -13,37 +13,14 @@ import (
 	"time"
 
 	"github.com/curfew-platform/curfew/pkg/lifecycle"
+	"github.com/curfew-platform/curfew/pkg/lifecycle/internal/randomtest"
 )
 
 // orphanLimit is how long a descendant may outlive a killed parent.
 const orphanLimit = time.Second
 
 // kills is the size of the suite.
-func kills(t *testing.T) int {
-	t.Helper()
-	switch size := os.Getenv("CURFEW_TEST_SIZE"); size {
-	case "", "ci":
-		return 30
-	case "soak":
-		return 1000
-	default:
-		t.Fatalf("unknown CURFEW_TEST_SIZE %q", size)
-		return 0
-	}
-}
-
-// seeded prints the seed, so that a failure can be repeated.
-func seeded(t *testing.T) *rand.Rand {
-	t.Helper()
-	seed := uint64(time.Now().UnixNano())
-	if text := os.Getenv("CURFEW_TEST_SEED"); text != "" {
-		if _, err := fmt.Sscan(text, &seed); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Logf("CURFEW_TEST_SEED=%d", seed)
-	return rand.New(rand.NewPCG(seed, 0))
-}
+func kills() int { return randomtest.Size{CI: 30, Race: 30, Soak: 1000}.Now() }
 
 // family is a parent in a process of its own, with its children.
 type family struct {
@@ -237,8 +214,8 @@ func pids(list []procInfo) []int {
 }
 
 func TestRandomKillsOfParentAndChildrenLeaveNothingBehind(t *testing.T) {
-	random := seeded(t)
-	left := kills(t)
+	random := rand.New(rand.NewPCG(randomtest.Seed(t), 0))
+	left := kills()
 	for round := 0; left > 0; round++ {
 		left -= turmoil(t, random, round)
 	}

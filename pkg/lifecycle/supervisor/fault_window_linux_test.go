@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/curfew-platform/curfew/pkg/lifecycle/internal/randomtest"
 )
 
 // Here parent and child get their signals in the same instant, so that neither
@@ -26,7 +28,7 @@ func TestNothingOutlivesAParentWhoseChildrenAreStruckInTheSameInstant(t *testing
 		{"a plain program with a descendant that does not notice", "plain forker", syscall.SIGKILL, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			for range kills(t) / 15 {
+			for range kills() / 15 {
 				f := start(t, "parent", c.child, 2)
 				children, parent := f.children(), f.cmd.Process.Pid
 				if len(children) != 2 {
@@ -48,8 +50,8 @@ func TestNothingOutlivesAParentWhoseChildrenAreStruckInTheSameInstant(t *testing
 }
 
 func TestNothingOutlivesAParentThatIsKilledAtAnyMomentOfItsStart(t *testing.T) {
-	random := seeded(t)
-	for range kills(t) / 5 {
+	random := rand.New(rand.NewPCG(randomtest.Seed(t), 0))
+	for range kills() / 5 {
 		f := launchFamily(t, "parent", "forker", 2)
 		<-time.After(startMoment(random))
 		signalPid(t, f.cmd.Process.Pid, syscall.SIGKILL)

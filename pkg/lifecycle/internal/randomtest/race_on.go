@@ -1,5 +1,5 @@
 //go:build race
 
-package grpcserver_test
+package randomtest
 
 const raceEnabled = true

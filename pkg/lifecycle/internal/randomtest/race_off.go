@@ -1,5 +1,5 @@
 //go:build !race
 
-package kafka_test
+package randomtest
 
 const raceEnabled = false
