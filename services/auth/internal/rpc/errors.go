@@ -122,8 +122,10 @@ func fail(err error) error {
 		return status.WithCause(status.New(codes.Unavailable, authzDomain, authzv1.ErrorReason_ERROR_REASON_KEYS_UNAVAILABLE,
 			"the keys of the external issuer cannot be had now; try again", status.Retry(busyRetry)), err)
 	}
-	// A call that ended is judged by the chain, which knows why it did.
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	// A call that ended is judged by the chain, which knows why it did. A limit
+	// of a connection to the database is none of a call.
+	limited := errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, account.ErrStoreUnavailable)
+	if limited || errors.Is(err, context.Canceled) {
 		return err
 	}
 	for _, r := range refusals {
