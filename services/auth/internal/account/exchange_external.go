@@ -68,6 +68,14 @@ type Exchange struct {
 	Address string // network address of the client, for the limit on new users
 }
 
+// TooManyExchangesError says how long a subject has to wait for its next session.
+type TooManyExchangesError struct{ RetryAfter time.Duration }
+
+// Error implements error.
+func (e *TooManyExchangesError) Error() string {
+	return "too many exchanges for one subject; wait " + e.RetryAfter.String()
+}
+
 // Exchanged is what became of a token of an external issuer.
 type Exchanged string
 
@@ -99,7 +107,8 @@ func ExchangedVerdicts() []Exchanged {
 // says who that is. It does not wait for the evictions that it may have
 // committed. The error is ErrExternalNone, external.ErrRefused,
 // external.ErrUnavailable, ErrExternalRevoked, ErrExternalUnknown,
-// ErrUserDeactivated, ErrAccountChanged, *TooFastError or ErrBusy.
+// ErrUserDeactivated, ErrAccountChanged, *TooFastError, *TooManyExchangesError
+// or ErrBusy.
 func (s *Service) ExchangeExternal(ctx context.Context, in Exchange) (LoggedIn, error) {
 	if s.externals == nil {
 		return LoggedIn{}, ErrExternalNone
@@ -111,6 +120,12 @@ func (s *Service) ExchangeExternal(ctx context.Context, in Exchange) (LoggedIn, 
 	}
 	var out LoggedIn
 	var provisioned bool
+	// Before anything is looked up. Neither name has a space in it.
+	if wait := s.exchangePace.Take(claim.Issuer + " " + claim.Subject); wait > 0 {
+		err = &TooManyExchangesError{RetryAfter: wait}
+		s.noteExchange(ctx, claim.Issuer, out, provisioned, err)
+		return out, err
+	}
 	for range attempts {
 		out, provisioned, err = s.exchange(ctx, claim, in)
 		if !errors.Is(err, ErrAccountChanged) {
@@ -150,28 +165,38 @@ func (s *Service) exchange(ctx context.Context, claim external.Claim, in Exchang
 	return LoggedIn{Tokens: tokens, User: opened, SessionID: g.SessionID}, provision, nil
 }
 
-// noteExchange counts a verdict, and writes what an investigator wants to know:
-// which session came from which issuer. The issuer of a token that was refused
-// is what anybody wrote into it, so that it is not even counted.
+// noteExchange counts a verdict, and writes what an investigator wants to know,
+// which session came from which issuer, and what an operator does, why a token
+// was not exchanged. The issuer of a token that was refused is what anybody
+// wrote into it, so that it is not even counted.
 func (s *Service) noteExchange(ctx context.Context, issuer string, out LoggedIn, provisioned bool, err error) {
-	verdict := ExchangedFailed
-	switch {
-	case err == nil && provisioned:
-		verdict = ExchangedProvisioned
-	case err == nil:
-		verdict = ExchangedOpened
-	case errors.Is(err, external.ErrRefused):
-		verdict = ExchangedRefused
-	case errors.Is(err, ErrExternalUnknown):
-		verdict = ExchangedUnknown
-	case errors.Is(err, ErrUserDeactivated):
-		verdict = ExchangedDeactivated
-	case errors.Is(err, ErrExternalRevoked):
-		verdict = ExchangedRevoked
-	}
+	verdict := exchangeVerdict(ctx, provisioned, err)
+	log := s.log.With(slog.String("verdict", string(verdict)), slog.String("issuer", issuer))
 	if err == nil {
-		s.log.InfoContext(ctx, "external token exchanged", slog.String("issuer", issuer),
-			slog.Any("user", out.User.ID), slog.Any("session", out.SessionID), slog.Bool("new_user", provisioned))
+		log.InfoContext(ctx, "external token exchanged", slog.Any("user", out.User.ID), slog.Any("session", out.SessionID))
+	} else {
+		log.InfoContext(ctx, "external token not exchanged", slog.Any("error", err))
 	}
 	s.exchanged(ctx, issuer, verdict)
+}
+
+func exchangeVerdict(ctx context.Context, provisioned bool, err error) Exchanged {
+	switch {
+	case err == nil && provisioned:
+		return ExchangedProvisioned
+	case err == nil:
+		return ExchangedOpened
+	case ctx.Err() != nil: // then err says nothing about the token
+		return ExchangedFailed
+	case errors.Is(err, external.ErrRefused):
+		return ExchangedRefused
+	case errors.Is(err, ErrExternalUnknown):
+		return ExchangedUnknown
+	case errors.Is(err, ErrUserDeactivated):
+		return ExchangedDeactivated
+	case errors.Is(err, ErrExternalRevoked):
+		return ExchangedRevoked
+	default:
+		return ExchangedFailed
+	}
 }
