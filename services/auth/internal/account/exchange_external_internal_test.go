@@ -36,9 +36,10 @@ func (l links) OpenExternalSession(context.Context, NewExternalSession) (Generat
 	return Generation{}, User{}, l.opened
 }
 
-type slow struct{}
+// wait is a pace.
+type wait time.Duration
 
-func (slow) Take(string) time.Duration { return time.Second }
+func (w wait) Take(string) time.Duration { return time.Duration(w) }
 
 func TestEveryExchangeIsCountedByItsVerdictAndTheLogSaysWhy(t *testing.T) {
 	ended, end := context.WithCancel(t.Context())
@@ -50,18 +51,20 @@ func TestEveryExchangeIsCountedByItsVerdictAndTheLogSaysWhy(t *testing.T) {
 		known, opened error
 		issuer, log   string
 		verdict       Exchanged
+		pace          wait // of exchanges
 	}{
-		"refused":     {t.Context(), refused, nil, nil, "", "wrong audience", ExchangedRefused},
-		"given up":    {ended, refused, nil, nil, "", "", ExchangedFailed},
-		"no keys":     {t.Context(), external.ErrUnavailable, nil, nil, "", "unavailable", ExchangedFailed},
-		"deactivated": {t.Context(), nil, nil, ErrUserDeactivated, "https://id.example.com", "deactivated", ExchangedDeactivated},
-		"revoked":     {t.Context(), nil, nil, ErrExternalRevoked, "https://id.example.com", "issuer is revoked", ExchangedRevoked},
-		"too fast":    {t.Context(), nil, ErrExternalUnknown, nil, "https://id.example.com", "too many", ExchangedFailed},
+		"refused":     {t.Context(), refused, nil, nil, "", "wrong audience", ExchangedRefused, 0},
+		"given up":    {ended, refused, nil, nil, "", "", ExchangedFailed, 0},
+		"no keys":     {t.Context(), external.ErrUnavailable, nil, nil, "", "unavailable", ExchangedFailed, 0},
+		"deactivated": {t.Context(), nil, nil, ErrUserDeactivated, "https://id.example.com", "deactivated", ExchangedDeactivated, 0},
+		"revoked":     {t.Context(), nil, nil, ErrExternalRevoked, "https://id.example.com", "issuer is revoked", ExchangedRevoked, 0},
+		"too often":   {t.Context(), nil, nil, nil, "https://id.example.com", "too many exchanges", ExchangedFailed, wait(time.Second)},
+		"too fast":    {t.Context(), nil, ErrExternalUnknown, nil, "https://id.example.com", "too many registrations", ExchangedFailed, 0},
 	} {
 		var log strings.Builder
 		var counted []string
 		s := &Service{
-			externals: issuers{c.verify}, store: links{known: c.known, opened: c.opened}, pace: slow{}, refresh: refresh.NewCodec(yes{}),
+			externals: issuers{c.verify}, store: links{known: c.known, opened: c.opened}, pace: wait(time.Second), exchangePace: c.pace, refresh: refresh.NewCodec(yes{}),
 			log:       slog.New(slog.NewTextHandler(&log, nil)),
 			exchanged: func(_ context.Context, issuer string, v Exchanged) { counted = append(counted, issuer+" "+string(v)) },
 		}
