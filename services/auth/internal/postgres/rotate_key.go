@@ -33,7 +33,14 @@ type lockedKey struct {
 type lockedKeys []lockedKey
 
 func (s *Store) lockKeys(ctx context.Context, tx pgx.Tx, announce, age time.Duration) (lockedKeys, error) {
-	return all[lockedKey](tx.Query(ctx, lockKeysSQL, pgx.NamedArgs{"lease": signingkey.Lease, "announce": announce, "age": age}))
+	args := pgx.NamedArgs{"lease": signingkey.Lease, "announce": announce, "age": age}
+	keys, err := all[lockedKey](tx.Query(ctx, lockKeysSQL, args))
+	if _, ok := lockedKeys(keys).in(signingkey.Primary); err != nil || ok {
+		return keys, err
+	}
+	// An emergency made the one that signs while this waited for its locks. A
+	// statement that waits does not see rows that are new since it began.
+	return all[lockedKey](tx.Query(ctx, lockKeysSQL, args))
 }
 
 func (l lockedKeys) in(state signingkey.State) (lockedKey, bool) {
