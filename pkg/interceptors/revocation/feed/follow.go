@@ -131,6 +131,14 @@ func (e *Engine) wentBack(p Page, known int64) bool {
 	return e.lost
 }
 
+// covers tells whether positions that are known here are those of the store:
+// something was read, and nothing was lost since.
+func (e *Engine) covers() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.generation != "" && !e.lost
+}
+
 func (e *Engine) currentGeneration() string {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -176,6 +176,38 @@ func TestCommitsThatWereLostWithinAGenerationEndAllLeases(t *testing.T) {
 	})
 }
 
+// TestAnEngineThatWasStarted: it cannot see that commits were lost, and asks the
+// others, who can.
+func TestAnEngineThatWasStartedSinceCommitsWereLostWaitsForTheOthers(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		old := r.engine("auth-a")
+		c := old.join("orders", "x", 0)
+		if c.renew(0) != ttl {
+			t.Fatal("no lease before anything is wrong")
+		}
+		last := r.store.Revoke(subjectRule("lost"))
+		synctest.Wait()
+		r.store.Lose(last - 1)
+		time.Sleep(2 * feed.DefaultPoll)
+		fresh := r.engine("auth-b")
+		done := fresh.await(r.store.Revoke(subjectRule("user")))
+		c.renew(last)            // it means the lost one
+		time.Sleep(rowLease / 4) // the row was to be renewed meanwhile
+		if returned(done) {
+			t.Error("a revoke returned although a watcher with a lease does not know of it")
+		}
+		time.Sleep(2 * rowLease)
+		if !returned(done) {
+			t.Error("it waits for ever")
+		}
+		done = fresh.await(r.store.Revoke(subjectRule("another")))
+		time.Sleep(time.Second)
+		if !returned(done) {
+			t.Error("a later one waits too, although all leases of the other engine are over")
+		}
+	})
+}
+
 // TestARenewalOfALostHistory: the row that was renewed is lost with it.
 func TestARenewalInAGenerationThatWasLostExtendsNothing(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {

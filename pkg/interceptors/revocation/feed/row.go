@@ -70,7 +70,7 @@ func (e *Engine) renewRow(ctx context.Context) error {
 	if e.row.removed {
 		return nil
 	}
-	if e.currentGeneration() == "" { // nothing was read yet, and nothing would be granted
+	if !e.covers() { // nothing would be granted, and the row would say what is not so
 		if err := e.catchUp(ctx); err != nil {
 			return err
 		}
@@ -199,6 +199,9 @@ func (e *Engine) progress() Progress {
 	defer e.mu.Unlock()
 	w := e.advance()
 	now := e.clock.Now().Boot
+	if e.lost {
+		w = 0 // the rules that have these positions now are not known here
+	}
 	live := make(map[*peer]struct{}, len(e.peers))
 	for en := range e.entries {
 		if en.deadline > now {

@@ -33,6 +33,9 @@ type Store interface {
 	//	renewals    = r.Number
 	//	length      = greatest(its length, r.Length)
 	//
+	// An r.Watermark above the head of the feed counts as 0: commits were lost,
+	// and their positions are given again.
+	//
 	// T is the time of the oldest rule above that watermark, or of the oldest
 	// rule of all if r.Generation is not that of the feed; there is no second
 	// operand of least if there is no such rule. Renew returns least(...) - now,

@@ -115,7 +115,9 @@ func (w *Watcher) resync() {
 	s := *w.state.Load()
 	if s.deadline != (leaseclock.Instant{}) {
 		w.losses++
-		s.givenUp = w.clock.Now()
+		if s.givenUp = w.clock.Now(); s.deadline.Over(s.givenUp) {
+			s.givenUp = s.deadline
+		}
 	}
 	w.purged.ahead = 0
 	s.deadline, s.purged = leaseclock.Instant{}, w.purged

@@ -124,7 +124,7 @@ func TestWhereTheLeaseRanOutRunningCallsAreCancelledAfterTheGrace(t *testing.T) 
 	bubble(t, func(t *testing.T, r *rig) {
 		s := r.join(0)
 		s.grant(s.renewal(), ttl)
-		r.refuse = true
+		r.refuse.Store(true)
 		s.close()
 		closed, done := r.Inflight().Enter(t.Context(), user, true)
 		defer done()

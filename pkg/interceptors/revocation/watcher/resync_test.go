@@ -70,7 +70,7 @@ func TestALeaseThatIsGivenUpEndsRunningCallsAfterTheGrace(t *testing.T) {
 		r.moving()
 		closed, done := r.Inflight().Enter(t.Context(), user, true)
 		defer done()
-		r.refuse = true
+		r.refuse.Store(true)
 		before := r.Status().Losses
 		r.right() // and half a TTL has passed
 		if n := r.Status().Losses - before; n != 1 {
@@ -82,6 +82,29 @@ func TestALeaseThatIsGivenUpEndsRunningCallsAfterTheGrace(t *testing.T) {
 			t.Fatal("cancelled before the grace was over")
 		}
 		time.Sleep(ttl / 2)
+		synctest.Wait()
+		if !errors.Is(context.Cause(closed), revocation.ErrStale) {
+			t.Errorf("a fail-closed call after the grace: %v", context.Cause(closed))
+		}
+	})
+}
+
+// TestTheGrace: it is of the lease, which was over before it was given up.
+func TestTheGraceOfALeaseThatRanOutIsNotBegunAgainWhenItIsGivenUp(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		only := r.join(5, rule("user"))
+		r.keep(only)
+		r.clock.SetWall(2 * time.Hour)
+		time.Sleep(2 * time.Minute) // the rule is forgotten
+		closed, done := r.Inflight().Enter(t.Context(), user, true)
+		defer done()
+		r.refuse.Store(true)
+		only.close()
+		time.Sleep(held + watcher.DefaultGrace - ttl)
+		r.refuse.Store(false)
+		r.clock.SetWall(-2 * time.Hour)
+		r.keep(r.join(5, rule("another"))) // its first grant notices the clock
+		time.Sleep(ttl)
 		synctest.Wait()
 		if !errors.Is(context.Cause(closed), revocation.ErrStale) {
 			t.Errorf("a fail-closed call after the grace: %v", context.Cause(closed))

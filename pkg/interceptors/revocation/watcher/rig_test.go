@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -40,7 +41,7 @@ type rig struct {
 	stop  context.CancelFunc
 
 	dialed chan *server
-	refuse bool // no server is there
+	refuse atomic.Bool // no server is there
 }
 
 // server is the far end of one stream.
@@ -59,7 +60,7 @@ func bubble(t *testing.T, test func(t *testing.T, r *rig), options ...func(*watc
 		cfg := watcher.Config{
 			Replica: "orders", Clock: r.clock, Logger: slog.New(slog.DiscardHandler),
 			Dial: func(ctx context.Context) (message.ClientStream, error) {
-				if r.refuse {
+				if r.refuse.Load() {
 					return nil, errors.New("nobody there")
 				}
 				near, far := message.Pipe(ctx)

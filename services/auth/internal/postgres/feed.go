@@ -28,7 +28,7 @@ func NewFeed(pool *pgxpool.Pool) *Feed { return &Feed{pool: pool} }
 // watermark of another generation than the feed's covers nothing.
 const renewSQL = `
 WITH w AS (
-  SELECT statement_timestamp() AS at, greatest(@watermark::bigint, (
+  SELECT statement_timestamp() AS at, greatest(` + watermarkSQL + `, (
     SELECT watermark FROM revocation_engines
     WHERE replica = @replica AND incarnation = @incarnation AND generation = @generation)) AS watermark
 ), g AS (
@@ -47,6 +47,10 @@ WITH w AS (
     lease_until = greatest(e.lease_until, excluded.lease_until)
 )
 SELECT until - at, ` + durableSQL + ` FROM g`
+
+// watermarkSQL is what an engine says that it covers. Nobody can cover what is
+// above the head: commits were lost, and their positions are given again.
+const watermarkSQL = `(SELECT CASE WHEN @watermark::bigint <= seq THEN @watermark::bigint ELSE 0 END FROM revocation_head)`
 
 // progressSQL raises the watermark within a generation and replaces it with
 // that of another.
@@ -71,7 +75,7 @@ func (f *Feed) Renew(ctx context.Context, r feed.Renewal) (granted time.Duration
 
 const publishSQL = `
 UPDATE revocation_engines e SET ` + progressSQL + `
-FROM (SELECT @generation::text AS generation, @watermark::bigint AS watermark, @watchers::int AS watchers, @lapsed::bigint AS lapsed) AS excluded
+FROM (SELECT @generation::text AS generation, ` + watermarkSQL + ` AS watermark, @watchers::int AS watchers, @lapsed::bigint AS lapsed) AS excluded
 WHERE e.replica = @replica AND e.incarnation = @incarnation`
 
 // Publish implements feed.Store.

@@ -106,6 +106,9 @@ func (m *Memory) Lose(seq int64) {
 	defer m.mu.Unlock()
 	m.seq = seq
 	m.rules = slices.DeleteFunc(m.rules, func(r stamped) bool { return r.Seq > seq })
+	for _, row := range m.rows { // what they covered was written later
+		row.Watermark = min(row.Watermark, seq)
+	}
 }
 
 func (m *Memory) now() time.Time { return time.Now().Add(m.ahead) }
@@ -122,7 +125,7 @@ func (m *Memory) Renew(ctx context.Context, r feed.Renewal) (time.Duration, erro
 		row = &feed.Row{RowKey: r.RowKey}
 		m.rows[r.RowKey] = row
 	}
-	note(row, r.Progress)
+	m.note(row, r.Progress)
 	row.Renewals = r.Number
 	row.Length = max(row.Length, r.Length)
 	now := m.now()
@@ -151,12 +154,15 @@ func (m *Memory) Publish(ctx context.Context, key feed.RowKey, p feed.Progress) 
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if row := m.rows[key]; row != nil {
-		note(row, p)
+		m.note(row, p)
 	}
 	return nil
 }
 
-func note(row *feed.Row, p feed.Progress) {
+func (m *Memory) note(row *feed.Row, p feed.Progress) {
+	if p.Watermark > m.seq {
+		p.Watermark = 0
+	}
 	if row.Generation == p.Generation {
 		p.Watermark = max(p.Watermark, row.Watermark)
 	}

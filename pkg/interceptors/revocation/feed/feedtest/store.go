@@ -53,6 +53,7 @@ func RunStore(t *testing.T, open func(t *testing.T) Backend) {
 		"a renewal is committed when it returns":                                             renewCommitted,
 		"a watermark never falls within a generation":                                        watermarkMonotone,
 		"a watermark of another generation replaces the old one and bounds the lease by all": watermarkGeneration,
+		"a watermark above the head covers nothing":                                          watermarkAhead,
 		"publishing renews nothing and inserts nothing":                                      publishOnly,
 		"rows of two incarnations of one replica are two rows":                               incarnations,
 		"a row is removed only as it was seen":                                               removeSeen,
