@@ -37,6 +37,8 @@ type Config struct {
 
 	RegisterRate float64 `name:"register-rate" help:"Users that one network address may register per second, or bring with first tokens of external issuers, after a burst of ten times as many; 0 is no limit." default:"20"`
 
+	ExchangeRate float64 `name:"exchange-rate" help:"Tokens of one subject of an external issuer that are exchanged per second, after a burst of ten times as many; 0 is no limit." default:"1"`
+
 	PasswordConcurrency int `name:"password-concurrency" help:"Passwords checked at a time, 19 MiB each; 0 is one per processor." default:"0"`
 }
 
@@ -60,6 +62,9 @@ func (c *Config) Validate() error {
 	}
 	if !(c.RegisterRate >= 0 && c.RegisterRate <= fastestRegister) {
 		errs = append(errs, fmt.Errorf("--register-rate %v is not between 0 and %d", c.RegisterRate, fastestRegister))
+	}
+	if !(c.ExchangeRate >= 0 && c.ExchangeRate <= fastestRegister) {
+		errs = append(errs, fmt.Errorf("--exchange-rate %v is not between 0 and %d", c.ExchangeRate, fastestRegister))
 	}
 	return errors.Join(errs...)
 }

@@ -77,6 +77,7 @@ func newCore(ctx context.Context, log *slog.Logger, cfg *Config, pool *pgxpool.P
 
 		Announce: cfg.SigningKeyAnnounce,
 
+		ExchangePace:  attempt.NewPace(cfg.ExchangeRate, time.Now),
 		Externals:     with.externals,
 		ExternalNames: with.issuers,
 

@@ -87,6 +87,7 @@ func TestAnIssuerIsRevokedByItsNameAndNeverOurOwn(t *testing.T) {
 		{"https://id.example.com", false, codes.OK, ""}, // known by now
 		{"https://auth.curfew.dev", true, codes.InvalidArgument, "EXTERNAL_ISSUER_OWN"},
 		{"", true, codes.InvalidArgument, "REQUEST_INVALID"},
+		{"https://id.example.com\x00", true, codes.InvalidArgument, "REQUEST_INVALID"}, // no database holds that
 	} {
 		_, err := r.admin.RevokeExternalIssuer(admin, &authv1.RevokeExternalIssuerRequest{Issuer: c.issuer, AllowMissing: c.missing})
 		if status.Code(err) != c.code || status.Reason(err) != c.reason {

@@ -42,10 +42,10 @@ type Limiter interface {
 	Succeeded(account, address string)
 }
 
-// Pace bounds how often one network address does something.
+// Pace bounds how often one network address, or one subject, does something.
 type Pace interface {
-	// Take returns 0 if address may go on, or how long it has to wait.
-	Take(address string) time.Duration
+	// Take returns 0 if who may go on, or how long that one has to wait.
+	Take(who string) time.Duration
 }
 
 // Limits of sessions.
@@ -94,6 +94,7 @@ type Parts struct {
 	// that are.
 	Externals     Externals
 	ExternalNames []string
+	ExchangePace  Pace // of sessions of one subject
 
 	Log *slog.Logger
 	// Refreshes is told the verdict on each authentic refresh token, to count them.
@@ -119,6 +120,7 @@ type Service struct {
 
 	externals     Externals // nil if there are none
 	externalNames []string
+	exchangePace  Pace
 
 	log       *slog.Logger
 	counted   func(ctx context.Context, v Verdict)
@@ -139,7 +141,7 @@ func New(p Parts) (*Service, error) {
 	return &Service{
 		store: p.Store, hasher: p.Hasher, minter: p.Minter, refresh: p.Refresh,
 		limiter: p.Limiter, pace: p.Pace, barrier: p.Barrier, limits: p.Limits, ring: p.Ring, announce: p.Announce,
-		externals: p.Externals, externalNames: p.ExternalNames,
+		externals: p.Externals, externalNames: p.ExternalNames, exchangePace: p.ExchangePace,
 		log: p.Log, counted: p.Refreshes, exchanged: p.Exchanges,
 	}, nil
 }

@@ -98,6 +98,10 @@ func fail(err error) error {
 		return status.New(codes.ResourceExhausted, authzDomain, authzv1.ErrorReason_ERROR_REASON_RATE_LIMITED,
 			"too many registrations from this network address; wait", status.Retry(fast.RetryAfter))
 	}
+	if fast, ok := errors.AsType[*account.TooManyExchangesError](err); ok {
+		return status.New(codes.ResourceExhausted, authzDomain, authzv1.ErrorReason_ERROR_REASON_RATE_LIMITED,
+			"too many sessions for this subject; refresh the one that there is, or wait", status.Retry(fast.RetryAfter))
+	}
 	if errors.Is(err, pagetoken.ErrInvalid) {
 		return status.New(codes.InvalidArgument, authzDomain, authzv1.ErrorReason_ERROR_REASON_PAGE_TOKEN_INVALID,
 			"the page token is not one of this list", status.Field("page_token", "not one of this list"))

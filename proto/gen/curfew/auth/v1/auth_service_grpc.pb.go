@@ -53,6 +53,8 @@ type AuthServiceClient interface {
 	// not exchange again before it has ended, for every exchange begins another.
 	// An external token is good for as many exchanges as are made until its exp.
 	// UNAVAILABLE / KEYS_UNAVAILABLE: the keys of the issuer cannot be had now.
+	// RESOURCE_EXHAUSTED / RATE_LIMITED, with RetryInfo: too many sessions for one
+	// subject, or too many new users from one network address.
 	ExchangeExternalToken(ctx context.Context, in *ExchangeExternalTokenRequest, opts ...grpc.CallOption) (*ExchangeExternalTokenResponse, error)
 	// Gives a service a token for itself (RFC 7523) for one of two assertions: a
 	// JWT signed with the service's registered Ed25519 key, iss and sub
@@ -157,6 +159,8 @@ type AuthServiceServer interface {
 	// not exchange again before it has ended, for every exchange begins another.
 	// An external token is good for as many exchanges as are made until its exp.
 	// UNAVAILABLE / KEYS_UNAVAILABLE: the keys of the issuer cannot be had now.
+	// RESOURCE_EXHAUSTED / RATE_LIMITED, with RetryInfo: too many sessions for one
+	// subject, or too many new users from one network address.
 	ExchangeExternalToken(context.Context, *ExchangeExternalTokenRequest) (*ExchangeExternalTokenResponse, error)
 	// Gives a service a token for itself (RFC 7523) for one of two assertions: a
 	// JWT signed with the service's registered Ed25519 key, iss and sub

@@ -1449,35 +1449,35 @@ const file_curfew_auth_v1_user_admin_service_proto_rawDesc = "" +
 	"revocation\"\x1c\n" +
 	"\x1aListExternalIssuersRequest\"h\n" +
 	"\x1bListExternalIssuersResponse\x12I\n" +
-	"\x10external_issuers\x18\x01 \x03(\v2\x1e.curfew.auth.v1.ExternalIssuerR\x0fexternalIssuers\"n\n" +
-	"\x1bRevokeExternalIssuerRequest\x12%\n" +
-	"\x06issuer\x18\x01 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x01(\xff\x01R\x06issuer\x12(\n" +
+	"\x10external_issuers\x18\x01 \x03(\v2\x1e.curfew.auth.v1.ExternalIssuerR\x0fexternalIssuers\"\x83\x01\n" +
+	"\x1bRevokeExternalIssuerRequest\x12:\n" +
+	"\x06issuer\x18\x01 \x01(\tB\"\xe0A\x02\xbaH\x1cr\x1a\x10\x01(\xff\x012\x13^[^\\x00-\\x1f\\x7f]*$R\x06issuer\x12(\n" +
 	"\rallow_missing\x18\x02 \x01(\bB\x03\xe0A\x01R\fallowMissing\"\xbc\x01\n" +
 	"\x1cRevokeExternalIssuerResponse\x12G\n" +
 	"\x0fexternal_issuer\x18\x01 \x01(\v2\x1e.curfew.auth.v1.ExternalIssuerR\x0eexternalIssuer\x12\x14\n" +
 	"\x05ended\x18\x02 \x01(\x03R\x05ended\x12=\n" +
 	"\n" +
 	"revocation\x18\x03 \x01(\v2\x1d.curfew.revocation.v1.ReceiptR\n" +
-	"revocation\"D\n" +
-	"\x1bAcceptExternalIssuerRequest\x12%\n" +
-	"\x06issuer\x18\x01 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x01(\xff\x01R\x06issuer\"g\n" +
+	"revocation\"Y\n" +
+	"\x1bAcceptExternalIssuerRequest\x12:\n" +
+	"\x06issuer\x18\x01 \x01(\tB\"\xe0A\x02\xbaH\x1cr\x1a\x10\x01(\xff\x012\x13^[^\\x00-\\x1f\\x7f]*$R\x06issuer\"g\n" +
 	"\x1cAcceptExternalIssuerResponse\x12G\n" +
 	"\x0fexternal_issuer\x18\x01 \x01(\v2\x1e.curfew.auth.v1.ExternalIssuerR\x0eexternalIssuer\"\x8d\x01\n" +
 	"\x1dListExternalIdentitiesRequest\x12l\n" +
 	"\x06parent\x18\x01 \x01(\tBT\xe0A\x02\xfaA\x16\n" +
 	"\x14auth.curfew.dev/User\xbaH5r321^users/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$R\x06parent\"s\n" +
 	"\x1eListExternalIdentitiesResponse\x12Q\n" +
-	"\x13external_identities\x18\x01 \x03(\v2 .curfew.auth.v1.ExternalIdentityR\x12externalIdentities\"\xe8\x01\n" +
+	"\x13external_identities\x18\x01 \x03(\v2 .curfew.auth.v1.ExternalIdentityR\x12externalIdentities\"\xfd\x01\n" +
 	"\x1bLinkExternalIdentityRequest\x12h\n" +
 	"\x04name\x18\x01 \x01(\tBT\xe0A\x02\xfaA\x16\n" +
-	"\x14auth.curfew.dev/User\xbaH5r321^users/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$R\x04name\x12%\n" +
-	"\x06issuer\x18\x02 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x01(\xff\x01R\x06issuer\x128\n" +
+	"\x14auth.curfew.dev/User\xbaH5r321^users/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$R\x04name\x12:\n" +
+	"\x06issuer\x18\x02 \x01(\tB\"\xe0A\x02\xbaH\x1cr\x1a\x10\x01(\xff\x012\x13^[^\\x00-\\x1f\\x7f]*$R\x06issuer\x128\n" +
 	"\asubject\x18\x03 \x01(\tB\x1e\xe0A\x02\xbaH\x18r\x162\x14^[\\x21-\\x7e]{1,255}$R\asubject\"\x1e\n" +
-	"\x1cLinkExternalIdentityResponse\"\xea\x01\n" +
+	"\x1cLinkExternalIdentityResponse\"\xff\x01\n" +
 	"\x1dUnlinkExternalIdentityRequest\x12h\n" +
 	"\x04name\x18\x01 \x01(\tBT\xe0A\x02\xfaA\x16\n" +
-	"\x14auth.curfew.dev/User\xbaH5r321^users/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$R\x04name\x12%\n" +
-	"\x06issuer\x18\x02 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x01(\xff\x01R\x06issuer\x128\n" +
+	"\x14auth.curfew.dev/User\xbaH5r321^users/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$R\x04name\x12:\n" +
+	"\x06issuer\x18\x02 \x01(\tB\"\xe0A\x02\xbaH\x1cr\x1a\x10\x01(\xff\x012\x13^[^\\x00-\\x1f\\x7f]*$R\x06issuer\x128\n" +
 	"\asubject\x18\x03 \x01(\tB\x1e\xe0A\x02\xbaH\x18r\x162\x14^[\\x21-\\x7e]{1,255}$R\asubject\"\x91\x01\n" +
 	"\x1eUnlinkExternalIdentityResponse\x12\x1a\n" +
 	"\bunlinked\x18\x01 \x01(\bR\bunlinked\x12\x14\n" +
