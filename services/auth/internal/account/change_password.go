@@ -69,12 +69,12 @@ func (s *Service) changePassword(ctx context.Context, caller Caller, in Password
 	if err != nil {
 		return PasswordChanged{}, err
 	}
-	// Only now: who has no password waits as long as who does not know it.
-	if !match.OK && cred.Hash == "" {
-		return PasswordChanged{}, ErrPasswordNotSet
-	}
 	if !match.OK {
 		s.limiter.Failed(account, in.Address)
+		// Only now: who has no password waits as long as who does not know it.
+		if cred.Hash == "" {
+			return PasswordChanged{}, ErrPasswordNotSet
+		}
 		return PasswordChanged{}, ErrCredentialsInvalid
 	}
 	s.limiter.Succeeded(account, in.Address)
