@@ -94,14 +94,24 @@ func nameable(s string, services bool) bool {
 	return name != "" && name[0] != '-' && name[0] != '.' && !strings.Contains(name, "/")
 }
 
-// accessToken refuses ID and refresh tokens of the common providers, which are
-// signed with the same keys: ID tokens carry nonce or hashes (OpenID Connect
-// Core 2), Keycloak names the kind in `typ`, Cognito in `token_use`.
+// accessToken refuses other tokens of the common providers, which are signed
+// with the same keys: ID tokens carry nonce or hashes (OpenID Connect Core 2),
+// logout tokens and other security events `events` (RFC 8417), also where their
+// header does not say so; Keycloak names the kind in `typ`, Cognito in
+// `token_use`. And an access token that is bound to a key or a certificate
+// (`cnf`: RFC 9449, RFC 8705), which nobody has shown to us: taken from anybody
+// who has a copy it would be worth more than its issuer made it.
 func (c claims) accessToken() error {
 	for _, name := range []string{"nonce", "at_hash", "c_hash", "s_hash"} {
 		if _, found := c.members[name]; found {
 			return malformed("an id token")
 		}
+	}
+	if _, found := c.members["events"]; found {
+		return malformed("a security event")
+	}
+	if _, found := c.members["cnf"]; found {
+		return malformed("bound to a key")
 	}
 	if use, found := c.members["token_use"]; found && use != "access" {
 		return malformed("not an access token")

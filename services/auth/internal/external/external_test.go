@@ -92,6 +92,8 @@ func TestEveryOtherTokenIsRefusedWithoutBeingShown(t *testing.T) {
 		"Keycloak's ID token":      {"typ": "ID"},
 		"Keycloak's refresh token": {"typ": "Refresh"},
 		"Keycloak's offline token": {"typ": "Offline"},
+		"an untyped logout token":  {"events": map[string]any{}},
+		"bound to a key":           {"cnf": map[string]any{"jkt": "k"}},
 		"Cognito's ID token":       {"token_use": "id"},
 		"Cognito's refresh token":  {"token_use": "refresh"},
 	} {
