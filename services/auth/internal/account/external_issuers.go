@@ -54,7 +54,7 @@ type externalIssuersStore interface {
 }
 
 // ExternalIssuers lists the issuers in the order of their names: those that are
-// configured, were revoked, or sessions came from.
+// configured, were revoked, or have a subject who is a user.
 func (s *Service) ExternalIssuers(ctx context.Context) ([]ExternalIssuer, error) {
 	issuers, err := s.store.ExternalIssuers(ctx, s.externalNames, false, s.limits.Idle)
 	for i := range issuers {

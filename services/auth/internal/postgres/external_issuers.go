@@ -134,16 +134,21 @@ func (s *Store) EndExternalSessions(ctx context.Context, issuer string, after uu
 	return ended, last, seq, err
 }
 
-// externalIssuersSQL: alone is about the named issuers only.
+// externalIssuersSQL: alone is about the named issuers only. Else those that
+// sessions can have come from are those of the links, which it reads one of each.
 const externalIssuersSQL = `
-WITH n AS (
+WITH RECURSIVE linked AS (
+  (SELECT issuer FROM external_identities WHERE NOT @alone ORDER BY issuer LIMIT 1)
+  UNION ALL
+  SELECT (SELECT e.issuer FROM external_identities e WHERE e.issuer > l.issuer ORDER BY e.issuer LIMIT 1) FROM linked l WHERE l.issuer IS NOT NULL
+), n AS (
   SELECT unnest(@named::text[]) AS issuer
   UNION SELECT issuer FROM external_issuers WHERE NOT @alone
-  UNION SELECT external_issuer FROM sessions WHERE external_issuer IS NOT NULL AND NOT @alone
+  UNION SELECT issuer FROM linked WHERE issuer IS NOT NULL
 ), s AS (
-  SELECT external_issuer AS issuer, count(*) AS live FROM sessions
-  WHERE external_issuer IN (SELECT issuer FROM n) AND revoked_at IS NULL AND expires_at > now() AND rotated_at > now() - @idle::interval
-  GROUP BY external_issuer
+  SELECT n.issuer, count(*) AS live FROM n JOIN sessions ON external_issuer = n.issuer
+  WHERE external_issuer IS NOT NULL AND revoked_at IS NULL AND expires_at > now() AND rotated_at > now() - @idle::interval
+  GROUP BY n.issuer
 )
 SELECT n.issuer, i.revoked_at, (
     SELECT max(keep_until) FROM revocation_rules WHERE kind = 'issuer' AND subject = '' AND issuer = n.issuer AND keep_until > now()

@@ -68,7 +68,7 @@ type UserAdminServiceClient interface {
 	// SIGNING_KEY_NOT_READY says when that may, unless it is an emergency.
 	RevokeSigningKey(ctx context.Context, in *RevokeSigningKeyRequest, opts ...grpc.CallOption) (*RevokeSigningKeyResponse, error)
 	// The external issuers that the server was told of, those that were revoked,
-	// and those that sessions came from.
+	// and those that users here are subjects of.
 	ListExternalIssuers(ctx context.Context, in *ListExternalIssuersRequest, opts ...grpc.CallOption) (*ListExternalIssuersResponse, error)
 	// For the day when the keys of an identity provider were stolen. When it
 	// returns OK no token of the issuer is exchanged, the sessions that began with
@@ -275,7 +275,7 @@ type UserAdminServiceServer interface {
 	// SIGNING_KEY_NOT_READY says when that may, unless it is an emergency.
 	RevokeSigningKey(context.Context, *RevokeSigningKeyRequest) (*RevokeSigningKeyResponse, error)
 	// The external issuers that the server was told of, those that were revoked,
-	// and those that sessions came from.
+	// and those that users here are subjects of.
 	ListExternalIssuers(context.Context, *ListExternalIssuersRequest) (*ListExternalIssuersResponse, error)
 	// For the day when the keys of an identity provider were stolen. When it
 	// returns OK no token of the issuer is exchanged, the sessions that began with
