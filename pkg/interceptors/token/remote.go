@@ -28,7 +28,15 @@ type RemoteOptions struct {
 	MaxStale time.Duration
 	// Timeout of one fetch. Default 10 s.
 	Timeout time.Duration
+	// Fresh is for tokens that are seen rarely and open much: whoever asks for a
+	// key when the set is older than Refresh waits for the next one, so that the
+	// first token after a long time is not judged by what was shown then. An
+	// issuer that gives none within 2 s is taken for an outage.
+	Fresh bool
 }
+
+// freshWait is how long a key that is known waits for a set that is fresh.
+const freshWait = 2 * time.Second
 
 func (o RemoteOptions) withDefaults() RemoteOptions {
 	set := func(d *time.Duration, to time.Duration) {
@@ -85,15 +93,22 @@ func (r *Remote) Close() {
 	r.wg.Wait()
 }
 
-// Key implements Keys. It waits for a fetch only if the key is not known and
-// the last fetch is longer ago than Pause.
+// Key implements Keys. It waits for a fetch only if the last one is longer ago
+// than Pause and the key is not known, or with Fresh the set is due.
 func (r *Remote) Key(ctx context.Context, kid string) (string, crypto.PublicKey, error) {
 	k, running, err := r.look(kid, time.Now(), true)
 	if running == nil {
 		return k.Algorithm, k.Public, err
 	}
+	var patience <-chan time.Time // without an end if there is nothing else to judge by
+	if k.Public != nil {
+		timer := time.NewTimer(freshWait)
+		defer timer.Stop()
+		patience = timer.C
+	}
 	select {
 	case <-running:
+	case <-patience:
 	case <-ctx.Done():
 		return "", nil, fmt.Errorf("%w: %w", ErrKeysUnavailable, context.Cause(ctx))
 	}
@@ -101,17 +116,22 @@ func (r *Remote) Key(ctx context.Context, kid string) (string, crypto.PublicKey,
 	return k.Algorithm, k.Public, err
 }
 
-// look returns the key, or the fetch to wait for, or why there is neither. One
+// look returns the key, or the fetch to wait for, with the key that counts if it
+// takes too long, or why there is neither. One
 // call waits for one fetch: start is false after that.
 func (r *Remote) look(kid string, now time.Time, start bool) (Key, <-chan struct{}, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	usable := r.keys != nil && now.Sub(r.fetchedAt) < r.options.MaxStale
 	if k, ok := r.keys[kid]; ok && usable {
+		var running <-chan struct{}
 		if now.Sub(r.fetchedAt) >= r.options.Refresh {
-			r.startLocked(now)
+			running = r.startLocked(now)
 		}
-		return k, nil, nil
+		if !start || !r.options.Fresh {
+			running = nil // it is fetched in the background
+		}
+		return k, running, nil
 	}
 	if start {
 		if running := r.startLocked(now); running != nil {

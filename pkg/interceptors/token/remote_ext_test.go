@@ -151,6 +151,50 @@ func TestAWithdrawnKeyIsGoneAfterTheNextRefresh(t *testing.T) {
 	})
 }
 
+func TestAFreshSetIsWaitedForAMomentAndNoLonger(t *testing.T) {
+	issuer := tokentest.New(t)
+	synctest.Test(t, func(t *testing.T) {
+		e := &endpoint{takes: time.Second}
+		e.serve(set(jwk(issuer, "a")))
+		r, err := token.NewRemote(e.fetch, discard, token.RemoteOptions{Fresh: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(r.Close)
+		key := func(what string, waits time.Duration, want error) {
+			t.Helper()
+			begin := time.Now()
+			if _, _, err := r.Key(t.Context(), "a"); !errors.Is(err, want) || time.Since(begin) != waits {
+				t.Errorf("%s: %v after %v", what, err, time.Since(begin))
+			}
+		}
+		key("at first", time.Second, nil)
+		key("while it is fresh", 0, nil)
+		advance(5 * time.Minute)
+		key("when it is due", time.Second, nil)
+		synctest.Wait()
+		// An issuer that hangs, or is away, is no outage of its tokens.
+		e.takes = time.Hour
+		advance(5 * time.Minute)
+		key("while the issuer hangs", 2*time.Second, nil)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, _, err := r.Key(ctx, "a"); !errors.Is(err, token.ErrKeysUnavailable) {
+			t.Errorf("a call that has less time: %v", err)
+		}
+		advance(10 * time.Second)
+		key("after that fetch was given up", 2*time.Second, nil)
+		synctest.Wait()
+		e.data.Store(nil)
+		e.takes = 0
+		advance(time.Hour)
+		key("while the issuer is away", 0, nil)
+		e.serve(set(jwk(issuer, "b")))
+		advance(5 * time.Second)
+		key("withdrawn", 0, token.ErrUnknownKey)
+	})
+}
+
 func TestWaitingForKeysEndsWithTheCallAndTheFetchWithItsTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := &endpoint{takes: time.Hour}

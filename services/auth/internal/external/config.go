@@ -119,7 +119,7 @@ func (e element) issuer() (issuer, error) {
 	i := issuer{
 		name: e.Issuer, audiences: e.Audiences, parties: e.Parties, algorithms: e.Algorithms,
 		maxLife: defaultLife, requireSID: e.RequireSID, provision: e.Provision,
-		keys: jwks.Source{URL: e.JWKSURL, File: e.JWKSFile, CAFile: e.CAFile, Outside: true},
+		keys: jwks.Source{URL: e.JWKSURL, File: e.JWKSFile, CAFile: e.CAFile, Outside: true, Fresh: true},
 	}
 	if i.keys.URL == "" && i.keys.File == "" {
 		i.keys.Discover = i.name

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/curfew-platform/curfew/pkg/interceptors/token/tokentest"
 	"github.com/curfew-platform/curfew/services/auth/internal/external"
 )
 
@@ -44,10 +45,24 @@ func TestATokenUnderANewKeyIsTakenAndOneUnderAWithdrawnKeyNoMore(t *testing.T) {
 		p.withdraw("one")
 		p.show(t, path)
 		time.Sleep(61 * time.Second)
-		_, _ = issuers.Verify(t.Context(), p.token(t, nil)) // when it is due, the next look is in the background
-		synctest.Wait()
 		// What was believed once is judged again with the keys of the moment.
 		refused(t, issuers, "under the key that is gone", old)
+	})
+}
+
+// Whoever stole a key waits until his exchange is the first one for a long time.
+func TestTheFirstTokenAfterALongTimeIsJudgedWithTheKeysOfTheMoment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, path, issuers := rotating(t)
+		stolen := p.token(t, tokentest.Claims{"exp": time.Now().Add(time.Hour).Unix()})
+		if _, err := issuers.Verify(t.Context(), stolen); err != nil {
+			t.Fatal(err)
+		}
+		p.rotate(t, "two")
+		p.withdraw("one")
+		p.show(t, path)
+		time.Sleep(30 * time.Minute)
+		refused(t, issuers, "under the key that is gone", stolen)
 	})
 }
 

@@ -33,6 +33,8 @@ type Source struct {
 	// environment names (HTTPS_PROXY, NO_PROXY) is used. It sees the names of
 	// the hosts and no more, since TLS ends at the issuer.
 	Outside bool
+	// Fresh is that of token.RemoteOptions.
+	Fresh bool
 }
 
 // fileRefresh is how soon a replaced file is noticed. An unknown key id makes
@@ -48,7 +50,7 @@ func (s Source) Open(log *slog.Logger) (*token.Remote, error) {
 	if err != nil {
 		return nil, err
 	}
-	var options token.RemoteOptions
+	options := token.RemoteOptions{Fresh: s.Fresh}
 	if s.File != "" {
 		options.Refresh = fileRefresh
 	}
