@@ -141,12 +141,7 @@ func addEdge(rt *Runtime, api API, srv *grpc.Server, l net.Listener, tlsConfig *
 	if err != nil {
 		return err
 	}
-	httpServer := &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: readHeaderLimit,
-		IdleTimeout:       idleLimit,
-		MaxHeaderBytes:    maxHeaders,
-	}
+	httpServer := newEdgeServer(handler, grpcserver.ConnectionAge(rt.Group.Plan()).MaxConnectionAge)
 	if tlsConfig != nil {
 		// net/http speaks HTTP/2 only where its own configuration names it.
 		httpServer.TLSConfig = tlsConfig.Clone()

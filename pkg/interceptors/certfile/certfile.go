@@ -5,7 +5,8 @@
 // The files are looked at for every handshake, by servers and clients alike, so
 // that a new connection always uses what they say now and nothing has to be
 // watched or closed. Connections that are open live on; how long is up to who
-// opened them (gRPC: MaxConnectionAge).
+// opened them (gRPC: MaxConnectionAge). net/http has no such limit: a client of
+// HTTP stays as long as it asks, unless answers say Connection: close.
 //
 // Files that cannot be used, because they are gone, half written, do not fit
 // each other, or are over, never replace those that can: what was read before is
