@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -39,11 +38,11 @@ func (e *Entry) Key() ledger.Key { return ledger.Key{Topic: e.Topic, Partition: 
 func (r *Reader) Partitions(ctx context.Context, after ledger.Key, limit int) ([]Entry, error) {
 	rows, err := r.Pool.Query(ctx, partitionsSQL, r.Group, after.Topic, after.Partition, limit)
 	if err != nil {
-		return nil, fmt.Errorf("list partitions: %w", err)
+		return nil, failed("list partitions", err)
 	}
 	entries, err := pgx.CollectRows(rows, pgx.RowToStructByName[Entry])
 	if err != nil {
-		return nil, fmt.Errorf("list partitions: %w", err)
+		return nil, failed("list partitions", err)
 	}
 	return entries, nil
 }
@@ -100,11 +99,11 @@ type listedRow struct {
 func (r *Reader) DeadLetters(ctx context.Context, before int64, topic string, limit int) (letters []DeadLetter, more bool, err error) {
 	rows, err := r.Pool.Query(ctx, deadLettersSQL, before, topic, limit, lettersBytes, shownOfRaw)
 	if err != nil {
-		return nil, false, fmt.Errorf("list dead letters: %w", err)
+		return nil, false, failed("list dead letters", err)
 	}
 	found, err := pgx.CollectRows(rows, pgx.RowToStructByName[listedRow])
 	if err != nil {
-		return nil, false, fmt.Errorf("list dead letters: %w", err)
+		return nil, false, failed("list dead letters", err)
 	}
 	for i := range found {
 		letters = append(letters, found[i].DeadLetter)

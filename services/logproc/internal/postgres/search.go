@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/curfew-platform/curfew/pkg/server/database"
 	"github.com/curfew-platform/curfew/services/logproc/internal/query"
 )
 
@@ -120,11 +121,11 @@ func (r *Reader) Logs(ctx context.Context, w query.Window) (query.Page, error) {
 	}
 	rows, err := r.Pool.Query(ctx, searchSQL, append(args, w.Limit, w.Bytes)...)
 	if err != nil {
-		return query.Page{}, slow(err)
+		return query.Page{}, failed("search logs", err)
 	}
 	found, err := pgx.CollectRows(rows, pgx.RowToStructByName[logRow])
 	if err != nil {
-		return query.Page{}, slow(err)
+		return query.Page{}, failed("search logs", err)
 	}
 	page := query.Page{Logs: make([]query.Log, len(found))}
 	for i := range found {
@@ -141,10 +142,14 @@ func filterArgs(f query.Filter) []any {
 // canceled is SQLSTATE query_canceled: the statement timeout.
 const canceled = "57014"
 
-// slow tells a statement that took too long from one that failed.
-func slow(err error) error {
-	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok && pgErr.Code == canceled {
-		return fmt.Errorf("%w: %w", query.ErrTooSlow, err)
+// failed says what was asked when err happened, and tells a statement that took
+// too long, and a database that cannot be asked, from one that failed.
+func failed(what string, err error) error {
+	switch pgErr, ok := errors.AsType[*pgconn.PgError](err); {
+	case ok && pgErr.Code == canceled:
+		return fmt.Errorf("%s: %w: %w", what, query.ErrTooSlow, err)
+	case database.Unreachable(err):
+		return fmt.Errorf("%s: %w: %w", what, query.ErrUnavailable, err)
 	}
-	return err
+	return fmt.Errorf("%s: %w", what, err)
 }

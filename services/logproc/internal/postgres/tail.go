@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/jackc/pgx/v5"
 
@@ -16,7 +15,7 @@ const headsSQL = "SELECT topic, partition, next_off FROM ledger WHERE group_id =
 func (r *Reader) Heads(ctx context.Context) (map[ledger.Key]int64, error) {
 	rows, err := r.Pool.Query(ctx, headsSQL, r.Group)
 	if err != nil {
-		return nil, fmt.Errorf("heads: %w", err)
+		return nil, failed("heads", err)
 	}
 	heads := map[ledger.Key]int64{}
 	var key ledger.Key
@@ -26,7 +25,7 @@ func (r *Reader) Heads(ctx context.Context) (map[ledger.Key]int64, error) {
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("heads: %w", err)
+		return nil, failed("heads", err)
 	}
 	return heads, nil
 }
@@ -59,11 +58,11 @@ func (r *Reader) Since(ctx context.Context, f query.Filter, key ledger.Key, from
 	// One row at least, for the count.
 	rows, err := r.Pool.Query(ctx, sinceSQL, append(args, from, to, max(limit, 1), bytes)...)
 	if err != nil {
-		return nil, 0, slow(err)
+		return nil, 0, failed("logs of a tail", err)
 	}
 	found, err := pgx.CollectRows(rows, pgx.RowToStructByName[logRow])
 	if err != nil {
-		return nil, 0, slow(err)
+		return nil, 0, failed("logs of a tail", err)
 	}
 	logs := make([]query.Log, 0, len(found))
 	matching := int64(0)

@@ -19,6 +19,8 @@ var (
 	ErrTextRange = errors.New("text search over more than 24 hours")
 	// ErrTooSlow: the database gave up on it.
 	ErrTooSlow = errors.New("query takes too long")
+	// ErrUnavailable: the database cannot be asked now.
+	ErrUnavailable = errors.New("database unavailable")
 	// ErrTooManyTails: this replica follows as many tails as it may.
 	ErrTooManyTails = errors.New("too many tails")
 )

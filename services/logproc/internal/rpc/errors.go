@@ -21,12 +21,17 @@ const (
 	domain      = "logproc.curfew.dev"
 	authzDomain = "authz.curfew.dev"
 	tailRetry   = 5 * time.Second
+	storeRetry  = time.Second
 )
 
 // asStatus is the one place where an error gets a code; one that is not known
 // here becomes Internal in the chain.
 func asStatus(err error) error {
 	switch {
+	// Before the end of a call: to connect has a limit of its own.
+	case errors.Is(err, query.ErrUnavailable) && !errors.Is(err, context.Canceled):
+		return status.WithCause(status.New(codes.Unavailable, domain, logprocv1.ErrorReason_ERROR_REASON_STORE_UNAVAILABLE,
+			"the database cannot be asked; try again", status.Retry(storeRetry)), err)
 	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	case errors.Is(err, grpcserver.ErrStopping):

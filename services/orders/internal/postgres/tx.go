@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/curfew-platform/curfew/pkg/server/database"
 	"github.com/curfew-platform/curfew/services/orders/internal/order"
 )
 
@@ -108,17 +109,10 @@ func unavailable(err error) error {
 	if err == nil {
 		return nil
 	}
-	if pe, ok := errors.AsType[*pgconn.PgError](err); ok {
-		if pe.Code == sqlCancelled {
-			return fmt.Errorf("%w: %w", order.ErrTooLong, err)
-		}
-		switch pe.Code[:2] {
-		case "08", "53", "57": // connection, resources, operator intervention
-			return fmt.Errorf("%w: %w", order.ErrUnavailable, err)
-		}
-		return err
+	if sqlState(err) == sqlCancelled {
+		return fmt.Errorf("%w: %w", order.ErrTooLong, err)
 	}
-	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok || pgconn.SafeToRetry(err) || brokenConnection(err) {
+	if database.Unreachable(err) {
 		return fmt.Errorf("%w: %w", order.ErrUnavailable, err)
 	}
 	return err

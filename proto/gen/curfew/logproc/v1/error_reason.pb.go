@@ -36,6 +36,9 @@ const (
 	ErrorReason_ERROR_REASON_TOO_MANY_TAILS ErrorReason = 3
 	// DEADLINE_EXCEEDED: the query took longer than one query may. Narrow it.
 	ErrorReason_ERROR_REASON_QUERY_TOO_SLOW ErrorReason = 4
+	// UNAVAILABLE with RetryInfo: the database cannot be asked now. Records go on
+	// being read when it is back; none is lost.
+	ErrorReason_ERROR_REASON_STORE_UNAVAILABLE ErrorReason = 5
 )
 
 // Enum value maps for ErrorReason.
@@ -46,6 +49,7 @@ var (
 		2: "ERROR_REASON_TIME_RANGE_INVALID",
 		3: "ERROR_REASON_TOO_MANY_TAILS",
 		4: "ERROR_REASON_QUERY_TOO_SLOW",
+		5: "ERROR_REASON_STORE_UNAVAILABLE",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":         0,
@@ -53,6 +57,7 @@ var (
 		"ERROR_REASON_TIME_RANGE_INVALID":  2,
 		"ERROR_REASON_TOO_MANY_TAILS":      3,
 		"ERROR_REASON_QUERY_TOO_SLOW":      4,
+		"ERROR_REASON_STORE_UNAVAILABLE":   5,
 	}
 )
 
@@ -87,13 +92,14 @@ var File_curfew_logproc_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_curfew_logproc_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"$curfew/logproc/v1/error_reason.proto\x12\x11curfew.logproc.v1*\xb8\x01\n" +
+	"$curfew/logproc/v1/error_reason.proto\x12\x11curfew.logproc.v1*\xdc\x01\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12$\n" +
 	" ERROR_REASON_TEXT_RANGE_TOO_WIDE\x10\x01\x12#\n" +
 	"\x1fERROR_REASON_TIME_RANGE_INVALID\x10\x02\x12\x1f\n" +
 	"\x1bERROR_REASON_TOO_MANY_TAILS\x10\x03\x12\x1f\n" +
-	"\x1bERROR_REASON_QUERY_TOO_SLOW\x10\x04BIZGgithub.com/curfew-platform/curfew/proto/gen/curfew/logproc/v1;logprocv1b\x06proto3"
+	"\x1bERROR_REASON_QUERY_TOO_SLOW\x10\x04\x12\"\n" +
+	"\x1eERROR_REASON_STORE_UNAVAILABLE\x10\x05BIZGgithub.com/curfew-platform/curfew/proto/gen/curfew/logproc/v1;logprocv1b\x06proto3"
 
 var (
 	file_curfew_logproc_v1_error_reason_proto_rawDescOnce sync.Once
