@@ -23,7 +23,7 @@ DELETE FROM sessions s USING (
 ) d WHERE s.id = d.id AND s.expires_at < now() - interval '1 hour'`},
 	{"revocation_rules", `
 DELETE FROM revocation_rules r USING (
-  SELECT seq, part FROM revocation_rules WHERE keep_until < now() ORDER BY keep_until LIMIT $1 FOR UPDATE SKIP LOCKED
+  SELECT seq, part FROM revocation_rules WHERE keep_until < now() AND coalesce(until < now(), true) ORDER BY keep_until LIMIT $1 FOR UPDATE SKIP LOCKED
 ) d WHERE r.seq = d.seq AND r.part = d.part AND r.keep_until < now()`},
 	{"signing_keys", `
 DELETE FROM signing_keys k USING (
