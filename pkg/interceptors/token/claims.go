@@ -113,6 +113,9 @@ func (c claims) accessToken() error {
 	if _, found := c.members["cnf"]; found {
 		return malformed("bound to a key")
 	}
+	if _, found := c.members["act"]; found && c.profile.NoActors {
+		return malformed("somebody acts for the subject")
+	}
 	if use, found := c.members["token_use"]; found && use != "access" {
 		return malformed("not an access token")
 	}

@@ -85,6 +85,24 @@ func TestIDAndRefreshTokensOfAnExternalIssuerAreRefused(t *testing.T) {
 	}
 }
 
+func TestWhoActsForTheSubjectIsRefusedOnlyIfTheProfileSaysSo(t *testing.T) {
+	f, _ := newForge(t)
+	p := token.OIDC(external, f.issuer.Keys(t))
+	p.AuthorizedParties = []string{"https://shop.example.org"}
+	raw := f.issuer.Sign(t, f.header(tokentest.Claims{"typ": "JWT"}), f.externalPayload(tokentest.Claims{"act": map[string]any{"sub": "support"}}))
+	for noActors, want := range map[bool]error{false: nil, true: token.ErrMalformed} {
+		p.NoActors = noActors
+		v, err := token.NewVerifier(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(v.Close)
+		if _, err := v.Verify(t.Context(), raw); !errors.Is(err, want) {
+			t.Errorf("no actors %t: %v", noActors, err)
+		}
+	}
+}
+
 func TestOpaqueSubjectsMayBePathsAndAreStillFitForALine(t *testing.T) {
 	f, _ := newForge(t)
 	p := token.OIDC(external, f.issuer.Keys(t))

@@ -46,6 +46,9 @@ type Profile struct {
 	// slashes in it. Only for a verifier whose caller looks the subject up and
 	// never uses it as a name: as a name it could look like another principal's.
 	OpaqueSubjects bool
+	// NoActors refuses tokens by which somebody else acts for the subject (`act`,
+	// RFC 8693 4.1), an impersonator's for example. Without it `act` says nothing.
+	NoActors bool
 	// RolesClaim is the path of the claim with the roles, outermost first: an
 	// array of strings. Required in the token if RolesRequired. Empty: no roles.
 	RolesClaim    []string

@@ -205,6 +205,8 @@ func (i issuer) profile(keys token.Keys) token.Profile {
 	}
 	p.MaxLife = i.maxLife
 	p.OpaqueSubjects = true
+	// A session outlives by far what an impersonator was meant to have.
+	p.NoActors = true
 	return p
 }
 

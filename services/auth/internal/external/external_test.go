@@ -94,6 +94,7 @@ func TestEveryOtherTokenIsRefusedWithoutBeingShown(t *testing.T) {
 		"Keycloak's offline token": {"typ": "Offline"},
 		"an untyped logout token":  {"events": map[string]any{}},
 		"bound to a key":           {"cnf": map[string]any{"jkt": "k"}},
+		"an impersonator's":        {"act": map[string]any{"sub": "support"}},
 		"Cognito's ID token":       {"token_use": "id"},
 		"Cognito's refresh token":  {"token_use": "refresh"},
 	} {
