@@ -11,6 +11,7 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/authz"
 	"github.com/curfew-platform/curfew/pkg/interceptors/identity"
 	revocations "github.com/curfew-platform/curfew/pkg/interceptors/revocation"
+	revocationfeed "github.com/curfew-platform/curfew/pkg/interceptors/revocation/feed"
 	"github.com/curfew-platform/curfew/pkg/interceptors/token"
 	"github.com/curfew-platform/curfew/pkg/server"
 	authv1 "github.com/curfew-platform/curfew/proto/gen/curfew/auth/v1"
@@ -73,7 +74,7 @@ func (c *Config) describe(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	feed, err := newRevocation(slog.New(slog.DiscardHandler), nil, nil, nil)
+	feed, err := newRevocation(slog.New(slog.DiscardHandler), connections{}, revocationfeed.Config{}, nil)
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/curfew-platform/curfew/services/auth/internal/postgres"
 	"github.com/curfew-platform/curfew/services/auth/internal/rpc"
 	"github.com/curfew-platform/curfew/services/auth/internal/signingkey"
+	"github.com/curfew-platform/curfew/services/auth/internal/wakeup"
 )
 
 // principal of this service's own watcher.
@@ -32,20 +33,29 @@ const principal = "services/auth"
 type revocation struct {
 	engine  *feed.Engine
 	watcher *watcher.Watcher
+	line    *wakeup.Line
 	streams *rpc.RevocationServer
 	reader  signingkey.Reader
 	log     *slog.Logger
 }
 
-// newRevocation takes the connections of the feed, and those of calls. Without a provider nothing is measured.
-func newRevocation(log *slog.Logger, feedPool, pool *pgxpool.Pool, provider metric.MeterProvider) (*revocation, error) {
+// connections are those to the database: of the feed, of calls, and how the one is opened by which others wake the feed.
+type connections struct {
+	feed, calls *pgxpool.Pool
+	listening   listening
+}
+
+// newRevocation takes what the engine has in place of its defaults. Without a provider nothing is measured.
+func newRevocation(log *slog.Logger, db connections, settings feed.Config, provider metric.MeterProvider) (*revocation, error) {
 	name, err := os.Hostname()
 	if err != nil {
 		name = "auth"
 	}
 	clock := leaseclock.System()
 	incarnation := rand.Text() // of both: a stop asks the others to move, not itself
-	settings := feed.Config{Store: postgres.NewFeed(feedPool), Replica: name, Incarnation: incarnation, Clock: clock, Logger: log}
+	line := wakeup.New(wakeup.Config{Pool: db.feed, Connect: db.listening.connect, Age: db.listening.age, Self: incarnation, Log: log})
+	settings.Store, settings.Wake = telling{postgres.NewFeed(db.feed), line.Tell}, line.Wake()
+	settings.Replica, settings.Incarnation, settings.Clock, settings.Logger = name, incarnation, clock, log
 	if provider != nil {
 		if settings.Awaited, err = telemetry.Receipts(provider); err != nil {
 			return nil, err
@@ -66,9 +76,9 @@ func newRevocation(log *slog.Logger, feedPool, pool *pgxpool.Pool, provider metr
 	if err != nil {
 		return nil, err
 	}
-	streams := rpc.NewRevocationServer(engine, postgres.NewFeed(pool), barrier{engine}, head{engine, postgres.NewFeed(pool)})
+	streams := rpc.NewRevocationServer(engine, postgres.NewFeed(db.calls), barrier{engine, func() {}}, head{engine, postgres.NewFeed(db.calls)})
 	reader := signingkey.Reader{Replica: name, Incarnation: incarnation}
-	return &revocation{engine: engine, watcher: own, streams: streams, reader: reader, log: log}, nil
+	return &revocation{engine: engine, watcher: own, line: line, streams: streams, reader: reader, log: log}, nil
 }
 
 // moveLimit bounds the wait for watchers that move: within the longest that a
@@ -82,9 +92,11 @@ const moveLimit = 800 * time.Millisecond
 // engine goes on until its last lease is over: revoking calls are being drained.
 func (r *revocation) addTo(g *lifecycle.Group) error {
 	engine, follow := g.Task("revocation engine", r.engine.Run), g.Task("revocation watcher", r.watcher.Run)
+	line := g.Task("revocation wake-ups", r.line.Run)
 	cancel := func() {
 		engine.Cancel()
 		follow.Cancel()
+		line.Cancel()
 	}
 	return errors.Join(
 		g.Add(lifecycle.Part{
@@ -101,11 +113,13 @@ func (r *revocation) addTo(g *lifecycle.Group) error {
 		}),
 		g.Add(lifecycle.Part{
 			Name: "revocation feed", Phase: lifecycle.Leave,
-			Start: func(ctx context.Context) error { return errors.Join(engine.Start(ctx), follow.Start(ctx)) },
+			Start: func(ctx context.Context) error {
+				return errors.Join(line.Start(ctx), engine.Start(ctx), follow.Start(ctx))
+			},
 			Stop: func(stop context.Context) error {
 				err := errors.Join(r.watcher.Leave(stop), r.engine.Stop(stop))
 				cancel()
-				return errors.Join(err, engine.Stop(stop), follow.Stop(stop))
+				return errors.Join(err, engine.Stop(stop), follow.Stop(stop), line.Stop(stop))
 			},
 			Kill:   cancel,
 			Health: guard.Health(r.watcher),
@@ -115,13 +129,17 @@ func (r *revocation) addTo(g *lifecycle.Group) error {
 
 func (r *revocation) service() revocationv1.RevocationServiceServer { return r.streams }
 
-func (r *revocation) barrier() account.Barrier { return barrier{r.engine} }
+func (r *revocation) barrier() account.Barrier { return barrier{r.engine, r.line.Tell} }
 
 // barrier is the engine as the use cases see it.
-type barrier struct{ engine *feed.Engine }
+type barrier struct {
+	engine *feed.Engine
+	tell   func() // wakes the engines of the others
+}
 
 // Await implements account.Barrier.
 func (b barrier) Await(ctx context.Context, seq int64) (account.Receipt, error) {
+	b.tell() // there is a commit that they have not read
 	r, err := b.engine.Await(ctx, seq)
 	if pending, ok := errors.AsType[*feed.PendingError](err); ok {
 		return account.Receipt{}, &account.PendingError{Seq: pending.Seq, InForceBy: pending.InForceBy, Cause: pending.Cause}

@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"google.golang.org/grpc"
 
+	revocationfeed "github.com/curfew-platform/curfew/pkg/interceptors/revocation/feed"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/leaseclock"
 	poolpart "github.com/curfew-platform/curfew/pkg/lifecycle/postgres"
 	"github.com/curfew-platform/curfew/pkg/server"
@@ -43,7 +44,11 @@ func serve(ctx context.Context, rt *server.Runtime, cfg *Config) error {
 	if err := database.Measure(rt.Telemetry.Meters(), map[string]*pgxpool.Pool{"auth": pool, "auth-feed": feedPool}); err != nil {
 		return err
 	}
-	feed, err := newRevocation(rt.Log, feedPool, pool, rt.Telemetry.Meters())
+	listening, err := newListening(cfg.Database.Serving(rt.Log), rt.Name+" feed wake-ups")
+	if err != nil {
+		return err
+	}
+	feed, err := newRevocation(rt.Log, connections{feedPool, pool, listening}, revocationfeed.Config{}, rt.Telemetry.Meters())
 	if err != nil {
 		return err
 	}
@@ -122,9 +127,10 @@ func open(ctx context.Context, rt *server.Runtime, cfg *Config) (*pgxpool.Pool, 
 	return pool, keys, nil
 }
 
-// feedConnections are for the statements of one engine: read, renew, publish,
-// observe.
-const feedConnections = 4
+// feedConnections are for the statements of one engine that may run at a time:
+// of its reading, its row, its watermark and its barrier, and the one that tells
+// the others. The connection that listens is not of them.
+const feedConnections = 5
 
 // openFeed opens connections that only the feed uses. If calls could take the
 // last one, the engine could not renew its lease, and every replica of every
