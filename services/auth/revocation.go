@@ -20,9 +20,9 @@ import (
 	revocationv1 "github.com/curfew-platform/curfew/proto/gen/curfew/revocation/v1"
 	"github.com/curfew-platform/curfew/services/auth/internal/account"
 	"github.com/curfew-platform/curfew/services/auth/internal/postgres"
+	"github.com/curfew-platform/curfew/services/auth/internal/postgres/wakeup"
 	"github.com/curfew-platform/curfew/services/auth/internal/rpc"
 	"github.com/curfew-platform/curfew/services/auth/internal/signingkey"
-	"github.com/curfew-platform/curfew/services/auth/internal/wakeup"
 )
 
 // principal of this service's own watcher.

@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/curfew-platform/curfew/pkg/localenv/pgtest"
-	"github.com/curfew-platform/curfew/services/auth/internal/wakeup"
+	"github.com/curfew-platform/curfew/services/auth/internal/postgres/wakeup"
 )
 
 const patience = 20 * time.Second
