@@ -7,11 +7,11 @@ package wakeup
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/errgroup"
 )
 
 // channel is the name in LISTEN. Notifications stay within one database.
@@ -69,12 +69,19 @@ func (l *Line) Tell() { signal(l.told) }
 
 // Run tells and listens until ctx ends, and returns nil then. No failure ends it.
 func (l *Line) Run(ctx context.Context) error {
-	var wg sync.WaitGroup
-	wg.Go(func() { l.listen(ctx) })
-	wg.Go(func() { pace(ctx, l.heard, func(context.Context) { signal(l.wake) }) })
-	wg.Go(func() { pace(ctx, l.told, l.notify) })
-	wg.Wait()
-	return nil
+	var all errgroup.Group
+	all.SetLimit(3)
+	for _, work := range []func(){
+		func() { l.listen(ctx) },
+		func() { pace(ctx, l.heard, func(context.Context) { signal(l.wake) }) },
+		func() { pace(ctx, l.told, l.notify) },
+	} {
+		all.Go(func() error {
+			work()
+			return nil
+		})
+	}
+	return all.Wait()
 }
 
 // pace does what the signals ask for, the first time at once, and for all that
