@@ -60,17 +60,17 @@ func (c *Config) Validate() error {
 	if c.PasswordConcurrency < 0 {
 		errs = append(errs, fmt.Errorf("--password-concurrency %d is negative", c.PasswordConcurrency))
 	}
-	if !(c.RegisterRate >= 0 && c.RegisterRate <= fastestRegister) {
-		errs = append(errs, fmt.Errorf("--register-rate %v is not between 0 and %d", c.RegisterRate, fastestRegister))
+	if !(c.RegisterRate >= 0 && c.RegisterRate <= fastestRate) {
+		errs = append(errs, fmt.Errorf("--register-rate %v is not between 0 and %d", c.RegisterRate, fastestRate))
 	}
-	if !(c.ExchangeRate >= 0 && c.ExchangeRate <= fastestRegister) {
-		errs = append(errs, fmt.Errorf("--exchange-rate %v is not between 0 and %d", c.ExchangeRate, fastestRegister))
+	if !(c.ExchangeRate >= 0 && c.ExchangeRate <= fastestRate) {
+		errs = append(errs, fmt.Errorf("--exchange-rate %v is not between 0 and %d", c.ExchangeRate, fastestRate))
 	}
 	return errors.Join(errs...)
 }
 
-// fastestRegister is more than any process can hash.
-const fastestRegister = 10_000
+// fastestRate is more than any process can serve.
+const fastestRate = 10_000
 
 func (c *Config) limits() account.Limits {
 	return account.Limits{

@@ -7,7 +7,6 @@ import (
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/status"
 	authv1 "github.com/curfew-platform/curfew/proto/gen/curfew/auth/v1"
-	"github.com/curfew-platform/curfew/services/auth"
 )
 
 func TestStaffLinkSubjectsToUsersAndUnlinkingEndsWhatCameByIt(t *testing.T) {
@@ -77,11 +76,7 @@ func TestStaffLinkSubjectsToUsersAndUnlinkingEndsWhatCameByIt(t *testing.T) {
 // overlapped it.
 func TestAnExchangeThatOverlapsUnlinkingLeavesNothing(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	id := newProvider(t, "https://id.example.com")
-	roomy := func(cfg *auth.Config) { cfg.MaxSessions = 1000 }
-	believed := w.believe(t, false, id)
-	replicas := []*replica{w.start(t, believed, roomy), w.start(t, believed, roomy)}
+	w, id, replicas := raced(t, false)
 	admin := as(t.Context(), w.administrator(t, replicas[0]).GetAccessToken())
 	name, token := replicas[0].register(t, "anna@example.com"), id.token(t, "anna")
 	for round := range overlaps() {
@@ -93,15 +88,6 @@ func TestAnExchangeThatOverlapsUnlinkingLeavesNothing(t *testing.T) {
 				t.Error(err)
 			}
 		}, "EXTERNAL_USER_UNKNOWN")
-		for _, in := range opened {
-			for _, r := range replicas {
-				if err := r.me(t.Context(), in.GetAccessToken()); status.Reason(err) != "TOKEN_REVOKED" {
-					t.Errorf("round %d: a token that was exchanged: %v", round, err)
-				}
-			}
-		}
-		if n := query[int](t, w, `SELECT count(*) FROM sessions WHERE external_issuer IS NOT NULL AND revoked_at IS NULL`); n != 0 {
-			t.Errorf("round %d: %d live sessions", round, n)
-		}
+		nothingLeft(t, w, replicas, round, opened)
 	}
 }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/status"
 	authv1 "github.com/curfew-platform/curfew/proto/gen/curfew/auth/v1"
-	"github.com/curfew-platform/curfew/services/auth"
 )
 
 func TestWhenAnExternalIssuerIsRevokedNothingOfItIsAdmitted(t *testing.T) {
@@ -114,11 +113,7 @@ func TestAnIssuerIsRevokedByItsNameAndNeverOurOwn(t *testing.T) {
 // overlapped it.
 func TestAnExchangeThatOverlapsRevokeExternalIssuerLeavesNothing(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	id := newProvider(t, "https://id.example.com")
-	roomy := func(cfg *auth.Config) { cfg.MaxSessions = 1000 }
-	believed := w.believe(t, true, id)
-	replicas := []*replica{w.start(t, believed, roomy), w.start(t, believed, roomy)}
+	w, id, replicas := raced(t, true)
 	admin := as(t.Context(), w.administrator(t, replicas[0]).GetAccessToken())
 	token := id.token(t, "anna")
 	for round := range overlaps() {
@@ -127,16 +122,7 @@ func TestAnExchangeThatOverlapsRevokeExternalIssuerLeavesNothing(t *testing.T) {
 				t.Error(err)
 			}
 		}, "EXTERNAL_TOKEN_INVALID")
-		for _, in := range opened {
-			for _, r := range replicas {
-				if err := r.me(t.Context(), in.GetAccessToken()); status.Reason(err) != "TOKEN_REVOKED" {
-					t.Errorf("round %d: a token that was exchanged: %v", round, err)
-				}
-			}
-		}
-		if n := query[int](t, w, `SELECT count(*) FROM sessions WHERE external_issuer IS NOT NULL AND revoked_at IS NULL`); n != 0 {
-			t.Errorf("round %d: %d live sessions", round, n)
-		}
+		nothingLeft(t, w, replicas, round, opened)
 		if _, err := replicas[0].admin.AcceptExternalIssuer(admin, &authv1.AcceptExternalIssuerRequest{Issuer: id.URL}); err != nil {
 			t.Fatal(err)
 		}

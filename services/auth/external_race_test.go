@@ -39,13 +39,36 @@ func exchanges(t *testing.T, n int, replicas []*replica, token string, do func()
 	return slices.DeleteFunc(out, func(in *authv1.ExchangeExternalTokenResponse) bool { return in == nil })
 }
 
-func TestFirstExchangesAtOnceMakeOneUser(t *testing.T) {
-	t.Parallel()
+// raced is two replicas that believe one provider, and end no session because
+// there are too many.
+func raced(t *testing.T, provision bool) (*world, *provider, []*replica) {
+	t.Helper()
 	w := newWorld(t)
 	id := newProvider(t, "https://id.example.com")
-	roomy := func(cfg *auth.Config) { cfg.MaxSessions = 100 }
-	believed := w.believe(t, true, id)
-	replicas := []*replica{w.start(t, believed, roomy), w.start(t, believed, roomy)}
+	roomy := func(cfg *auth.Config) { cfg.MaxSessions = 1000 }
+	believed := w.believe(t, provision, id)
+	return w, id, []*replica{w.start(t, believed, roomy), w.start(t, believed, roomy)}
+}
+
+// nothingLeft demands that no replica admits what was opened, and that no
+// session of an external issuer lives.
+func nothingLeft(t *testing.T, w *world, replicas []*replica, round int, opened []*authv1.ExchangeExternalTokenResponse) {
+	t.Helper()
+	for _, in := range opened {
+		for _, r := range replicas {
+			if err := r.me(t.Context(), in.GetAccessToken()); status.Reason(err) != "TOKEN_REVOKED" {
+				t.Errorf("round %d: a token that was exchanged: %v", round, err)
+			}
+		}
+	}
+	if n := query[int](t, w, `SELECT count(*) FROM sessions WHERE external_issuer IS NOT NULL AND revoked_at IS NULL`); n != 0 {
+		t.Errorf("round %d: %d live sessions", round, n)
+	}
+}
+
+func TestFirstExchangesAtOnceMakeOneUser(t *testing.T) {
+	t.Parallel()
+	w, id, replicas := raced(t, true)
 	for _, subject := range []string{"anna", "bert", "carl"} {
 		users := map[string]int{}
 		for _, in := range exchanges(t, 32, replicas, id.token(t, subject), func() {}) {
@@ -64,11 +87,7 @@ func TestFirstExchangesAtOnceMakeOneUser(t *testing.T) {
 // it, whichever of them the database took first.
 func TestAnExchangeThatOverlapsDeactivateLeavesNothing(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	id := newProvider(t, "https://id.example.com")
-	roomy := func(cfg *auth.Config) { cfg.MaxSessions = 1000 }
-	believed := w.believe(t, true, id)
-	replicas := []*replica{w.start(t, believed, roomy), w.start(t, believed, roomy)}
+	w, id, replicas := raced(t, true)
 	admin := as(t.Context(), w.administrator(t, replicas[0]).GetAccessToken())
 	token := id.token(t, "anna")
 	name := replicas[0].exchange(t, token).GetUser().GetName()
@@ -78,16 +97,7 @@ func TestAnExchangeThatOverlapsDeactivateLeavesNothing(t *testing.T) {
 				t.Error(err)
 			}
 		}, "USER_DEACTIVATED")
-		for _, in := range opened {
-			for _, r := range replicas {
-				if err := r.me(t.Context(), in.GetAccessToken()); status.Reason(err) != "TOKEN_REVOKED" {
-					t.Errorf("round %d: a token that was exchanged: %v", round, err)
-				}
-			}
-		}
-		if n := query[int](t, w, `SELECT count(*) FROM sessions WHERE external_issuer IS NOT NULL AND revoked_at IS NULL`); n != 0 {
-			t.Errorf("round %d: %d live sessions", round, n)
-		}
+		nothingLeft(t, w, replicas, round, opened)
 		if _, err := replicas[0].tryExchange(t, token); status.Reason(err) != "USER_DEACTIVATED" {
 			t.Errorf("round %d, afterwards: %v", round, err)
 		}
@@ -101,11 +111,7 @@ func TestAnExchangeThatOverlapsDeactivateLeavesNothing(t *testing.T) {
 // revoked.
 func TestAnExchangeThatOverlapsSetUserRolesNeverMixesRolesAndEpochs(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	id := newProvider(t, "https://id.example.com")
-	roomy := func(cfg *auth.Config) { cfg.MaxSessions = 1000 }
-	believed := w.believe(t, true, id)
-	replicas := []*replica{w.start(t, believed, roomy), w.start(t, believed, roomy)}
+	w, id, replicas := raced(t, true)
 	admin := as(t.Context(), w.administrator(t, replicas[0]).GetAccessToken())
 	token := id.token(t, "anna")
 	name := replicas[0].exchange(t, token).GetUser().GetName()
