@@ -163,7 +163,8 @@ func TestAManagerThatDoesNotReadHoldsUpNothing(t *testing.T) {
 	}
 	done := make(chan error, 1)
 	go func() { done <- g.Run(context.Background()) }()
-	<-g.Started()
+	for read(t, conn) != "READY=1" { // from here on nobody reads; a READY=1 that is not heard stops the group
+	}
 	full := false
 	for range 1 << 16 {
 		if full = n.send("STATUS="+strings.Repeat("x", 200)) != nil; full {
