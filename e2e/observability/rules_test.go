@@ -54,22 +54,29 @@ func TestTheAlertsFireWhenTheyShouldAndOnlyThen(t *testing.T) {
 	}
 }
 
-type alert struct{ name, text string }
+type alert struct{ group, name, text string }
 
-var alertLine = regexp.MustCompile(`(?m)^  - alert: (\S+)$`)
+var (
+	groupLine = regexp.MustCompile(`(?m)^- name: curfew-(\S+)$`)
+	alertLine = regexp.MustCompile(`(?m)^  - alert: (\S+)$`)
+)
 
 // alerts are those of the rules.
 func alerts(t *testing.T) []alert {
 	t.Helper()
 	rules := read(t, "deploy", "observability", "rules.yaml")
 	var list []alert
-	at := alertLine.FindAllStringSubmatchIndex(rules, -1)
+	at, groups := alertLine.FindAllStringSubmatchIndex(rules, -1), groupLine.FindAllStringSubmatchIndex(rules, -1)
+	group := ""
 	for i, m := range at {
+		for len(groups) > 0 && groups[0][0] < m[0] {
+			group, groups = rules[groups[0][2]:groups[0][3]], groups[1:]
+		}
 		end := len(rules)
 		if i+1 < len(at) {
 			end = at[i+1][0]
 		}
-		list = append(list, alert{name: rules[m[2]:m[3]], text: rules[m[0]:end]})
+		list = append(list, alert{group: group, name: rules[m[2]:m[3]], text: rules[m[0]:end]})
 	}
 	if len(list) < 20 {
 		t.Fatalf("%d alerts were found", len(list))
@@ -77,17 +84,13 @@ func alerts(t *testing.T) []alert {
 	return list
 }
 
-// A runbook says what users feel, where to look first, and what to do.
+// A runbook says what users feel, where to look first, and what to do. Each
+// group of alerts has a page of them.
 func TestEveryAlertHasARunbook(t *testing.T) {
-	book := read(t, "docs", "runbooks.md")
-	var headings []string
-	for line := range strings.Lines(book) {
-		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "## "); ok {
-			headings = append(headings, name)
-		}
-	}
-	for _, a := range alerts(t) {
-		url := "runbook_url: https://github.com/curfew-platform/curfew/blob/main/docs/runbooks.md#" + strings.ToLower(a.name) + "\n"
+	all := alerts(t)
+	for _, a := range all {
+		book := read(t, "docs", "runbooks", a.group+".md")
+		url := "runbook_url: https://github.com/curfew-platform/curfew/blob/main/docs/runbooks/" + a.group + ".md#" + strings.ToLower(a.name) + "\n"
 		if !strings.Contains(a.text, url) {
 			t.Errorf("%s does not lead to its runbook", a.name)
 		}
@@ -97,7 +100,7 @@ func TestEveryAlertHasARunbook(t *testing.T) {
 		_, section, found := strings.Cut(book, "\n## "+a.name+"\n")
 		section, _, _ = strings.Cut(section, "\n## ")
 		if !found {
-			t.Errorf("docs/runbooks.md has no section %s", a.name)
+			t.Errorf("docs/runbooks/%s.md has no section %s", a.group, a.name)
 			continue
 		}
 		for _, part := range []string{"**Means.**", "**Users.**", "**Look.**", "**Causes.**", "**Do.**"} {
@@ -106,9 +109,23 @@ func TestEveryAlertHasARunbook(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range headings {
-		if !slices.ContainsFunc(alerts(t), func(a alert) bool { return a.name == name }) && name != "Before you begin" {
-			t.Errorf("docs/runbooks.md has a section %s and there is no such alert", name)
+	list := read(t, "docs", "runbooks", "README.md")
+	for _, a := range all {
+		if !strings.Contains(list, "["+a.name+"]("+a.group+".md#"+strings.ToLower(a.name)+")") {
+			t.Errorf("docs/runbooks/README.md does not list %s", a.name)
+		}
+	}
+	pages, err := filepath.Glob(filepath.Join(root, "docs", "runbooks", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range pages {
+		group := strings.TrimSuffix(filepath.Base(page), ".md")
+		for line := range strings.Lines(read(t, "docs", "runbooks", group+".md")) {
+			name, heading := strings.CutPrefix(strings.TrimSpace(line), "## ")
+			if heading && group != "README" && !slices.ContainsFunc(all, func(a alert) bool { return a.name == name && a.group == group }) {
+				t.Errorf("docs/runbooks/%s.md has a section %s and there is no such alert", group, name)
+			}
 		}
 	}
 }

@@ -15,16 +15,19 @@ var query = regexp.MustCompile("(?s)```sql (auth|orders|logproc)\n(.*?)```")
 // Who reads a runbook at night must not have to repair its queries first.
 func TestTheServingRolesMayRunTheQueriesOfTheRunbooks(t *testing.T) {
 	databases := map[string]string{"auth": platform.AuthDatabase, "orders": platform.OrdersDatabase, "logproc": platform.LogprocDatabase}
-	for _, page := range []string{"runbooks.md", "recovery.md"} {
-		content, err := os.ReadFile(filepath.Join("..", "..", "docs", page))
+	docs := filepath.Join("..", "..", "docs")
+	pages, err := filepath.Glob(filepath.Join(docs, "runbooks", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := map[string]bool{}
+	for _, page := range append(pages, filepath.Join(docs, "recovery.md")) {
+		content, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)
 		}
-		found := query.FindAllStringSubmatch(string(content), -1)
-		if len(found) == 0 {
-			t.Errorf("%s has no queries", page)
-		}
-		for _, q := range found {
+		for _, q := range query.FindAllStringSubmatch(string(content), -1) {
+			asked[q[1]] = true
 			conn, err := stand.Connect(t.Context(), databases[q[1]])
 			if err != nil {
 				t.Fatal(err)
@@ -36,5 +39,8 @@ func TestTheServingRolesMayRunTheQueriesOfTheRunbooks(t *testing.T) {
 				t.Error(err)
 			}
 		}
+	}
+	if len(asked) != len(databases) {
+		t.Errorf("the pages have queries for %v only", asked)
 	}
 }
