@@ -31,19 +31,45 @@ const (
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
 // What users do with their own account.
+//
+// Beside the reasons that each method names (ErrorReason), every call can end
+// with those of the interceptors (curfew.authz.v1.ErrorReason), and with
+// UNAVAILABLE and RetryInfo: STORE_UNAVAILABLE or BUSY. Neither of these two says
+// anything about the caller's tokens.
 type AccountServiceClient interface {
-	// The caller.
+	// Returns the user who calls.
 	GetMe(ctx context.Context, in *GetMeRequest, opts ...grpc.CallOption) (*User, error)
 	// Changes the password, ends every session of the user and begins a new one,
 	// in one transaction. When it returns OK no replica admits an older token of
 	// the user; the caller goes on with the tokens of the answer.
+	//
+	// It is not idempotent: a repeated call comes with a token that the first one
+	// has revoked. After REVOCATION_PENDING, or without an answer, log in: with the
+	// new password, or else with the old one.
+	//
+	// UNAUTHENTICATED / CREDENTIALS_INVALID: the current password is wrong;
+	// SESSION_REVOKED: the caller's session has ended meanwhile.
+	// FAILED_PRECONDITION / PASSWORD_NOT_SET. INVALID_ARGUMENT /
+	// PASSWORD_UNCHANGED, PASSWORD_TOO_SHORT, PASSWORD_TOO_LONG,
+	// PASSWORD_BREACHED. RESOURCE_EXHAUSTED / TOO_MANY_ATTEMPTS and ABORTED /
+	// ACCOUNT_CHANGED, both with RetryInfo.
 	ChangePassword(ctx context.Context, in *ChangePasswordRequest, opts ...grpc.CallOption) (*ChangePasswordResponse, error)
-	// Live sessions of a user, newest first.
+	// Lists the live sessions of a user, newest first. A user whom nobody knows has
+	// none. INVALID_ARGUMENT / PAGE_TOKEN_INVALID: the token is of another list.
 	ListSessions(ctx context.Context, in *ListSessionsRequest, opts ...grpc.CallOption) (*ListSessionsResponse, error)
-	// Ends one session. When it returns OK no replica admits a token of it.
+	// Ends one session. When it returns OK no replica admits a token of it. For a
+	// session that has ended it waits until that is in force, so it can be repeated.
+	//
+	// NOT_FOUND / SESSION_NOT_FOUND: the user has no such session, or it is long
+	// gone.
+	// DEADLINE_EXCEEDED / REVOCATION_PENDING: it is done, and not yet known to be in
+	// force everywhere; AwaitRevocation waits for that.
 	RevokeSession(ctx context.Context, in *RevokeSessionRequest, opts ...grpc.CallOption) (*RevokeSessionResponse, error)
-	// Ends all sessions of the caller but the one of the call. When it returns OK
-	// no replica admits a token of them.
+	// Ends all sessions of the caller but the one that calls. When it returns OK no
+	// replica admits a token of them. It can be repeated.
+	//
+	// DEADLINE_EXCEEDED / REVOCATION_PENDING: it is done, and not yet known to be in
+	// force everywhere; AwaitRevocation waits for that.
 	RevokeOtherSessions(ctx context.Context, in *RevokeOtherSessionsRequest, opts ...grpc.CallOption) (*RevokeOtherSessionsResponse, error)
 }
 
@@ -110,19 +136,45 @@ func (c *accountServiceClient) RevokeOtherSessions(ctx context.Context, in *Revo
 // for forward compatibility.
 //
 // What users do with their own account.
+//
+// Beside the reasons that each method names (ErrorReason), every call can end
+// with those of the interceptors (curfew.authz.v1.ErrorReason), and with
+// UNAVAILABLE and RetryInfo: STORE_UNAVAILABLE or BUSY. Neither of these two says
+// anything about the caller's tokens.
 type AccountServiceServer interface {
-	// The caller.
+	// Returns the user who calls.
 	GetMe(context.Context, *GetMeRequest) (*User, error)
 	// Changes the password, ends every session of the user and begins a new one,
 	// in one transaction. When it returns OK no replica admits an older token of
 	// the user; the caller goes on with the tokens of the answer.
+	//
+	// It is not idempotent: a repeated call comes with a token that the first one
+	// has revoked. After REVOCATION_PENDING, or without an answer, log in: with the
+	// new password, or else with the old one.
+	//
+	// UNAUTHENTICATED / CREDENTIALS_INVALID: the current password is wrong;
+	// SESSION_REVOKED: the caller's session has ended meanwhile.
+	// FAILED_PRECONDITION / PASSWORD_NOT_SET. INVALID_ARGUMENT /
+	// PASSWORD_UNCHANGED, PASSWORD_TOO_SHORT, PASSWORD_TOO_LONG,
+	// PASSWORD_BREACHED. RESOURCE_EXHAUSTED / TOO_MANY_ATTEMPTS and ABORTED /
+	// ACCOUNT_CHANGED, both with RetryInfo.
 	ChangePassword(context.Context, *ChangePasswordRequest) (*ChangePasswordResponse, error)
-	// Live sessions of a user, newest first.
+	// Lists the live sessions of a user, newest first. A user whom nobody knows has
+	// none. INVALID_ARGUMENT / PAGE_TOKEN_INVALID: the token is of another list.
 	ListSessions(context.Context, *ListSessionsRequest) (*ListSessionsResponse, error)
-	// Ends one session. When it returns OK no replica admits a token of it.
+	// Ends one session. When it returns OK no replica admits a token of it. For a
+	// session that has ended it waits until that is in force, so it can be repeated.
+	//
+	// NOT_FOUND / SESSION_NOT_FOUND: the user has no such session, or it is long
+	// gone.
+	// DEADLINE_EXCEEDED / REVOCATION_PENDING: it is done, and not yet known to be in
+	// force everywhere; AwaitRevocation waits for that.
 	RevokeSession(context.Context, *RevokeSessionRequest) (*RevokeSessionResponse, error)
-	// Ends all sessions of the caller but the one of the call. When it returns OK
-	// no replica admits a token of them.
+	// Ends all sessions of the caller but the one that calls. When it returns OK no
+	// replica admits a token of them. It can be repeated.
+	//
+	// DEADLINE_EXCEEDED / REVOCATION_PENDING: it is done, and not yet known to be in
+	// force everywhere; AwaitRevocation waits for that.
 	RevokeOtherSessions(context.Context, *RevokeOtherSessionsRequest) (*RevokeOtherSessionsResponse, error)
 	mustEmbedUnimplementedAccountServiceServer()
 }

@@ -31,7 +31,7 @@ type RegisterRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Address to log in with; case does not matter.
 	Email string `protobuf:"bytes,1,opt,name=email,proto3" json:"email,omitempty"`
-	// 8 to 128 characters, any; not one that attackers try first.
+	// 8 to 128 characters, any of them; not one of those that attackers try first.
 	Password      string `protobuf:"bytes,2,opt,name=password,proto3" json:"password,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -134,11 +134,12 @@ type LoginRequest struct {
 	Email string `protobuf:"bytes,1,opt,name=email,proto3" json:"email,omitempty"`
 	// Password of the user.
 	Password string `protobuf:"bytes,2,opt,name=password,proto3" json:"password,omitempty"`
-	// What the user will recognise this session by in the list of sessions.
+	// By what the user will recognise this session in the list of sessions.
 	Device string `protobuf:"bytes,3,opt,name=device,proto3" json:"device,omitempty"`
-	// True if one process alone will hold the refresh token and sends a
-	// `retry_key` with every refresh: the session then has no time window, and
-	// the parent of a refresh token with another key is theft at once.
+	// True if a single process will hold the refresh token and will send a
+	// `retry_key` with every refresh. The session then has no time window: a refresh
+	// token that was replaced, presented with another key, is taken for a stolen
+	// copy at once.
 	Native        bool `protobuf:"varint,4,opt,name=native,proto3" json:"native,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -289,10 +290,10 @@ type RefreshTokensRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The newest refresh token of the session.
 	RefreshToken string `protobuf:"bytes,1,opt,name=refresh_token,json=refreshToken,proto3" json:"refresh_token,omitempty"`
-	// At least 16 random bytes that the client stored before it sent, the same
-	// for all tries with one refresh token: with it a lost answer is given again
-	// however late, until the successor is used. A late answer has the same refresh
-	// token, and an access token that was made for it.
+	// 16 to 64 random bytes, stored before the first try and the same for all
+	// tries with one refresh token. With it a lost answer is given again however
+	// late, until its refresh token is used: with the same refresh token, and after
+	// the window with a new access token.
 	RetryKey      []byte `protobuf:"bytes,2,opt,name=retry_key,json=retryKey,proto3" json:"retry_key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

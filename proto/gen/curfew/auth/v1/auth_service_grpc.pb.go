@@ -31,37 +31,69 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// How users and services come to tokens, and how users get rid of them.
+// How users and services get tokens, and how they end their sessions.
+//
+// Beside the reasons that each method names (ErrorReason), every call can end
+// with those of the interceptors (curfew.authz.v1.ErrorReason), and with
+// UNAVAILABLE and RetryInfo: STORE_UNAVAILABLE or BUSY. Neither of these two says
+// anything about the caller's tokens.
 type AuthServiceClient interface {
-	// Creates a user with the role `customer`.
+	// Creates a user with the role `customer`. A repeated call is EMAIL_TAKEN: log
+	// in to see whether the first one was yours.
+	//
+	// ALREADY_EXISTS / EMAIL_TAKEN. INVALID_ARGUMENT / EMAIL_INVALID,
+	// PASSWORD_TOO_SHORT, PASSWORD_TOO_LONG, PASSWORD_BREACHED.
+	// RESOURCE_EXHAUSTED / RATE_LIMITED, with RetryInfo: too many registrations
+	// from one network address.
 	Register(ctx context.Context, in *RegisterRequest, opts ...grpc.CallOption) (*RegisterResponse, error)
-	// Begins a session. Every login makes its own; the oldest ends when the user
-	// has too many.
+	// Begins a session. Every call that succeeds begins another one; when a user
+	// has more than `--max-sessions` of them, the least recently used one ends.
+	//
+	// UNAUTHENTICATED / CREDENTIALS_INVALID: address or password are wrong.
+	// PERMISSION_DENIED / USER_DEACTIVATED: they are right. RESOURCE_EXHAUSTED /
+	// TOO_MANY_ATTEMPTS and ABORTED / ACCOUNT_CHANGED, both with RetryInfo.
 	Login(ctx context.Context, in *LoginRequest, opts ...grpc.CallOption) (*LoginResponse, error)
-	// Exchanges a refresh token for the next pair. Presenting it again within the
-	// window, or with the same `retry_key`, gives the same pair byte for byte; an
-	// older one ends the session. Time out after 10 s and retry until 20 s; an
-	// answer with the presented token need not be stored.
+	// Exchanges a refresh token for the next pair of tokens. Several tabs may do so
+	// at once: presenting a token again within the window (`--refresh-window`, 30 s
+	// by default), or with the same `retry_key`, gives the same refresh token. An
+	// older one is taken for a stolen copy, and ends the session. Time out after
+	// 10 s and retry until 20 s; an answer that holds the presented token again
+	// need not be stored.
+	//
+	// UNAUTHENTICATED / REFRESH_UNKNOWN, REFRESH_EXPIRED, REFRESH_REUSED or
+	// SESSION_REVOKED: the session is over, log out. Any other error says nothing
+	// about the session: keep the token and try again. INVALID_ARGUMENT /
+	// REQUEST_INVALID: the session is native and `retry_key` is missing.
 	RefreshTokens(ctx context.Context, in *RefreshTokensRequest, opts ...grpc.CallOption) (*RefreshTokensResponse, error)
 	// Ends the session of the caller's token. When it returns OK no replica
-	// admits a token of the session.
+	// admits a token of the session. A repeated call is
+	// UNAUTHENTICATED / TOKEN_REVOKED: the session has ended.
+	//
+	// DEADLINE_EXCEEDED / REVOCATION_PENDING: it is done, and not yet known to be in
+	// force everywhere; AwaitRevocation waits for that.
 	Logout(ctx context.Context, in *LogoutRequest, opts ...grpc.CallOption) (*LogoutResponse, error)
-	// Begins a session for a token of an external issuer that the server was told
-	// of (the token exchange of RFC 8693): its issuer and subject are one user
-	// here. Roles and epoch are those of the user; what the token says about roles
-	// counts for nothing. The session is like one of a login: refresh it, and do
-	// not exchange again before it has ended, for every exchange begins another.
-	// An external token is good for as many exchanges as are made until its exp.
-	// UNAVAILABLE / KEYS_UNAVAILABLE: the keys of the issuer cannot be had now.
-	// RESOURCE_EXHAUSTED / RATE_LIMITED, with RetryInfo: too many sessions for one
-	// subject, or too many new users from one network address.
+	// Begins a session for an access token of an external issuer that the server
+	// trusts (token exchange, RFC 8693). Issuer and subject of the token stand for
+	// one user here, whose roles count; roles in the token do not. The session is
+	// like that of a login: refresh it, and do not exchange again before it has
+	// ended, because every exchange begins another session. Until its exp an
+	// external token can be exchanged any number of times.
+	//
+	// UNAUTHENTICATED / EXTERNAL_TOKEN_INVALID. PERMISSION_DENIED /
+	// EXTERNAL_USER_UNKNOWN, USER_DEACTIVATED. FAILED_PRECONDITION /
+	// EXTERNAL_ISSUERS_NOT_CONFIGURED. UNAVAILABLE / KEYS_UNAVAILABLE, with
+	// RetryInfo: the keys of the issuer cannot be fetched now. RESOURCE_EXHAUSTED /
+	// RATE_LIMITED, with RetryInfo: too many sessions for one subject, or too many
+	// new users from one network address. ABORTED / ACCOUNT_CHANGED, with RetryInfo.
 	ExchangeExternalToken(ctx context.Context, in *ExchangeExternalTokenRequest, opts ...grpc.CallOption) (*ExchangeExternalTokenResponse, error)
 	// Gives a service a token for itself (RFC 7523) for one of two assertions: a
-	// JWT signed with the service's registered Ed25519 key, iss and sub
-	// `services/{name}`, aud the issuer, exp at most 5 minutes away, jti used
-	// once; or the projected service-account token of a pod, whose cluster and
-	// account the server was told of, until its exp. UNAVAILABLE /
-	// KEYS_UNAVAILABLE: the keys of the cluster cannot be had now, try again.
+	// JWT signed with the service's registered Ed25519 key, with iss and sub
+	// `services/{name}`, aud the issuer of the tokens, exp at most 5 minutes away,
+	// and a jti that was never used; or the projected service-account token of a
+	// Kubernetes pod, if the server knows its cluster and account (`--cluster-*`).
+	//
+	// UNAUTHENTICATED / ASSERTION_INVALID. UNAVAILABLE / KEYS_UNAVAILABLE, with
+	// RetryInfo: the keys of the cluster cannot be fetched now.
 	IssueServiceToken(ctx context.Context, in *IssueServiceTokenRequest, opts ...grpc.CallOption) (*IssueServiceTokenResponse, error)
 }
 
@@ -137,37 +169,69 @@ func (c *authServiceClient) IssueServiceToken(ctx context.Context, in *IssueServ
 // All implementations must embed UnimplementedAuthServiceServer
 // for forward compatibility.
 //
-// How users and services come to tokens, and how users get rid of them.
+// How users and services get tokens, and how they end their sessions.
+//
+// Beside the reasons that each method names (ErrorReason), every call can end
+// with those of the interceptors (curfew.authz.v1.ErrorReason), and with
+// UNAVAILABLE and RetryInfo: STORE_UNAVAILABLE or BUSY. Neither of these two says
+// anything about the caller's tokens.
 type AuthServiceServer interface {
-	// Creates a user with the role `customer`.
+	// Creates a user with the role `customer`. A repeated call is EMAIL_TAKEN: log
+	// in to see whether the first one was yours.
+	//
+	// ALREADY_EXISTS / EMAIL_TAKEN. INVALID_ARGUMENT / EMAIL_INVALID,
+	// PASSWORD_TOO_SHORT, PASSWORD_TOO_LONG, PASSWORD_BREACHED.
+	// RESOURCE_EXHAUSTED / RATE_LIMITED, with RetryInfo: too many registrations
+	// from one network address.
 	Register(context.Context, *RegisterRequest) (*RegisterResponse, error)
-	// Begins a session. Every login makes its own; the oldest ends when the user
-	// has too many.
+	// Begins a session. Every call that succeeds begins another one; when a user
+	// has more than `--max-sessions` of them, the least recently used one ends.
+	//
+	// UNAUTHENTICATED / CREDENTIALS_INVALID: address or password are wrong.
+	// PERMISSION_DENIED / USER_DEACTIVATED: they are right. RESOURCE_EXHAUSTED /
+	// TOO_MANY_ATTEMPTS and ABORTED / ACCOUNT_CHANGED, both with RetryInfo.
 	Login(context.Context, *LoginRequest) (*LoginResponse, error)
-	// Exchanges a refresh token for the next pair. Presenting it again within the
-	// window, or with the same `retry_key`, gives the same pair byte for byte; an
-	// older one ends the session. Time out after 10 s and retry until 20 s; an
-	// answer with the presented token need not be stored.
+	// Exchanges a refresh token for the next pair of tokens. Several tabs may do so
+	// at once: presenting a token again within the window (`--refresh-window`, 30 s
+	// by default), or with the same `retry_key`, gives the same refresh token. An
+	// older one is taken for a stolen copy, and ends the session. Time out after
+	// 10 s and retry until 20 s; an answer that holds the presented token again
+	// need not be stored.
+	//
+	// UNAUTHENTICATED / REFRESH_UNKNOWN, REFRESH_EXPIRED, REFRESH_REUSED or
+	// SESSION_REVOKED: the session is over, log out. Any other error says nothing
+	// about the session: keep the token and try again. INVALID_ARGUMENT /
+	// REQUEST_INVALID: the session is native and `retry_key` is missing.
 	RefreshTokens(context.Context, *RefreshTokensRequest) (*RefreshTokensResponse, error)
 	// Ends the session of the caller's token. When it returns OK no replica
-	// admits a token of the session.
+	// admits a token of the session. A repeated call is
+	// UNAUTHENTICATED / TOKEN_REVOKED: the session has ended.
+	//
+	// DEADLINE_EXCEEDED / REVOCATION_PENDING: it is done, and not yet known to be in
+	// force everywhere; AwaitRevocation waits for that.
 	Logout(context.Context, *LogoutRequest) (*LogoutResponse, error)
-	// Begins a session for a token of an external issuer that the server was told
-	// of (the token exchange of RFC 8693): its issuer and subject are one user
-	// here. Roles and epoch are those of the user; what the token says about roles
-	// counts for nothing. The session is like one of a login: refresh it, and do
-	// not exchange again before it has ended, for every exchange begins another.
-	// An external token is good for as many exchanges as are made until its exp.
-	// UNAVAILABLE / KEYS_UNAVAILABLE: the keys of the issuer cannot be had now.
-	// RESOURCE_EXHAUSTED / RATE_LIMITED, with RetryInfo: too many sessions for one
-	// subject, or too many new users from one network address.
+	// Begins a session for an access token of an external issuer that the server
+	// trusts (token exchange, RFC 8693). Issuer and subject of the token stand for
+	// one user here, whose roles count; roles in the token do not. The session is
+	// like that of a login: refresh it, and do not exchange again before it has
+	// ended, because every exchange begins another session. Until its exp an
+	// external token can be exchanged any number of times.
+	//
+	// UNAUTHENTICATED / EXTERNAL_TOKEN_INVALID. PERMISSION_DENIED /
+	// EXTERNAL_USER_UNKNOWN, USER_DEACTIVATED. FAILED_PRECONDITION /
+	// EXTERNAL_ISSUERS_NOT_CONFIGURED. UNAVAILABLE / KEYS_UNAVAILABLE, with
+	// RetryInfo: the keys of the issuer cannot be fetched now. RESOURCE_EXHAUSTED /
+	// RATE_LIMITED, with RetryInfo: too many sessions for one subject, or too many
+	// new users from one network address. ABORTED / ACCOUNT_CHANGED, with RetryInfo.
 	ExchangeExternalToken(context.Context, *ExchangeExternalTokenRequest) (*ExchangeExternalTokenResponse, error)
 	// Gives a service a token for itself (RFC 7523) for one of two assertions: a
-	// JWT signed with the service's registered Ed25519 key, iss and sub
-	// `services/{name}`, aud the issuer, exp at most 5 minutes away, jti used
-	// once; or the projected service-account token of a pod, whose cluster and
-	// account the server was told of, until its exp. UNAVAILABLE /
-	// KEYS_UNAVAILABLE: the keys of the cluster cannot be had now, try again.
+	// JWT signed with the service's registered Ed25519 key, with iss and sub
+	// `services/{name}`, aud the issuer of the tokens, exp at most 5 minutes away,
+	// and a jti that was never used; or the projected service-account token of a
+	// Kubernetes pod, if the server knows its cluster and account (`--cluster-*`).
+	//
+	// UNAUTHENTICATED / ASSERTION_INVALID. UNAVAILABLE / KEYS_UNAVAILABLE, with
+	// RetryInfo: the keys of the cluster cannot be fetched now.
 	IssueServiceToken(context.Context, *IssueServiceTokenRequest) (*IssueServiceTokenResponse, error)
 	mustEmbedUnimplementedAuthServiceServer()
 }

@@ -48,7 +48,7 @@ const (
 	ErrorReason_ERROR_REASON_SESSION_REVOKED ErrorReason = 7
 	// INVALID_ARGUMENT: fewer than 8 characters.
 	ErrorReason_ERROR_REASON_PASSWORD_TOO_SHORT ErrorReason = 8
-	// INVALID_ARGUMENT: longer than what is hashed.
+	// INVALID_ARGUMENT: more than 128 characters.
 	ErrorReason_ERROR_REASON_PASSWORD_TOO_LONG ErrorReason = 9
 	// INVALID_ARGUMENT: on the list of passwords that attackers try first.
 	ErrorReason_ERROR_REASON_PASSWORD_BREACHED ErrorReason = 10
@@ -60,20 +60,20 @@ const (
 	ErrorReason_ERROR_REASON_ROLE_INVALID ErrorReason = 13
 	// NOT_FOUND: no user of this name.
 	ErrorReason_ERROR_REASON_USER_NOT_FOUND ErrorReason = 14
-	// NOT_FOUND: no live session of this name.
+	// NOT_FOUND: no session of this name, or it ended long ago.
 	ErrorReason_ERROR_REASON_SESSION_NOT_FOUND ErrorReason = 15
 	// RESOURCE_EXHAUSTED with RetryInfo: too many wrong passwords from this
 	// network address for this account, or from this network address.
 	ErrorReason_ERROR_REASON_TOO_MANY_ATTEMPTS ErrorReason = 16
-	// UNAVAILABLE with RetryInfo: more passwords wait to be checked than memory
-	// allows, more revocations wait for the head of the feed than it has places,
-	// or the server stood still and lets go what waited meanwhile. Nothing was
-	// done.
+	// UNAVAILABLE with RetryInfo: too many passwords wait to be checked, too many
+	// revocations wait for their turn, or the server process was paused and drops
+	// what waited in it. Nothing was done.
 	ErrorReason_ERROR_REASON_BUSY ErrorReason = 17
 	// UNAUTHENTICATED: the assertion is malformed, expired, for somebody else,
 	// signed with an unknown key, or was used before.
 	ErrorReason_ERROR_REASON_ASSERTION_INVALID ErrorReason = 18
-	// ABORTED with RetryInfo: the account changed while the password was checked; again.
+	// ABORTED with RetryInfo: the account changed while the call was checked.
+	// Nothing was done; try again.
 	ErrorReason_ERROR_REASON_ACCOUNT_CHANGED ErrorReason = 19
 	// DEADLINE_EXCEEDED: the revocation IS committed and is in force at the
 	// latest at `in_force_by` of the metadata (RFC 3339); AwaitRevocation with
@@ -90,16 +90,16 @@ const (
 	// FAILED_PRECONDITION with RetryInfo: the next signing key has not been known
 	// to all replicas for long enough to sign. Nothing was done.
 	ErrorReason_ERROR_REASON_SIGNING_KEY_NOT_READY ErrorReason = 24
-	// FAILED_PRECONDITION: the user has no password, because he came with a token
-	// of an external issuer.
+	// FAILED_PRECONDITION: the user has no password: the account was made by
+	// ExchangeExternalToken.
 	ErrorReason_ERROR_REASON_PASSWORD_NOT_SET ErrorReason = 25
-	// UNAUTHENTICATED: the external token is not a good one of an issuer that this
-	// service believes; it is not said why. Get another one from the issuer.
+	// UNAUTHENTICATED: the external token is not a valid one of an issuer that this
+	// service trusts; it is not said why. Get another one from the issuer.
 	ErrorReason_ERROR_REASON_EXTERNAL_TOKEN_INVALID ErrorReason = 26
-	// PERMISSION_DENIED: the external token is good, nobody here is its subject,
-	// and its issuer makes no users.
+	// PERMISSION_DENIED: the external token is valid, its subject is no user here,
+	// and the service is not to make users for this issuer.
 	ErrorReason_ERROR_REASON_EXTERNAL_USER_UNKNOWN ErrorReason = 27
-	// FAILED_PRECONDITION: this service was told of no external issuer.
+	// FAILED_PRECONDITION: this service trusts no external issuer.
 	ErrorReason_ERROR_REASON_EXTERNAL_ISSUERS_NOT_CONFIGURED ErrorReason = 28
 	// NOT_FOUND: nothing is known here of this external issuer.
 	ErrorReason_ERROR_REASON_EXTERNAL_ISSUER_NOT_FOUND ErrorReason = 29
@@ -109,7 +109,7 @@ const (
 	// UNAVAILABLE with RetryInfo: no token of the external issuer is exchanged any
 	// more, and some of its sessions are not ended yet. Repeat the call; it goes on.
 	ErrorReason_ERROR_REASON_EXTERNAL_ISSUER_UNFINISHED ErrorReason = 31
-	// ALREADY_EXISTS: the subject of the external issuer is another user.
+	// ALREADY_EXISTS: the subject of the external issuer stands for another user.
 	ErrorReason_ERROR_REASON_EXTERNAL_IDENTITY_TAKEN ErrorReason = 32
 	// FAILED_PRECONDITION: the user has 16 external identities; unlink one.
 	ErrorReason_ERROR_REASON_EXTERNAL_IDENTITIES_TOO_MANY ErrorReason = 33

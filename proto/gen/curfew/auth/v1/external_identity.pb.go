@@ -23,7 +23,8 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Who a user is at an external issuer. Whoever has a token of it is the user.
+// Who a user is at an external issuer. Whoever holds a token of this subject can
+// begin sessions of the user.
 type ExternalIdentity struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// `iss` of the tokens.

@@ -28,7 +28,7 @@ type ExternalIssuer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// `iss` of its tokens.
 	Issuer string `protobuf:"bytes,1,opt,name=issuer,proto3" json:"issuer,omitempty"`
-	// The server that answers was told of it (`--external-issuers-file`).
+	// The server that answers trusts it (`--external-issuers-file`).
 	Configured bool `protobuf:"varint,2,opt,name=configured,proto3" json:"configured,omitempty"`
 	// Since when its tokens are not exchanged; unset if they are.
 	RevokeTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=revoke_time,json=revokeTime,proto3" json:"revoke_time,omitempty"`

@@ -23,7 +23,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// One login of a user on one device.
+// What a login or an exchange began, on one device.
 type Session struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// `users/{uuid}/sessions/{uuid}`. The last uuid is the `sid` of its tokens.

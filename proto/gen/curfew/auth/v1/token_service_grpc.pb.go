@@ -27,13 +27,20 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// What verifiers of tokens ask.
+// What verifiers of tokens need.
 type TokenServiceClient interface {
-	// Public keys that sign access tokens (RFC 7517), the ones about to be used
-	// and those whose tokens still live included.
+	// Returns the public keys of access tokens (RFC 7517): the one that signs, the
+	// next one, and those whose tokens may still live, revoked ones too. Fetch it
+	// again for a key id that you do not know, with a pause between two fetches.
+	//
+	// UNAVAILABLE / KEYS_UNAVAILABLE, with RetryInfo: go on with those you have.
 	GetJwks(ctx context.Context, in *GetJwksRequest, opts ...grpc.CallOption) (*Jwks, error)
-	// Says whether an access token is good at this moment (the semantics of RFC
-	// 7662), answered from the primary database. For services only.
+	// Says whether an access token is good at this moment (RFC 7662), from the
+	// primary database: what was committed before the call counts. For services
+	// only. A token that is not good is an answer, not an error.
+	//
+	// UNAVAILABLE / STORE_UNAVAILABLE or KEYS_UNAVAILABLE, with RetryInfo: nothing
+	// is known about the token.
 	IntrospectToken(ctx context.Context, in *IntrospectTokenRequest, opts ...grpc.CallOption) (*IntrospectTokenResponse, error)
 }
 
@@ -69,13 +76,20 @@ func (c *tokenServiceClient) IntrospectToken(ctx context.Context, in *Introspect
 // All implementations must embed UnimplementedTokenServiceServer
 // for forward compatibility.
 //
-// What verifiers of tokens ask.
+// What verifiers of tokens need.
 type TokenServiceServer interface {
-	// Public keys that sign access tokens (RFC 7517), the ones about to be used
-	// and those whose tokens still live included.
+	// Returns the public keys of access tokens (RFC 7517): the one that signs, the
+	// next one, and those whose tokens may still live, revoked ones too. Fetch it
+	// again for a key id that you do not know, with a pause between two fetches.
+	//
+	// UNAVAILABLE / KEYS_UNAVAILABLE, with RetryInfo: go on with those you have.
 	GetJwks(context.Context, *GetJwksRequest) (*Jwks, error)
-	// Says whether an access token is good at this moment (the semantics of RFC
-	// 7662), answered from the primary database. For services only.
+	// Says whether an access token is good at this moment (RFC 7662), from the
+	// primary database: what was committed before the call counts. For services
+	// only. A token that is not good is an answer, not an error.
+	//
+	// UNAVAILABLE / STORE_UNAVAILABLE or KEYS_UNAVAILABLE, with RetryInfo: nothing
+	// is known about the token.
 	IntrospectToken(context.Context, *IntrospectTokenRequest) (*IntrospectTokenResponse, error)
 	mustEmbedUnimplementedTokenServiceServer()
 }

@@ -34,17 +34,17 @@ const (
 	// UNAUTHENTICATED: the token is not one that this server accepts: not a
 	// JWT, a bad signature, a forbidden algorithm, a missing or extra claim.
 	ErrorReason_ERROR_REASON_TOKEN_MALFORMED ErrorReason = 2
-	// UNAUTHENTICATED: the token was good and its time is over. Refresh once. The
+	// UNAUTHENTICATED: the token was good and has expired. Refresh once. The
 	// metadata `admitted` is "true" if the call had begun: it may have had an
 	// effect, so repeat it only if that is safe.
 	ErrorReason_ERROR_REASON_TOKEN_EXPIRED ErrorReason = 3
 	// UNAUTHENTICATED: the token was revoked. Refresh once; log out only if the
 	// refresh itself is refused. The metadata `admitted` as with TOKEN_EXPIRED.
 	ErrorReason_ERROR_REASON_TOKEN_REVOKED ErrorReason = 4
-	// UNAUTHENTICATED: the token is for somebody else.
+	// UNAUTHENTICATED: the token is for another audience.
 	ErrorReason_ERROR_REASON_TOKEN_WRONG_AUDIENCE ErrorReason = 5
-	// PERMISSION_DENIED: the user has to prove identity again; the metadata
-	// `max_auth_age` and `acr` name what is asked for.
+	// PERMISSION_DENIED: the user has to log in again, or in a stronger way; the
+	// metadata `max_auth_age` and `acr` name what is asked for.
 	ErrorReason_ERROR_REASON_STEP_UP_REQUIRED ErrorReason = 6
 	// PERMISSION_DENIED: the caller may not do this, or not on this resource.
 	ErrorReason_ERROR_REASON_PERMISSION_DENIED ErrorReason = 7
@@ -63,8 +63,8 @@ const (
 	ErrorReason_ERROR_REASON_PAGE_TOKEN_INVALID ErrorReason = 13
 	// RESOURCE_EXHAUSTED with RetryInfo: too many calls.
 	ErrorReason_ERROR_REASON_RATE_LIMITED ErrorReason = 14
-	// UNAVAILABLE with RetryInfo: the keys of the token's issuer cannot be had at
-	// the moment, so nothing is known about the token. Never a reason to log out.
+	// UNAVAILABLE with RetryInfo: the keys of an issuer cannot be fetched at the
+	// moment, so nothing is known about the token. Never a reason to log out.
 	ErrorReason_ERROR_REASON_KEYS_UNAVAILABLE ErrorReason = 15
 )
 

@@ -758,9 +758,9 @@ func (x *AwaitRevocationResponse) GetRevocation() *Receipt {
 // Request of ListRevocationReplicas.
 type ListRevocationReplicasRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// At most 1,000, 100 if not set.
+	// How many replicas to return: 100 if it is 0, at most 1,000 whatever it is.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// From the previous page.
+	// `next_page_token` of the previous page; empty for the first one.
 	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -28,20 +28,29 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// The leased feed of revocations: who watches it refuses a revoked token
-// before the call that revoked it returns.
+// The leased feed of revocations. A replica that watches it, and admits calls
+// only while it holds a lease, refuses a revoked token before the call that
+// revoked it returns. pkg/interceptors/revocation/watcher is such a replica.
 type RevocationServiceClient interface {
-	// Follows the feed. The first message is Hello; the server answers with a
-	// Snapshot, then Events in sequence order, and one Grant for every Renew.
+	// Follows the feed, for services only. The first message is Hello; the server
+	// answers with a Snapshot, then Events in sequence order, and one Grant for
+	// every Renew. However the stream ends, leases that were granted hold until
+	// they run out; connect again, to another server if there is one.
+	//
+	// INVALID_ARGUMENT: the messages are not in this order. UNAVAILABLE: the server
+	// is stopping, lost its own lease, or this watcher reads too slowly.
 	WatchRevocations(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[WatchRevocationsRequest, WatchRevocationsResponse], error)
 	// Waits until every replica refuses what was revoked at `seq`, as the
-	// revoking call would have done had its deadline not ended first. A position
-	// that the feed has not reached is NOT_FOUND / SEQ_NOT_REACHED: nothing was
-	// revoked there yet. DEADLINE_EXCEEDED / REVOCATION_PENDING may be repeated.
+	// revoking call would have done had its deadline not ended first. It changes
+	// nothing and can be repeated.
+	//
+	// NOT_FOUND / SEQ_NOT_REACHED: nothing was revoked at this position yet.
+	// DEADLINE_EXCEEDED / REVOCATION_PENDING: call again. RESOURCE_EXHAUSTED /
+	// RATE_LIMITED, with RetryInfo: too many calls wait at this server.
 	AwaitRevocation(ctx context.Context, in *AwaitRevocationRequest, opts ...grpc.CallOption) (*AwaitRevocationResponse, error)
-	// Lists the replicas that watch the feed, with who holds a lease and how fresh
-	// each is, and all servers of the feed. Of itself a server knows this moment,
-	// of the others what they said at `as_of`.
+	// Lists the replicas that watch the feed, with their leases and how fresh each
+	// is, and the servers of the feed. A server knows its own watchers as they are
+	// now, and those of the other servers as they were at `as_of`, some seconds ago.
 	ListRevocationReplicas(ctx context.Context, in *ListRevocationReplicasRequest, opts ...grpc.CallOption) (*ListRevocationReplicasResponse, error)
 }
 
@@ -90,20 +99,29 @@ func (c *revocationServiceClient) ListRevocationReplicas(ctx context.Context, in
 // All implementations must embed UnimplementedRevocationServiceServer
 // for forward compatibility.
 //
-// The leased feed of revocations: who watches it refuses a revoked token
-// before the call that revoked it returns.
+// The leased feed of revocations. A replica that watches it, and admits calls
+// only while it holds a lease, refuses a revoked token before the call that
+// revoked it returns. pkg/interceptors/revocation/watcher is such a replica.
 type RevocationServiceServer interface {
-	// Follows the feed. The first message is Hello; the server answers with a
-	// Snapshot, then Events in sequence order, and one Grant for every Renew.
+	// Follows the feed, for services only. The first message is Hello; the server
+	// answers with a Snapshot, then Events in sequence order, and one Grant for
+	// every Renew. However the stream ends, leases that were granted hold until
+	// they run out; connect again, to another server if there is one.
+	//
+	// INVALID_ARGUMENT: the messages are not in this order. UNAVAILABLE: the server
+	// is stopping, lost its own lease, or this watcher reads too slowly.
 	WatchRevocations(grpc.BidiStreamingServer[WatchRevocationsRequest, WatchRevocationsResponse]) error
 	// Waits until every replica refuses what was revoked at `seq`, as the
-	// revoking call would have done had its deadline not ended first. A position
-	// that the feed has not reached is NOT_FOUND / SEQ_NOT_REACHED: nothing was
-	// revoked there yet. DEADLINE_EXCEEDED / REVOCATION_PENDING may be repeated.
+	// revoking call would have done had its deadline not ended first. It changes
+	// nothing and can be repeated.
+	//
+	// NOT_FOUND / SEQ_NOT_REACHED: nothing was revoked at this position yet.
+	// DEADLINE_EXCEEDED / REVOCATION_PENDING: call again. RESOURCE_EXHAUSTED /
+	// RATE_LIMITED, with RetryInfo: too many calls wait at this server.
 	AwaitRevocation(context.Context, *AwaitRevocationRequest) (*AwaitRevocationResponse, error)
-	// Lists the replicas that watch the feed, with who holds a lease and how fresh
-	// each is, and all servers of the feed. Of itself a server knows this moment,
-	// of the others what they said at `as_of`.
+	// Lists the replicas that watch the feed, with their leases and how fresh each
+	// is, and the servers of the feed. A server knows its own watchers as they are
+	// now, and those of the other servers as they were at `as_of`, some seconds ago.
 	ListRevocationReplicas(context.Context, *ListRevocationReplicasRequest) (*ListRevocationReplicasResponse, error)
 	mustEmbedUnimplementedRevocationServiceServer()
 }
