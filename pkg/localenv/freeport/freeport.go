@@ -1,4 +1,5 @@
-// Package freeport finds TCP ports on loopback that nobody listens on.
+// Package freeport finds TCP ports on loopback that nobody listens on, and
+// that nobody else who asks it is given meanwhile.
 package freeport
 
 import (
@@ -14,13 +15,18 @@ import (
 // by somebody who asks for it.
 const lowest, highest = 20000, 32767
 
-// Find returns n different ports that were free a moment ago. Whoever is given
-// one has to cope with it being taken meanwhile.
+// Find returns n different ports that were free a moment ago and that no other
+// call of this user returns while this process lives: an environment may listen
+// on the last of its ports seconds after it has chosen them. A program that does
+// not ask here may still take one.
 func Find(ctx context.Context, n int) ([]int, error) {
 	var ports []int
 	for i, port := range rand.Perm(highest - lowest + 1) {
 		if len(ports) == n || i == attempts {
 			break
+		}
+		if !promised.take(lowest + port) {
+			continue
 		}
 		if lis, err := listen(ctx, lowest+port); err == nil {
 			ports = append(ports, lowest+port)
