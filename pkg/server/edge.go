@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/grpc"
@@ -40,7 +39,8 @@ func newEdge(rt *Runtime, api API, srv *grpc.Server) (http.Handler, error) {
 		return nil, fmt.Errorf("http edge: %w", err)
 	}
 	gateway := runtime.NewServeMux(runtime.WithIncomingHeaderMatcher(passHeader),
-		runtime.WithOutgoingHeaderMatcher(answerHeader), runtime.WithErrorHandler(answerError))
+		runtime.WithOutgoingHeaderMatcher(answerHeader), runtime.WithErrorHandler(answerError),
+		runtime.WithRoutingErrorHandler(answerRouting))
 	for _, register := range api.Gateways {
 		if err := register(context.Background(), gateway, conn); err != nil {
 			return nil, fmt.Errorf("http edge: %w", err)
@@ -50,14 +50,14 @@ func newEdge(rt *Runtime, api API, srv *grpc.Server) (http.Handler, error) {
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/", limitBody(gateway))
+	mux.Handle("/", onlyText(gateway))
 	// Anybody may ask here: reasons are in the logs and at --health-listen.
 	mux.Handle("GET /livez", httpserver.Livez(rt.Group))
 	mux.Handle("GET /readyz", httpserver.Readyz(rt.Group))
 	if api.Routes != nil {
 		api.Routes(mux)
 	}
-	return mux, nil
+	return limitBody(mux), nil
 }
 
 // addMemoryServing lets the gRPC server serve the in-memory listener as well;
@@ -98,25 +98,4 @@ func answerHeader(key string) (string, bool) {
 		return requestID, true
 	}
 	return runtime.MetadataHeaderPrefix + key, true
-}
-
-// answerError writes an error with the request id, as every answer has it: of
-// a unary call that is refused the id comes in the trailer, which HTTP clients
-// are not given.
-func answerError(ctx context.Context, mux *runtime.ServeMux, m runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error) {
-	if md, ok := runtime.ServerMetadataFromContext(ctx); ok {
-		for _, id := range md.TrailerMD.Get(interceptors.RequestIDKey) {
-			w.Header().Set(requestID, id) //nolint:canonicalheader // The form in which the gateway names it.
-		}
-	}
-	runtime.DefaultHTTPErrorHandler(ctx, mux, m, w, r, err)
-}
-
-func limitBody(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, maxHTTPBody)
-		// A client that never ends its body would hold the connection for ever.
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(readBodyLimit))
-		next.ServeHTTP(w, r)
-	})
 }
