@@ -20,10 +20,17 @@ type Store interface {
 	refreshStore
 	changePasswordStore
 	logoutStore
-	sessionsStore
-	usersStore
-	adminStore
-	keyStore
+	getUserStore
+	listSessionsStore
+	revokeSessionStore
+	revokeOtherSessionsStore
+	revokeUserSessionsStore
+	deactivateUserStore
+	reactivateUserStore
+	setUserRolesStore
+	listSigningKeysStore
+	rotateSigningKeyStore
+	revokeSigningKeyStore
 }
 
 // Hasher hashes and checks passwords with bounded concurrency.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/curfew-platform/curfew/services/auth/internal/account"
@@ -13,16 +12,6 @@ import (
 const raiseCredentialSQL = `
 UPDATE users SET epoch = epoch + 1, cred_version = cred_version + 1, updated_at = now()
 WHERE id = $1 AND active AND cred_version = $2 RETURNING epoch, roles`
-
-const endSessionsSQL = `
-UPDATE sessions SET revoked_at = now(), reason = $2
-WHERE user_id = $1 AND revoked_at IS NULL RETURNING id, device, native`
-
-type endedRow struct {
-	ID     uuid.UUID
-	Device string
-	Native bool
-}
 
 // ChangePassword implements account.Store.
 func (s *Store) ChangePassword(ctx context.Context, caller account.Caller, n account.NewSession, hash string) (account.Generation, int64, error) {
@@ -54,8 +43,4 @@ func (s *Store) ChangePassword(ctx context.Context, caller account.Caller, n acc
 		return err
 	})
 	return g, seq, err
-}
-
-func endSessions(ctx context.Context, tx pgx.Tx, user uuid.UUID, reason int) ([]endedRow, error) {
-	return all[endedRow](tx.Query(ctx, endSessionsSQL, user, reason))
 }

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -19,15 +18,10 @@ SELECT u.id, u.email, u.roles, u.active, u.created_at, u.updated_at,
 FROM users u LEFT JOIN credentials c ON c.user_id = u.id `
 
 type credentialRow struct {
-	ID           uuid.UUID
-	Email        string
-	Roles        []string
-	Active       bool
-	CreatedAt    time.Time
-	UpdatedAt    time.Time
+	epochRow
+
 	PasswordHash string
 	CredVersion  int64
-	Epoch        int64
 }
 
 // credentialByEmailSQL says what the index says: many users have no address.
@@ -48,13 +42,7 @@ func credential(rows pgx.Rows, err error) (account.Credential, error) {
 	if err != nil {
 		return account.Credential{}, wrap("read credential", instead(err, account.ErrUserNotFound))
 	}
-	return account.Credential{
-		User: account.User{
-			ID: r.ID, Email: r.Email, Roles: r.Roles, Active: r.Active,
-			CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
-		},
-		Hash: r.PasswordHash, CredVersion: r.CredVersion, Epoch: r.Epoch,
-	}, nil
+	return account.Credential{User: r.user(), Hash: r.PasswordHash, CredVersion: r.CredVersion, Epoch: r.Epoch}, nil
 }
 
 const replaceHashSQL = `
@@ -65,7 +53,7 @@ FROM users u WHERE u.id = c.user_id AND u.id = $1 AND u.cred_version = $2`
 // the password that overlaps must not be overwritten with a hash of the old one.
 func (s *Store) ReplaceHash(ctx context.Context, user uuid.UUID, credVersion int64, hash string) error {
 	return s.transact(ctx, "replace hash", func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, `SELECT 1 FROM users WHERE id = $1 FOR NO KEY UPDATE`, user); err != nil {
+		if _, err := tx.Exec(ctx, lockUserSQL, user); err != nil {
 			return err
 		}
 		_, err := tx.Exec(ctx, replaceHashSQL, user, credVersion, hash)

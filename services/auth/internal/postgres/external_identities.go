@@ -93,17 +93,11 @@ func (s *Store) UnlinkExternalIdentity(ctx context.Context, user uuid.UUID, issu
 		}
 		var sessions []uuid.UUID
 		if u.Found = gone.RowsAffected() > 0; u.Found {
-			rows, err := tx.Query(ctx, endFromSQL, user, issuer, reasonEnded)
-			if err != nil {
-				return err
-			}
-			if sessions, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID]); err != nil {
+			if sessions, err = column[uuid.UUID](tx.Query(ctx, endFromSQL, user, issuer, reasonEnded)); err != nil {
 				return err
 			}
 		}
-		if u.Ended = len(sessions); u.Ended == 0 {
-			return tx.QueryRow(ctx, `SELECT seq FROM revocation_head`).Scan(&seq)
-		}
+		u.Ended = len(sessions)
 		seq, err = s.revokeSessions(ctx, tx, sessions...)
 		return err
 	})

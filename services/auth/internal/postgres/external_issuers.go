@@ -125,9 +125,6 @@ func (s *Store) EndExternalSessions(ctx context.Context, issuer string, after uu
 				speaking = append(speaking, r.ID)
 			}
 		}
-		if len(speaking) == 0 {
-			return tx.QueryRow(ctx, `SELECT seq FROM revocation_head`).Scan(&seq)
-		}
 		seq, err = s.revokeSessions(ctx, tx, speaking...)
 		return err
 	})
@@ -177,12 +174,4 @@ func (s *Store) ExternalIssuers(ctx context.Context, named []string, alone bool,
 		}
 	}
 	return out, nil
-}
-
-// optional is the zero time if there is none.
-func optional(at *time.Time) time.Time {
-	if at == nil {
-		return time.Time{}
-	}
-	return *at
 }

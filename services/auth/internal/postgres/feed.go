@@ -102,7 +102,7 @@ ORDER BY r.seq, r.part`
 
 // Head returns the highest position that is committed.
 func (f *Feed) Head(ctx context.Context) (seq int64, err error) {
-	if err := f.pool.QueryRow(ctx, `SELECT seq FROM revocation_head`).Scan(&seq); err != nil {
+	if err := f.pool.QueryRow(ctx, headSQL).Scan(&seq); err != nil {
 		return 0, wrap("read head", err)
 	}
 	return seq, nil

@@ -69,11 +69,7 @@ func (s *Store) transactOpening(ctx context.Context, what string, do func(openin
 // head last. The transaction holds the row of the user, whose epoch and roles
 // are those given.
 func (s *Store) open(ctx context.Context, tx opening, n account.NewSession, epoch int64, roles []string) (account.Generation, error) {
-	rows, err := tx.Query(ctx, evictSQL, sessionArgs(n))
-	if err != nil {
-		return account.Generation{}, err
-	}
-	evicted, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	evicted, err := column[uuid.UUID](tx.Query(ctx, evictSQL, sessionArgs(n)))
 	if err != nil {
 		return account.Generation{}, err
 	}

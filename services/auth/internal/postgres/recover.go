@@ -104,11 +104,7 @@ func (s *Store) Recover(ctx context.Context, key signingkey.Stored, keepSessions
 
 // replaceKeys revokes all keys in favour of one, and returns the rules that say so.
 func (s *Store) replaceKeys(ctx context.Context, tx pgx.Tx, key signingkey.Stored) ([]revocation.Rule, error) {
-	rows, err := tx.Query(ctx, revokeKeysSQL)
-	if err != nil {
-		return nil, err
-	}
-	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	ids, err := column[string](tx.Query(ctx, revokeKeysSQL))
 	if err != nil {
 		return nil, err
 	}

@@ -59,11 +59,14 @@ func nullable[T any](v T, is bool) *T {
 	return &v
 }
 
-// revokeSessions revokes every token of the sessions, and nothing if there are
-// none: then it returns 0 and leaves the head alone.
+const headSQL = `SELECT seq FROM revocation_head`
+
+// revokeSessions revokes every token of the sessions. If there are none it
+// returns the head as it is: what an earlier call has revoked is not after it.
 func (s *Store) revokeSessions(ctx context.Context, tx pgx.Tx, sessions ...uuid.UUID) (seq int64, err error) {
 	if len(sessions) == 0 {
-		return 0, nil
+		err = tx.QueryRow(ctx, headSQL).Scan(&seq)
+		return seq, err
 	}
 	rules := make([]revocation.Rule, len(sessions))
 	for i, id := range sessions {

@@ -24,64 +24,18 @@ type sessionRow struct {
 
 func (r sessionRow) session() account.Session { return account.Session(r) }
 
-// sessionsSQL pages by id: ids are UUIDv7, so their order is that of the logins.
-const sessionsSQL = `
-SELECT ` + sessionColumns + ` FROM sessions
-WHERE user_id = @user AND revoked_at IS NULL AND expires_at > now() AND rotated_at > now() - @idle::interval
-  AND (@after::uuid IS NULL OR id < @after)
-ORDER BY id DESC LIMIT @limit`
+const endSessionsSQL = `
+UPDATE sessions SET revoked_at = now(), reason = $2
+WHERE user_id = $1 AND revoked_at IS NULL RETURNING id, device, native`
 
-// Sessions implements account.Store.
-func (s *Store) Sessions(ctx context.Context, p account.SessionPage) ([]account.Session, error) {
-	after := uuid.NullUUID{UUID: p.After, Valid: p.After != uuid.Nil}
-	rows, err := all[sessionRow](s.pool.Query(ctx, sessionsSQL, pgx.NamedArgs{
-		"user": p.UserID, "idle": p.Idle, "after": after, "limit": p.Limit,
-	}))
-	if err != nil {
-		return nil, wrap("list sessions", err)
-	}
-	out := make([]account.Session, len(rows))
-	for i, r := range rows {
-		out[i] = r.session()
-	}
-	return out, nil
+type endedRow struct {
+	ID     uuid.UUID
+	Device string
+	Native bool
 }
 
-// revokeSessionSQL keeps when and why a session ended the first time.
-const revokeSessionSQL = `
-UPDATE sessions SET revoked_at = coalesce(revoked_at, now()), reason = coalesce(reason, $3)
-WHERE id = $1 AND user_id = $2 RETURNING ` + sessionColumns
-
-// RevokeSession implements account.Store.
-func (s *Store) RevokeSession(ctx context.Context, user, session uuid.UUID) (account.Session, int64, error) {
-	var ended account.Session
-	var seq int64
-	err := s.transactRevoking(ctx, "revoke session", func(tx pgx.Tx) error {
-		row, err := one[sessionRow](tx.Query(ctx, revokeSessionSQL, session, user, reasonEnded))
-		if err != nil {
-			return instead(err, account.ErrSessionNotFound)
-		}
-		ended = row.session()
-		seq, err = s.revokeEnded(ctx, tx, session)
-		return err
-	})
-	return ended, seq, err
-}
-
-// EndSession implements account.Store. A service's session has no row: its
-// tokens are revoked by the rule alone.
-func (s *Store) EndSession(ctx context.Context, session uuid.UUID) (int64, error) {
-	var seq int64
-	err := s.transactRevoking(ctx, "end session", func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, `UPDATE sessions SET revoked_at = coalesce(revoked_at, now()), reason = coalesce(reason, $2) WHERE id = $1`,
-			session, reasonEnded)
-		if err != nil {
-			return err
-		}
-		seq, err = s.revokeEnded(ctx, tx, session)
-		return err
-	})
-	return seq, err
+func endSessions(ctx context.Context, tx pgx.Tx, user uuid.UUID, reason int) ([]endedRow, error) {
+	return all[endedRow](tx.Query(ctx, endSessionsSQL, user, reason))
 }
 
 // ruleOfSQL finds a rule about all tokens of an ended session: none was made

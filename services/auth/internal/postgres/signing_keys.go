@@ -104,30 +104,10 @@ type keyRow struct {
 }
 
 func (r keyRow) key() signingkey.Key {
-	k := signingkey.Key{ID: r.ID, State: r.State, CreatedAt: r.CreatedAt}
-	if r.PrimaryAt != nil {
-		k.PrimaryAt = *r.PrimaryAt
-	}
-	if r.EndedAt != nil {
-		k.EndedAt = *r.EndedAt
-	}
-	return k
+	return signingkey.Key{ID: r.ID, State: r.State, CreatedAt: r.CreatedAt, PrimaryAt: optional(r.PrimaryAt), EndedAt: optional(r.EndedAt)}
 }
 
 // primarySinceSQL is when a key became primary. A release before the column wrote the first key without it.
 const primarySinceSQL = `coalesce(primary_at, CASE WHEN is_primary THEN created_at END)`
 
 const keyColumns = `kid AS id, ` + keyStateSQL + ` AS state, created_at, ` + primarySinceSQL + ` AS primary_at, coalesce(revoked_at, retired_at) AS ended_at`
-
-// SigningKeys implements account.Store: newest first.
-func (s *Store) SigningKeys(ctx context.Context) ([]signingkey.Key, error) {
-	rows, err := all[keyRow](s.pool.Query(ctx, `SELECT `+keyColumns+` FROM signing_keys ORDER BY created_at DESC, kid LIMIT 1000`))
-	if err != nil {
-		return nil, wrap("list signing keys", err)
-	}
-	out := make([]signingkey.Key, len(rows))
-	for i, r := range rows {
-		out[i] = r.key()
-	}
-	return out, nil
-}

@@ -87,3 +87,19 @@ func instead(err, noRows error) error {
 	}
 	return err
 }
+
+// column collects the only column of every row.
+func column[T any](rows pgx.Rows, err error) ([]T, error) {
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[T])
+}
+
+// optional is the zero time if there is none.
+func optional(at *time.Time) time.Time {
+	if at == nil {
+		return time.Time{}
+	}
+	return *at
+}

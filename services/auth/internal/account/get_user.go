@@ -6,7 +6,7 @@ import (
 	"github.com/google/uuid"
 )
 
-type usersStore interface {
+type getUserStore interface {
 	// User returns ErrUserNotFound for an unknown id.
 	User(ctx context.Context, id uuid.UUID) (User, error)
 }
