@@ -15,21 +15,21 @@ import (
 )
 
 // silent is an issuer that takes the question and never answers.
-type silent struct{}
+type silent struct{ t *testing.T }
 
-func (silent) Introspect(ctx context.Context, _ *identity.Identity, _ token.Raw) error {
+func (s silent) Introspect(ctx context.Context, _ *identity.Identity, _ token.Raw) error {
+	// What is left, since a machine with much else to do may take longer for it.
+	if end, _ := ctx.Deadline(); time.Until(end) > 5*time.Second { // half of the call's deadline
+		s.t.Errorf("the issuer has until %v", end)
+	}
 	<-ctx.Done()
 	return context.Cause(ctx)
 }
 
 func TestAnIssuerThatIsAskedAndSaysNothingDoesNotHoldTheCall(t *testing.T) {
 	h := newHarness(t, &shop.Server{}, func(c *interceptors.Config) {
-		c.Revocation, c.Introspector = stale{age: revocation.Unknown}, silent{}
+		c.Revocation, c.Introspector = stale{age: revocation.Unknown}, silent{t}
 	})
-	start := time.Now()
 	err := shop.Call(with(t, h.issuer.Service(t, "orders")), h.conn, "Peek", shop.Message{})
 	want(t, err, codes.Unavailable, "REVOCATION_UNKNOWN")
-	if took := time.Since(start); took > 5*time.Second { // half of the call's deadline
-		t.Errorf("the call was held for %v", took)
-	}
 }
