@@ -10,7 +10,6 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/feed"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/feed/feedtest"
-	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/leaseclock"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/watcher"
 )
 
@@ -28,11 +27,11 @@ func follow(ctx context.Context, running *sync.WaitGroup) (revocation.Source, er
 			Kind: revocation.Kind(1 + n%3), Issuer: issuer, ID: fmt.Sprintf("%036d", n), Epoch: 1, KeepUntil: time.Now().Add(time.Hour),
 		})
 	}
-	engine, err := feed.New(feed.Config{Store: store, Replica: "bench", Clock: leaseclock.System(), Wake: store.Wake()})
+	engine, err := feed.New(feed.Config{Store: store, Replica: "bench", Wake: store.Wake()})
 	if err != nil {
 		return nil, err
 	}
-	w, err := watcher.New(watcher.Config{Dial: engine.Dial("services/bench"), Replica: "bench", Clock: leaseclock.System()})
+	w, err := watcher.New(watcher.Config{Dial: engine.Dial("services/bench"), Replica: "bench"})
 	if err != nil {
 		return nil, err
 	}

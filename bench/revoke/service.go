@@ -13,7 +13,6 @@ import (
 	"github.com/curfew-platform/curfew/bench/ratio"
 	"github.com/curfew-platform/curfew/e2e/stand"
 	"github.com/curfew-platform/curfew/pkg/interceptors/creds"
-	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/leaseclock"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/watcher"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/watcher/watchergrpc"
 	"github.com/curfew-platform/curfew/pkg/interceptors/token"
@@ -91,7 +90,7 @@ func watch(ctx context.Context, addr string, refreshing *creds.Refreshing) (leav
 		if err != nil {
 			return leave, err
 		}
-		w, err := watcher.New(watcher.Config{Dial: dial, Replica: fmt.Sprintf("bench-%d", n), Clock: leaseclock.System()})
+		w, err := watcher.New(watcher.Config{Dial: dial, Replica: fmt.Sprintf("bench-%d", n)})
 		if err != nil {
 			return leave, err
 		}

@@ -12,7 +12,6 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/feed"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/feed/feedtest"
-	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/leaseclock"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/message"
 )
 
@@ -25,7 +24,7 @@ const (
 // nothing else. While they live, rounds revoking calls wait for them.
 func simulation(ctx context.Context, watchers, rounds int) ([]ratio.Budget, Size, error) {
 	store := feedtest.NewMemory()
-	engine, err := feed.New(feed.Config{Store: store, Replica: "bench", Clock: leaseclock.System(), Wake: store.Wake()})
+	engine, err := feed.New(feed.Config{Store: store, Replica: "bench", Wake: store.Wake()})
 	if err != nil {
 		return nil, Size{}, err
 	}

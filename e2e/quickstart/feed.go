@@ -7,7 +7,6 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/creds"
-	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/leaseclock"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/watcher"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/watcher/watchergrpc"
 	"github.com/curfew-platform/curfew/pkg/interceptors/token"
@@ -49,5 +48,5 @@ func Revocations(conn *grpc.ClientConn, replica string, log *slog.Logger) (*watc
 	if err != nil {
 		return nil, err
 	}
-	return watcher.New(watcher.Config{Dial: dial, Replica: replica, Clock: leaseclock.System(), Logger: log})
+	return watcher.New(watcher.Config{Dial: dial, Replica: replica, Logger: log})
 }

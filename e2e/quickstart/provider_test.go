@@ -25,7 +25,7 @@ func TestAServiceChecksTheTokensOfARealProvider(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(tokens.Close)
-	source := memory.New(nil)
+	source := memory.New()
 	call := serve(t, tokens, source)
 
 	ann, err := p.Login(t.Context(), "ann")

@@ -30,7 +30,6 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/feed"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/feed/feedgrpc"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/feed/feedtest"
-	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/leaseclock"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/memory"
 	"github.com/curfew-platform/curfew/pkg/interceptors/status"
 	"github.com/curfew-platform/curfew/pkg/interceptors/token"
@@ -128,7 +127,7 @@ func want(t *testing.T, err error, code codes.Code, reason string) {
 }
 
 func TestAServiceChecksTheTokensOfAnyIssuer(t *testing.T) {
-	source := memory.New(nil)
+	source := memory.New()
 	call, mint := service(t, source)
 	good := mint(nil)
 	want(t, call(good), codes.OK, "")
@@ -175,7 +174,7 @@ func TestARevocationIsInForceHereWhenTheOneWhoRevokedIsTold(t *testing.T) {
 		return handler(srv, caller{ss, identity.NewContext(ss.Context(), id)})
 	}
 	store := feedtest.NewMemory()
-	engine, err := feed.New(feed.Config{Store: store, Replica: "auth-0", Clock: leaseclock.System(), Poll: 20 * time.Millisecond, Wake: store.Wake()})
+	engine, err := feed.New(feed.Config{Store: store, Replica: "auth-0", Poll: 20 * time.Millisecond, Wake: store.Wake()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -58,7 +58,7 @@ func (a auditLog) Audit(ctx context.Context, e AuditEvent) {
 
 func auditLink(auditor Auditor) link {
 	return link{
-		Link: Link{Name: Audit, Does: "one event per call of an audited method, allowed or denied"},
+		Link: Link{Name: "audit", Does: "one event per call of an audited method, allowed or denied"},
 		after: func(c *call, err error) error {
 			if c.rule == nil || !c.rule.Audited {
 				return err

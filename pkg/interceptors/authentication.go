@@ -18,7 +18,7 @@ const scheme = "bearer "
 // with a dead one can still log in.
 func authenticationLink(verifier Verifier, logger *slog.Logger) link {
 	return link{
-		Link: Link{Name: Authentication, Does: "access token as authorization: Bearer, except for public methods"},
+		Link: Link{Name: "authentication", Does: "access token as authorization: Bearer, except for public methods"},
 		before: func(ctx context.Context, c *call) (context.Context, error) {
 			if c.public() {
 				return ctx, nil

@@ -18,7 +18,7 @@ import (
 // first message is always judged and each later one that names a resource.
 func authorizationLink() link {
 	return link{
-		Link: Link{Name: Authorization, Does: "the method's rule, default deny; on streams for every message that names a resource"},
+		Link: Link{Name: "authorization", Does: "the method's rule, default deny; on streams for every message that names a resource"},
 		before: func(ctx context.Context, c *call) (context.Context, error) {
 			if c.infrastructure {
 				return ctx, nil
@@ -80,6 +80,6 @@ func stepUp(rule *authz.Rule, maxAge time.Duration) error {
 	if rule.RequiredACR != "" {
 		metadata["acr"] = rule.RequiredACR
 	}
-	return status.NewWithMetadata(codes.PermissionDenied, Domain,
+	return status.NewWithMetadata(codes.PermissionDenied, domain,
 		authzv1.ErrorReason_ERROR_REASON_STEP_UP_REQUIRED, "authenticate again to do this", metadata)
 }

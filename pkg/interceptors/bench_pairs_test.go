@@ -28,7 +28,7 @@ const batch = 200
 func BenchmarkPairs(b *testing.B) {
 	issuer := tokentest.New(b)
 	chain, err := interceptors.New(interceptors.Config{
-		Verifier: issuer.Verifier(b), Revocation: memory.New(nil), Policy: policy(b), Logger: discard,
+		Verifier: issuer.Verifier(b), Revocation: memory.New(), Policy: policy(b), Logger: discard,
 		Audit: &auditRecorder{}, Introspector: introspector(func() error { return nil }),
 	})
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 func installed(b *testing.B, issuer *tokentest.Issuer) grpc.UnaryServerInterceptor {
 	b.Helper()
 	chain, err := interceptors.New(interceptors.Config{
-		Verifier: issuer.Verifier(b), Revocation: memory.New(nil), Policy: policy(b),
+		Verifier: issuer.Verifier(b), Revocation: memory.New(), Policy: policy(b),
 		Logger: discard,
 		Audit:  &auditRecorder{}, Introspector: introspector(func() error { return nil }),
 	})

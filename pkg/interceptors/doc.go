@@ -13,7 +13,7 @@
 //	verifier, err := token.NewVerifier(profile)
 //	policy, err := authz.NewPolicy(services, permissions)
 //	chain, err := interceptors.New(interceptors.Config{
-//		Verifier: verifier, Revocation: memory.New(nil), Policy: policy, Logger: logger,
+//		Verifier: verifier, Revocation: memory.New(), Policy: policy, Logger: logger,
 //	})
 //	server := grpc.NewServer(chain.ServerOptions()...)
 //	// register services

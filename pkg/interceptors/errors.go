@@ -23,7 +23,7 @@ var (
 // ours is logged too, as a warning.
 func errorsLink(logger *slog.Logger) link {
 	return link{
-		Link: Link{Name: Errors, Does: "an error that is no status of ours becomes INTERNAL, logged once with its cause"},
+		Link: Link{Name: "errors", Does: "an error that is no status of ours becomes INTERNAL, logged once with its cause"},
 		after: func(c *call, err error) error {
 			if err == nil {
 				return nil

@@ -42,7 +42,7 @@ func Example() {
 	}
 	logger := slog.New(slog.DiscardHandler)
 	chain, err := interceptors.New(interceptors.Config{
-		Verifier: verifier, Revocation: memory.New(nil), Policy: policy, Logger: logger,
+		Verifier: verifier, Revocation: memory.New(), Policy: policy, Logger: logger,
 		Audit: interceptors.AuditLog(logger), Introspector: askTheIssuer{},
 	})
 	if err != nil {
@@ -90,7 +90,7 @@ func Example_handler() {
 		fmt.Println("order of", caller.Principal())
 		return nil
 	}
-	source, caller := memory.New(nil), &identity.Identity{Issuer: token.CurfewIssuer, Subject: "u1"}
+	source, caller := memory.New(), &identity.Identity{Issuer: token.CurfewIssuer, Subject: "u1"}
 	ctx := identity.NewContext(context.Background(), caller)
 	ctx = revocation.NewContext(ctx, &revocation.Admission{Source: source, Identity: caller})
 	fmt.Println(placeOrder(ctx))

@@ -48,7 +48,7 @@ type harness struct {
 func newHarness(t testing.TB, service *shop.Server, change ...func(*interceptors.Config)) *harness {
 	t.Helper()
 	h := &harness{
-		t: t, issuer: tokentest.New(t), source: memory.New(nil), service: service,
+		t: t, issuer: tokentest.New(t), source: memory.New(), service: service,
 		log: &logBuffer{}, audit: &auditRecorder{},
 	}
 	cfg := interceptors.Config{

@@ -19,7 +19,6 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/identity"
 	"github.com/curfew-platform/curfew/pkg/interceptors/internal/shop"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation"
-	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/leaseclock"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/memory"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/message"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/watcher"
@@ -59,7 +58,7 @@ func newHotPath(t testing.TB, source revocation.Source) *hotPath {
 		md: metadata.MD{"authorization": {"Bearer " + issuer.User(t, "u1", []string{"customer"})}},
 	}
 	for _, l := range chain.links {
-		if slices.Contains([]string{Authentication, Revocation, Authorization}, l.Name) {
+		if slices.Contains([]string{"authentication", "revocation", "authorization"}, l.Name) {
 			h.links = append(h.links, l)
 		}
 	}
@@ -112,7 +111,7 @@ func rules(n int) []revocation.Rule {
 
 func inMemory(t testing.TB, n int) revocation.Source {
 	t.Helper()
-	s := memory.New(nil)
+	s := memory.New()
 	if _, err := s.Revoke(rules(n)...); err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +124,7 @@ func leased(t testing.TB, n int) revocation.Source {
 	var wg sync.WaitGroup
 	ctx, cancel := context.WithCancel(context.Background())
 	w, err := watcher.New(watcher.Config{
-		Replica: "test", Clock: leaseclock.System(), TTL: time.Hour,
+		Replica: "test", TTL: time.Hour,
 		Dial: func(ctx context.Context) (message.ClientStream, error) {
 			near, far := message.Pipe(ctx)
 			wg.Go(func() { feed(far, n) })

@@ -13,7 +13,7 @@ import (
 // could not be decoded.
 func limitsLink(l Limits) link {
 	return link{
-		Link: Link{Name: LimitsLink, Does: fmt.Sprintf(
+		Link: Link{Name: "limits", Does: fmt.Sprintf(
 			"metadata %d B, message %d B, unary deadline %s if none and at most %s, %d streams per connection",
 			l.MetadataBytes, l.MessageBytes, l.DefaultDeadline, l.MaxDeadline, l.ConcurrentStreams)},
 		before: func(ctx context.Context, c *call) (context.Context, error) {

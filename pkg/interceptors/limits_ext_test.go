@@ -120,7 +120,7 @@ func TestAUnaryCallHasADeadlineWhateverTheClientSets(t *testing.T) {
 // Whoever knows about revocations: a source that has an index of the running
 // calls makes the context of the handler, and one that has none leaves it.
 func TestACallWithATokenHasADeadlineWhateverItsSourceIs(t *testing.T) {
-	for name, source := range map[string]revocation.Source{"without an index": none.Source{}, "with an index": memory.New(nil)} {
+	for name, source := range map[string]revocation.Source{"without an index": none.Source{}, "with an index": memory.New()} {
 		left := time.Duration(math.MaxInt64)
 		h := newHarness(t, &shop.Server{Unary: func(ctx context.Context, _ string, _ *dynamicpb.Message) error {
 			if deadline, ok := ctx.Deadline(); ok {

@@ -8,41 +8,30 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Link describes one link of the chain.
+// Link describes one link of a [Chain].
 type Link struct {
-	// Name of the link, unique in the chain.
+	// Name is unique in the chain: "authentication", for example.
 	Name string
 	// Does says in one line what the link does, with its settings.
 	Does string
 }
 
-// Names of the links.
-const (
-	Recovery       = "recovery"
-	RequestIDs     = "request-id"
-	Logging        = "logging"
-	Metrics        = "metrics"
-	Audit          = "audit"
-	Errors         = "errors"
-	LimitsLink     = "limits"
-	AddressRate    = "address-rate"
-	Authentication = "authentication"
-	Revocation     = "revocation"
-	IdentityRate   = "identity-rate"
-	Authorization  = "authorization"
-	Validation     = "validation"
-)
-
-// order is the one order of the links, outermost first. Its reasons:
-// logging, metrics and audit stand outside of errors, so that they see the
-// status that travels, and outside of authentication, so that they see
-// refusals; limits come before anything that costs, the rate of an address
-// before a signature is verified; revocation needs the identity; the rate of a
-// caller counts denied calls, but none with a revoked token; nothing of the request is judged before the caller is known; validation comes after
-// authorization, so that a foreigner learns nothing about a request's shape.
+// order is the one order of the links, outermost first. The reasons for it:
+//
+//   - logging, metrics and audit are outside of errors, so that they see the
+//     status the client gets, and outside of authentication, so that they see
+//     refused calls;
+//   - limits come before anything that is expensive, and the rate of an address
+//     before the verification of a signature;
+//   - revocation needs the identity;
+//   - the rate of an identity counts calls that are then denied, but not those
+//     with a revoked token;
+//   - nothing in the request is judged before the caller is known;
+//   - validation comes after authorization, so that a caller without permission
+//     learns nothing about the shape of a request.
 var order = []string{
-	Recovery, RequestIDs, Logging, Metrics, Audit, Errors, LimitsLink, AddressRate,
-	Authentication, Revocation, IdentityRate, Authorization, Validation,
+	"recovery", "request-id", "logging", "metrics", "audit", "errors", "limits", "address-rate",
+	"authentication", "revocation", "identity-rate", "authorization", "validation",
 }
 
 // link is one station of a call. Every function is optional. The same links

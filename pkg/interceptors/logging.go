@@ -13,7 +13,7 @@ import (
 // logged: they hold tokens and passwords.
 func loggingLink(logger *slog.Logger) link {
 	return link{
-		Link: Link{Name: Logging, Does: "one line per call, except health"},
+		Link: Link{Name: "logging", Does: "one line per call, except health"},
 		after: func(c *call, err error) error {
 			if health(c.method) {
 				return err

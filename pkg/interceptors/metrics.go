@@ -39,7 +39,7 @@ type Figures struct {
 const OtherMethod = "other"
 
 func metricsLink(meter Meter) link {
-	l := link{Link: Link{Name: Metrics, Does: "off"}}
+	l := link{Link: Link{Name: "metrics", Does: "off"}}
 	if meter == nil {
 		return l
 	}

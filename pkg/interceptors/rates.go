@@ -55,7 +55,7 @@ func (r Rates) entries() int {
 // addressRateLink stands before authentication: verifying a signature is what a
 // flood of bad tokens would cost.
 func addressRateLink(r Rates) (link, error) {
-	l := link{Link: Link{Name: AddressRate, Does: r.Address.String()}}
+	l := link{Link: Link{Name: "address-rate", Does: r.Address.String()}}
 	if r.Address.Off() {
 		return l, nil
 	}
@@ -84,7 +84,7 @@ type caller struct{ issuer, subject string }
 // that was revoked uses up nothing of its owner's, and before authorization, so
 // that denied calls count.
 func identityRateLink(r Rates) (link, error) {
-	l := link{Link: Link{Name: IdentityRate, Does: r.Identity.String()}}
+	l := link{Link: Link{Name: "identity-rate", Does: r.Identity.String()}}
 	if r.Identity.Off() {
 		return l, nil
 	}

@@ -12,7 +12,7 @@ import (
 // an error before the way out, so that it is logged and audited like one, and
 // the outermost interceptor catches a panic of the links.
 func recoveryLink() link {
-	return link{Link: Link{Name: Recovery, Does: "a panic becomes INTERNAL with a fixed text"}}
+	return link{Link: Link{Name: "recovery", Does: "a panic becomes INTERNAL with a fixed text"}}
 }
 
 // panicError is a panic of a handler on its way to the error edge.

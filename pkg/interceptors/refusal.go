@@ -10,19 +10,19 @@ import (
 	authzv1 "github.com/curfew-platform/curfew/proto/gen/curfew/authz/v1"
 )
 
-// Domain of the reasons of this package (authzv1.ErrorReason).
-const Domain = "authz.curfew.dev"
+// domain of the reasons of this package (authzv1.ErrorReason).
+const domain = "authz.curfew.dev"
 
 // retryDelay is what RetryInfo asks for while revocations or keys are unknown:
 // about as long as getting a lease takes.
 const retryDelay = time.Second
 
 func refuse(code codes.Code, reason authzv1.ErrorReason, msg string, details ...proto.Message) error {
-	return status.New(code, Domain, reason, msg, details...)
+	return status.New(code, domain, reason, msg, details...)
 }
 
 func refuseRunning(reason authzv1.ErrorReason, msg string) error {
-	return status.NewWithMetadata(codes.Unauthenticated, Domain, reason, msg, map[string]string{"admitted": "true"})
+	return status.NewWithMetadata(codes.Unauthenticated, domain, reason, msg, map[string]string{"admitted": "true"})
 }
 
 // The refusals without parameters, made once. Their texts say nothing about

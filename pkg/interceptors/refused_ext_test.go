@@ -26,7 +26,6 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/feed"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/feed/feedtest"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/introspection"
-	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/leaseclock"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/memory"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/message"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/watcher"
@@ -62,7 +61,7 @@ type validator struct{ protovalidate.Validator }
 func TestAChainThatIsWrongIsRefusedWithItsReason(t *testing.T) {
 	t.Parallel()
 	good := interceptors.Config{
-		Verifier: tokentest.New(t).Verifier(t), Revocation: memory.New(nil), Policy: policy(t), Logger: discard,
+		Verifier: tokentest.New(t).Verifier(t), Revocation: memory.New(), Policy: policy(t), Logger: discard,
 		Audit: &auditRecorder{}, Introspector: introspector(func() error { return nil }),
 	}
 	refuse(t, good, func(c interceptors.Config) error { _, err := interceptors.New(c); return err }, wrong[interceptors.Config]{
@@ -191,9 +190,8 @@ func TestAFeedThatIsWrongIsRefusedWithItsReason(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 201)
 	engine := func(c feed.Config) error { _, err := feed.New(c); return err }
-	refuse(t, feed.Config{Store: feedtest.NewMemory(), Replica: "auth-0", Clock: leaseclock.System()}, engine, wrong[feed.Config]{
+	refuse(t, feed.Config{Store: feedtest.NewMemory(), Replica: "auth-0"}, engine, wrong[feed.Config]{
 		"no store":                        {func(c *feed.Config) { c.Store = nil }, "no store"},
-		"no clock":                        {func(c *feed.Config) { c.Clock = nil }, "no clock"},
 		"no name":                         {func(c *feed.Config) { c.Replica = "" }, "no replica name"},
 		"a name without end":              {func(c *feed.Config) { c.Replica = long }, "name"},
 		"a name with a NUL":               {func(c *feed.Config) { c.Incarnation = "a\x00" }, "name"},
@@ -204,10 +202,9 @@ func TestAFeedThatIsWrongIsRefusedWithItsReason(t *testing.T) {
 		"a poll as long as the row lease": {func(c *feed.Config) { c.Poll = feed.DefaultRowLease }, "row lease"},
 	})
 	dial := func(context.Context) (message.ClientStream, error) { return nil, errors.New("no server") }
-	refuse(t, watcher.Config{Dial: dial, Replica: "orders-0", Clock: leaseclock.System()},
+	refuse(t, watcher.Config{Dial: dial, Replica: "orders-0"},
 		func(c watcher.Config) error { _, err := watcher.New(c); return err }, wrong[watcher.Config]{
 			"no server":                    {func(c *watcher.Config) { c.Dial = nil }, "no way"},
-			"no clock":                     {func(c *watcher.Config) { c.Clock = nil }, "no clock"},
 			"no name":                      {func(c *watcher.Config) { c.Replica = "" }, "no replica name"},
 			"a name without end":           {func(c *watcher.Config) { c.Replica = long }, "name"},
 			"a name with a NUL":            {func(c *watcher.Config) { c.Incarnation = "a\x00" }, "name"},

@@ -33,7 +33,7 @@ func RequestID(ctx context.Context) string {
 
 func requestIDLink() link {
 	return link{
-		Link: Link{Name: RequestIDs, Does: RequestIDKey + " is taken if harmless, else made, and returned"},
+		Link: Link{Name: "request-id", Does: RequestIDKey + " is taken if harmless, else made, and returned"},
 		before: func(ctx context.Context, c *call) (context.Context, error) {
 			c.metadata, _ = metadata.FromIncomingContext(ctx)
 			if values := c.metadata[RequestIDKey]; len(values) == 1 && harmless(values[0]) {

@@ -26,16 +26,16 @@ func revocationLink(source revocation.Source, introspector Introspector) link {
 		does = "checked on every call; running calls and streams are cancelled, streams also when the token expires"
 	}
 	r := &revocationCheck{source: source, introspector: introspector, index: index}
-	r.asking, _ = source.(revocation.Asking)
+	r.asking, _ = source.(revocation.ContextSource)
 	if r.asking != nil {
 		does += "; asks a store each time"
 	}
-	return link{Link: Link{Name: Revocation, Does: does}, before: r.before, after: r.after}
+	return link{Link: Link{Name: "revocation", Does: does}, before: r.before, after: r.after}
 }
 
 type revocationCheck struct {
 	source       revocation.Source
-	asking       revocation.Asking // source, if it asks; else nil
+	asking       revocation.ContextSource // source, if it asks; else nil
 	introspector Introspector
 	index        *inflight.Index
 }

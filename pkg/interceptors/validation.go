@@ -19,7 +19,7 @@ const maxViolations = 20
 
 func validationLink(validator protovalidate.Validator) link {
 	return link{
-		Link: Link{Name: Validation, Does: "the constraints of the request message (protovalidate)"},
+		Link: Link{Name: "validation", Does: "the constraints of the request message (protovalidate)"},
 		message: func(_ context.Context, c *call, m proto.Message) error {
 			if c.infrastructure {
 				return nil

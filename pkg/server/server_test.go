@@ -69,7 +69,7 @@ func chainConfig(t *testing.T) interceptors.Config {
 		t.Fatal(err)
 	}
 	return interceptors.Config{
-		Verifier: verifier, Revocation: memory.New(nil), Policy: policy,
+		Verifier: verifier, Revocation: memory.New(), Policy: policy,
 		Logger: slog.New(slog.DiscardHandler), Introspector: active{},
 	}
 }

@@ -16,7 +16,6 @@ import (
 	grpcstatus "google.golang.org/grpc/status"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/creds"
-	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/leaseclock"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/watcher"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/watcher/watchergrpc"
 	"github.com/curfew-platform/curfew/pkg/interceptors/status"
@@ -121,7 +120,7 @@ func (w *world) watch(t *testing.T, service creds.Assertion, at ...*replica) *wa
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := watcher.New(watcher.Config{Dial: dial, Replica: service.Service, Clock: leaseclock.System()})
+	f, err := watcher.New(watcher.Config{Dial: dial, Replica: service.Service})
 	if err != nil {
 		t.Fatal(err)
 	}

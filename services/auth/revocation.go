@@ -12,7 +12,6 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/feed"
-	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/leaseclock"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/watcher"
 	"github.com/curfew-platform/curfew/pkg/interceptors/telemetry"
 	"github.com/curfew-platform/curfew/pkg/lifecycle"
@@ -51,11 +50,10 @@ func newRevocation(log *slog.Logger, db connections, settings feed.Config, provi
 	if err != nil {
 		name = "auth"
 	}
-	clock := leaseclock.System()
 	incarnation := rand.Text() // of both: a stop asks the others to move, not itself
 	line := wakeup.New(wakeup.Config{Pool: db.feed, Connect: db.listening.connect, Age: db.listening.age, Self: incarnation, Log: log})
 	settings.Store, settings.Wake = telling{postgres.NewFeed(db.feed), line.Tell}, line.Wake()
-	settings.Replica, settings.Incarnation, settings.Clock, settings.Logger = name, incarnation, clock, log
+	settings.Replica, settings.Incarnation, settings.Logger = name, incarnation, log
 	if provider != nil {
 		if settings.Awaited, err = telemetry.Receipts(provider); err != nil {
 			return nil, err
@@ -71,7 +69,7 @@ func newRevocation(log *slog.Logger, db connections, settings feed.Config, provi
 		}
 	}
 	own, err := watcher.New(watcher.Config{
-		Dial: engine.Dial(principal), Replica: name, Incarnation: incarnation, Clock: clock, Logger: log,
+		Dial: engine.Dial(principal), Replica: name, Incarnation: incarnation, Logger: log,
 	})
 	if err != nil {
 		return nil, err

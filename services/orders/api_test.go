@@ -18,7 +18,6 @@ import (
 
 	"github.com/curfew-platform/curfew/pkg/interceptors"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation"
-	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/inflight"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/memory"
 	"github.com/curfew-platform/curfew/pkg/interceptors/token/tokentest"
 	"github.com/curfew-platform/curfew/pkg/localenv/leak"
@@ -56,7 +55,7 @@ func newAPI(t *testing.T, serve ...string) *api {
 	}
 	guarded := ordertest.WithConfig(func(c *postgres.Config) { c.Guard = revocation.CommitGuard })
 	// The fixtures of a shop are not calls, so they cannot pass the guard.
-	a := &api{Shop: ordertest.NewShop(t), issuer: tokentest.New(t), revoked: memory.New(&inflight.Index{})}
+	a := &api{Shop: ordertest.NewShop(t), issuer: tokentest.New(t), revoked: memory.New()}
 	store := a.Shop.Reopen(t, guarded)
 	policy, err := newPolicy()
 	if err != nil {

@@ -49,7 +49,7 @@ func (r *Rule) Access(role string) Access {
 // method, one column per role, then what else the rule demands. The output is
 // deterministic and goes into the docs.
 func (p *Policy) Matrix() string {
-	roles := p.perms.Roles()
+	roles := p.perms.names()
 	var b strings.Builder
 	columns := append([]string{"method", "no token"}, roles...)
 	columns = append(columns, "permission", "demands")

@@ -91,11 +91,11 @@ func checked(list []string) ([]string, error) {
 	return list, nil
 }
 
-// Roles returns the names of all roles, sorted.
-func (p *Permissions) Roles() []string { return slices.Sorted(maps.Keys(p.roles)) }
+// names returns the names of all roles, sorted.
+func (p *Permissions) names() []string { return slices.Sorted(maps.Keys(p.roles)) }
 
-// Has tells whether role holds permission.
-func (p *Permissions) Has(role, permission string) bool {
+// has tells whether role holds permission.
+func (p *Permissions) has(role, permission string) bool {
 	_, found := slices.BinarySearch(p.roles[role], permission)
 	return found
 }
@@ -103,8 +103,8 @@ func (p *Permissions) Has(role, permission string) bool {
 // holders returns the roles that hold permission, sorted.
 func (p *Permissions) holders(permission string) []string {
 	var out []string
-	for _, role := range p.Roles() {
-		if p.Has(role, permission) {
+	for _, role := range p.names() {
+		if p.has(role, permission) {
 			out = append(out, role)
 		}
 	}

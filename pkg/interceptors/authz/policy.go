@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/reflect/protoregistry"
 )
 
 // Policy is the rules of all methods of a server. Immutable, safe for
@@ -75,24 +74,6 @@ func NewPolicy(services []protoreflect.ServiceDescriptor, perms *Permissions, op
 	return p, nil
 }
 
-// Services finds services by their full names among the linked descriptors,
-// for NewPolicy.
-func Services(names ...string) ([]protoreflect.ServiceDescriptor, error) {
-	out := make([]protoreflect.ServiceDescriptor, 0, len(names))
-	for _, name := range names {
-		d, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(name))
-		if err != nil {
-			return nil, fmt.Errorf("service %s: %w", name, err)
-		}
-		service, ok := d.(protoreflect.ServiceDescriptor)
-		if !ok {
-			return nil, fmt.Errorf("service %s: not a service", name)
-		}
-		out = append(out, service)
-	}
-	return out, nil
-}
-
 // FileServices returns the services of files, for NewPolicy.
 func FileServices(files ...protoreflect.FileDescriptor) []protoreflect.ServiceDescriptor {
 	var out []protoreflect.ServiceDescriptor
@@ -119,6 +100,3 @@ func (p *Policy) Rules() []*Rule {
 	}
 	return out
 }
-
-// Permissions returns who holds what.
-func (p *Policy) Permissions() *Permissions { return p.perms }

@@ -19,7 +19,6 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/authz"
 	"github.com/curfew-platform/curfew/pkg/interceptors/internal/shop"
 	authzv1 "github.com/curfew-platform/curfew/proto/gen/curfew/authz/v1"
-	_ "github.com/curfew-platform/curfew/proto/gen/curfew/revocation/v1" // a real service to be found
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -151,18 +150,5 @@ func TestPermissionFilesThatAreNotExactAreRefused(t *testing.T) {
 		if _, err := authz.ParsePermissions([]byte(text)); err == nil {
 			t.Errorf("%s: taken", name)
 		}
-	}
-}
-
-func TestServicesAreFoundByName(t *testing.T) {
-	found, err := authz.Services("curfew.revocation.v1.RevocationService")
-	if err != nil || len(found) != 1 || found[0].FullName() != "curfew.revocation.v1.RevocationService" {
-		t.Errorf("got %v, %v", found, err)
-	}
-	if _, err := authz.Services("curfew.authz.v1.MethodRule"); err == nil {
-		t.Error("a message was taken for a service")
-	}
-	if _, err := authz.Services("no.such.Service"); err == nil {
-		t.Error("nothing was taken for a service")
 	}
 }

@@ -16,17 +16,10 @@ import (
 // (curfew.auth.v1.ErrorReason).
 const IssuerDomain = "auth.curfew.dev"
 
-// The reasons of IssuerDomain that end a session, as they travel. No other one
-// does, and no status without an ErrorInfo: an ingress or a firewall answers
-// UNAUTHENTICATED and PERMISSION_DENIED too, and knows nothing about sessions.
-const (
-	ReasonRefreshUnknown = "REFRESH_UNKNOWN"
-	ReasonRefreshExpired = "REFRESH_EXPIRED"
-	ReasonRefreshReused  = "REFRESH_REUSED"
-	ReasonSessionRevoked = "SESSION_REVOKED"
-)
-
-var ending = []string{ReasonRefreshUnknown, ReasonRefreshExpired, ReasonRefreshReused, ReasonSessionRevoked}
+// ending are the reasons of [IssuerDomain] that end a session. No other reason
+// does, and no status without an ErrorInfo: an ingress or a firewall also answers
+// UNAUTHENTICATED and PERMISSION_DENIED, and knows nothing about sessions.
+var ending = []string{"REFRESH_UNKNOWN", "REFRESH_EXPIRED", "REFRESH_REUSED", "SESSION_REVOKED"}
 
 // ended tells whether the issuer has decided that the session is over;
 // everything else is "not now".

@@ -10,15 +10,15 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/token"
 )
 
-// ReasonExternalTokenInvalid is the reason of IssuerDomain that ends what one
-// external token is good for.
-const ReasonExternalTokenInvalid = "EXTERNAL_TOKEN_INVALID"
+// reasonExternalTokenInvalid is the reason of [IssuerDomain] for an external token
+// that is never going to be accepted.
+const reasonExternalTokenInvalid = "EXTERNAL_TOKEN_INVALID"
 
-// ExchangeFunc exchanges the token of another identity provider for a session
-// of the issuer: AuthService.ExchangeExternalToken. Its error is the one of the
-// RPC. An ErrorInfo of IssuerDomain with [ReasonExternalTokenInvalid] says that
-// this external token is good for nothing; for an issuer with other words the
-// function returns ErrSignedOut. Every other error means "not now".
+// ExchangeFunc exchanges a token of another identity provider for a session with
+// the issuer: AuthService.ExchangeExternalToken. It returns the error of the RPC.
+// An ErrorInfo of [IssuerDomain] with reason EXTERNAL_TOKEN_INVALID means that this
+// external token will never be accepted. An issuer that says so in another way:
+// return an error that wraps [ErrSignedOut]. Every other error means "not now".
 type ExchangeFunc func(ctx context.Context, external token.Raw) (Pair, error)
 
 // ExternalSession is a TokenSource for a program that holds tokens of its own
@@ -129,5 +129,5 @@ func refusedExternal(err error) bool {
 		return true
 	}
 	info := status.Info(err)
-	return info.GetDomain() == IssuerDomain && info.GetReason() == ReasonExternalTokenInvalid
+	return info.GetDomain() == IssuerDomain && info.GetReason() == reasonExternalTokenInvalid
 }

@@ -87,7 +87,7 @@ func TestAnExternalTokenIsExchangedOnceAndTheSessionIsKeptGoing(t *testing.T) {
 
 func TestASessionThatTheIssuerEndedIsOpenedAnewWithTheNewestExternalToken(t *testing.T) {
 	for _, reason := range []string{
-		creds.ReasonRefreshUnknown, creds.ReasonRefreshExpired, creds.ReasonRefreshReused, creds.ReasonSessionRevoked,
+		"REFRESH_UNKNOWN", "REFRESH_EXPIRED", "REFRESH_REUSED", "SESSION_REVOKED",
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			e := &exchanger{held: "e1"}
@@ -109,7 +109,7 @@ func TestAnOutageOpensNoOtherSession(t *testing.T) {
 		"unavailable":    grpcstatus.Error(codes.Unavailable, ""),
 		"an ingress":     grpcstatus.Error(codes.Unauthenticated, "Unauthorized"),
 		"deactivated":    answer(t, codes.PermissionDenied, creds.IssuerDomain, "USER_DEACTIVATED"),
-		"another domain": answer(t, codes.Unauthenticated, "authz.curfew.dev", creds.ReasonSessionRevoked),
+		"another domain": answer(t, codes.Unauthenticated, "authz.curfew.dev", "SESSION_REVOKED"),
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			e := &exchanger{held: "e1"}
@@ -125,9 +125,9 @@ func TestAnOutageOpensNoOtherSession(t *testing.T) {
 
 func TestARefusedExternalTokenIsNotSentAgainUntilItChanges(t *testing.T) {
 	for name, refusal := range map[string]error{
-		"by reason":   answer(t, codes.Unauthenticated, creds.IssuerDomain, creds.ReasonExternalTokenInvalid),
+		"by reason":   answer(t, codes.Unauthenticated, creds.IssuerDomain, "EXTERNAL_TOKEN_INVALID"),
 		"in words":    fmt.Errorf("401: %w", creds.ErrSignedOut),
-		"other codes": answer(t, codes.InvalidArgument, creds.IssuerDomain, creds.ReasonExternalTokenInvalid),
+		"other codes": answer(t, codes.InvalidArgument, creds.IssuerDomain, "EXTERNAL_TOKEN_INVALID"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -163,9 +163,9 @@ func TestAnExchangeThatCannotBeJudgedNowIsTriedAgainWithTheSameToken(t *testing.
 		"unavailable":      grpcstatus.Error(codes.Unavailable, ""),
 		"keys unavailable": answer(t, codes.Unavailable, creds.IssuerDomain, "KEYS_UNAVAILABLE"),
 		"an ingress":       grpcstatus.Error(codes.Unauthenticated, "Unauthorized"),
-		"another domain":   answer(t, codes.Unauthenticated, "authz.curfew.dev", creds.ReasonExternalTokenInvalid),
+		"another domain":   answer(t, codes.Unauthenticated, "authz.curfew.dev", "EXTERNAL_TOKEN_INVALID"),
 		"nobody here":      answer(t, codes.PermissionDenied, creds.IssuerDomain, "EXTERNAL_USER_UNKNOWN"),
-		"a session ended":  answer(t, codes.Unauthenticated, creds.IssuerDomain, creds.ReasonSessionRevoked),
+		"a session ended":  answer(t, codes.Unauthenticated, creds.IssuerDomain, "SESSION_REVOKED"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -195,7 +195,7 @@ func TestAnExchangeThatCannotBeJudgedNowIsTriedAgainWithTheSameToken(t *testing.
 func TestHoweverManyNewExternalTokensAreRefusedTheyAreSentWithPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := &exchanger{refuse: func(string) error {
-			return answer(t, codes.Unauthenticated, creds.IssuerDomain, creds.ReasonExternalTokenInvalid)
+			return answer(t, codes.Unauthenticated, creds.IssuerDomain, "EXTERNAL_TOKEN_INVALID")
 		}}
 		r := creds.NewRefreshing(e.source(creds.NewMemoryStore(creds.Pair{})))
 		defer r.Close()
@@ -215,7 +215,7 @@ func TestHoweverManyNewExternalTokensAreRefusedTheyAreSentWithPauses(t *testing.
 
 func TestASessionThatIsEndedAsSoonAsItIsOpenedIsNotOpenedForEveryCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e := &exchanger{held: "e1", end: answer(t, codes.Unauthenticated, creds.IssuerDomain, creds.ReasonSessionRevoked)}
+		e := &exchanger{held: "e1", end: answer(t, codes.Unauthenticated, creds.IssuerDomain, "SESSION_REVOKED")}
 		r := creds.NewRefreshing(e.source(creds.NewMemoryStore(creds.Pair{})))
 		defer r.Close()
 		for begin := time.Now(); time.Since(begin) < 5500*time.Millisecond; advance(time.Millisecond) {

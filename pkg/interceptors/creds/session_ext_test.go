@@ -67,7 +67,7 @@ func TestAGoodStoredTokenIsUsedBeforeAnythingIsRefreshed(t *testing.T) {
 func TestAnAnswerIsNotStoredOverTheOneOfSomebodyFaster(t *testing.T) {
 	for name, given := range map[string]error{
 		"an answer":  nil,
-		"a refusal":  answer(t, codes.Unauthenticated, creds.IssuerDomain, creds.ReasonRefreshReused),
+		"a refusal":  answer(t, codes.Unauthenticated, creds.IssuerDomain, "REFRESH_REUSED"),
 		"signed out": creds.ErrSignedOut,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -97,8 +97,8 @@ func TestAnOutageIsRetriedFor20sAndClearsNothing(t *testing.T) {
 		// An ingress, a firewall, or a chain in front of the issuer.
 		"401 of somebody else":     grpcstatus.Error(codes.Unauthenticated, "Unauthorized: HTTP status code 401"),
 		"403 of somebody else":     grpcstatus.Error(codes.PermissionDenied, "Forbidden: HTTP status code 403"),
-		"reason only in the text":  grpcstatus.Error(codes.Unauthenticated, creds.ReasonRefreshReused),
-		"reason of another domain": answer(t, codes.Unauthenticated, "authz.curfew.dev", creds.ReasonSessionRevoked),
+		"reason only in the text":  grpcstatus.Error(codes.Unauthenticated, "REFRESH_REUSED"),
+		"reason of another domain": answer(t, codes.Unauthenticated, "authz.curfew.dev", "SESSION_REVOKED"),
 		"another reason":           answer(t, codes.Unauthenticated, creds.IssuerDomain, "CREDENTIALS_INVALID"),
 		"user deactivated":         answer(t, codes.PermissionDenied, creds.IssuerDomain, "USER_DEACTIVATED"),
 	} {
@@ -147,7 +147,7 @@ func TestALostAnswerIsAskedForAgainWithTheSameToken(t *testing.T) {
 
 func TestTheIssuersRefusalEndsTheSession(t *testing.T) {
 	for _, reason := range []string{
-		creds.ReasonRefreshUnknown, creds.ReasonRefreshExpired, creds.ReasonRefreshReused, creds.ReasonSessionRevoked,
+		"REFRESH_UNKNOWN", "REFRESH_EXPIRED", "REFRESH_REUSED", "SESSION_REVOKED",
 	} {
 		t.Run(reason, func(t *testing.T) {
 			store := creds.NewMemoryStore(spent())

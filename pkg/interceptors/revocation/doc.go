@@ -1,13 +1,19 @@
-// Package revocation decides whether a verified token has been revoked.
+// Package revocation answers one question about a verified token: has it been
+// revoked?
 //
-// The interceptor asks one small interface, [Source], on every call. What a
-// source promises differs: package none promises nothing, package memory is
-// exact within one process, and package watcher follows the leased feed, which
-// is exact in every replica before the revoking call returns. These do no I/O.
-// Packages introspection, redis and postgres are [Asking]: a round trip for
-// every call. docs/revocation.md compares them all, and DESIGN.md in this folder
-// has the guarantee of the feed and its limits.
+// The chain asks a [Source] on every call. The sources differ in what they
+// promise; docs/revocation.md compares them:
 //
-// What is revoked is a set of [Rule] values. A [Set] is immutable and grows
-// monotonically: applying rules twice, or in another order, gives the same set.
+//   - package none knows nothing: a token is good until it expires;
+//   - package memory is exact within one process;
+//   - packages redis, postgres and introspection do one round trip for every call
+//     ([ContextSource]);
+//   - package watcher follows the leased feed: a token is refused by every replica
+//     before the revoking call returns, and no call needs a look-up.
+//
+// A revocation is a [Rule]. A [Set] of rules is immutable and only grows: adding
+// rules twice, or in another order, gives the same set. Handlers ask once more
+// before a side effect with [CommitGuard].
+//
+// DESIGN.md in this folder states the guarantee of the leased feed and its limits.
 package revocation

@@ -8,25 +8,26 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/internal/contextkey"
 )
 
-// Guard looks once more whether a running call may still have its effect.
+// Guard checks a running call again. The chain puts one into the context of
+// every call that has a token.
 type Guard interface {
-	// CommitGuard returns nil, or why the call must not go on.
+	// CommitGuard returns nil, or an error that says why the call must not go on.
 	CommitGuard(ctx context.Context) error
 }
 
-// NewContext returns a context whose [CommitGuard] asks g, for code that admits
-// calls without the interceptors. The context of a call that they admitted has
-// a guard already.
+// NewContext returns a context in which [CommitGuard] asks g. It is for tests of
+// handlers, and for code that admits calls without the chain.
 func NewContext(ctx context.Context, g Guard) context.Context {
 	return context.WithValue(ctx, contextkey.Guard{}, g)
 }
 
-// CommitGuard looks at lease and set once more. A handler calls it right
-// before a side effect: the call was admitted when it began, and may have been
-// revoked since. It returns nil, [ErrRevoked], [ErrStale], the cause with which
-// ctx ended, or [ErrUnguarded] if ctx did not come through the interceptors, or
-// is of a public method, which has no token.
-// It narrows the gap between check and effect and cannot close it.
+// CommitGuard checks again whether the call of ctx is still admitted. Call it in
+// a handler right before a side effect: the token may have been revoked since the
+// call began. It narrows the gap between check and effect; it cannot close it.
+//
+// CommitGuard returns nil, [ErrRevoked], [ErrStale], or the cause with which ctx
+// ended. It returns [ErrUnguarded] if ctx does not come from the chain, or if the
+// method is public, because then there is no token.
 func CommitGuard(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -38,17 +39,20 @@ func CommitGuard(ctx context.Context) error {
 	return g.CommitGuard(ctx)
 }
 
-// Admission is the [Guard] of a call that a source admitted.
+// Admission is a [Guard] that asks a source again.
 type Admission struct {
-	// Source is asked again.
+	// Source is asked with CheckContext if it is a [ContextSource].
 	Source Source
 	// Identity is the caller.
 	Identity *identity.Identity
-	// MaxStale is the staleness that the method admits; zero fails closed.
+	// MaxStale is the staleness that is admitted; zero fails closed.
 	MaxStale time.Duration
 }
 
 // CommitGuard implements [Guard].
-func (a *Admission) CommitGuard(context.Context) error {
+func (a *Admission) CommitGuard(ctx context.Context) error {
+	if source, ok := a.Source.(ContextSource); ok {
+		return source.CheckContext(ctx, a.Identity).Admit(a.MaxStale)
+	}
 	return a.Source.Check(a.Identity).Admit(a.MaxStale)
 }

@@ -38,6 +38,29 @@ func TestACommitGuardLooksAtLeaseAndSetOnceMore(t *testing.T) {
 	}
 }
 
+// asked is a store that can only be asked with a context.
+type asked struct{ answer }
+
+func (a *asked) Check(*identity.Identity) revocation.Verdict {
+	return revocation.Verdict{StaleFor: revocation.Unknown}
+}
+
+func (a *asked) CheckContext(context.Context, *identity.Identity) revocation.Verdict {
+	return a.verdict
+}
+
+func TestACommitGuardAsksAStoreWithTheContextOfTheHandler(t *testing.T) {
+	source := &asked{answer{revocation.Verdict{Fresh: true}}}
+	ctx := revocation.NewContext(t.Context(), &revocation.Admission{Source: source, Identity: &identity.Identity{}})
+	if err := revocation.CommitGuard(ctx); err != nil {
+		t.Errorf("nothing is revoked: %v", err)
+	}
+	source.verdict.Revoked = true
+	if err := revocation.CommitGuard(ctx); !errors.Is(err, revocation.ErrRevoked) {
+		t.Errorf("the token is revoked: %v", err)
+	}
+}
+
 func TestACommitGuardFailsClosedWithoutAnAdmission(t *testing.T) {
 	if err := revocation.CommitGuard(t.Context()); !errors.Is(err, revocation.ErrUnguarded) {
 		t.Errorf("error is %v", err)
@@ -45,7 +68,7 @@ func TestACommitGuardFailsClosedWithoutAnAdmission(t *testing.T) {
 }
 
 func ExampleCommitGuard() {
-	source := memory.New(nil)
+	source := memory.New()
 	caller := &identity.Identity{Issuer: "https://auth.curfew.dev", Subject: "alice", SessionID: "s1"}
 	// The interceptors do this for every admitted call.
 	ctx := revocation.NewContext(context.Background(), &revocation.Admission{Source: source, Identity: caller})

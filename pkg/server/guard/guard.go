@@ -105,7 +105,7 @@ func Describe(w io.Writer, settings *Settings, common *server.Settings, policy *
 		defer asking.Close()
 		source = asking
 	default:
-		source = memory.New(nil) // like the feed it knows the running calls
+		source = memory.New() // like the feed it knows the running calls
 	}
 	chain, err := newChain(nil, common, log, verifier, source, policy, nil)
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/token"
 	"github.com/curfew-platform/curfew/pkg/server"
 	authv1 "github.com/curfew-platform/curfew/proto/gen/curfew/auth/v1"
+	revocationv1 "github.com/curfew-platform/curfew/proto/gen/curfew/revocation/v1"
 )
 
 // issuer is services/auth as far as it introspects.
@@ -114,11 +115,7 @@ func TestTheDescriptionOfTheChainSaysWhereRevocationsComeFrom(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	services, err := authz.Services("curfew.revocation.v1.RevocationService")
-	if err != nil {
-		t.Fatal(err)
-	}
-	policy, err := authz.NewPolicy(services, permissions)
+	policy, err := authz.NewPolicy(authz.FileServices(revocationv1.File_curfew_revocation_v1_revocation_service_proto), permissions)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation"
-	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/leaseclock"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/none"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/watcher"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/watcher/watchergrpc"
@@ -52,7 +51,6 @@ func addFeed(rt *server.Runtime, settings *Settings, feeds []*grpc.ClientConn) (
 	w, err := watcher.New(watcher.Config{
 		Dial:    dial,
 		Replica: rt.Name + "@" + settings.replica(),
-		Clock:   leaseclock.System(),
 		Logger:  rt.Log,
 	})
 	if err != nil {

@@ -219,7 +219,7 @@ func (w *walk) tokens(t *testing.T, trustsExternal bool) {
 	t.Helper()
 	i := newIssuers(t)
 	w.verifier = i.verifier(t, trustsExternal)
-	w.source = &source{Source: memory.New(nil), knows: map[string]knowledge{}}
+	w.source = &source{Source: memory.New(), knows: map[string]knowledge{}}
 	w.kinds, w.states = kindsOf(w.declared.ages, trustsExternal), w.declared.states()
 	var rules []revocation.Rule
 	for _, k := range w.kinds {

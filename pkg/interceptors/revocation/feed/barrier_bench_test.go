@@ -7,7 +7,6 @@ import (
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/feed"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/feed/feedtest"
-	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/leaseclock"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/watcher"
 )
 
@@ -18,14 +17,14 @@ func BenchmarkBarrier(b *testing.B) {
 			ctx, cancel := context.WithCancel(b.Context())
 			ended := make(chan error)
 			store := feedtest.NewMemory()
-			engine, err := feed.New(feed.Config{Store: store, Replica: "auth", Clock: leaseclock.System(), Logger: quiet, Wake: store.Wake()})
+			engine, err := feed.New(feed.Config{Store: store, Replica: "auth", Logger: quiet, Wake: store.Wake()})
 			if err != nil {
 				b.Fatal(err)
 			}
 			go func() { ended <- engine.Run(ctx) }()
 			for n := range watchers {
 				w, err := watcher.New(watcher.Config{
-					Dial: engine.Dial("services/orders"), Replica: fmt.Sprint(n), Clock: leaseclock.System(), Logger: quiet,
+					Dial: engine.Dial("services/orders"), Replica: fmt.Sprint(n), Logger: quiet,
 				})
 				if err != nil {
 					b.Fatal(err)

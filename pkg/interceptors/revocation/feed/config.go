@@ -76,6 +76,9 @@ func (c Config) complete() (Config, error) {
 	if c.SendTimeout == 0 {
 		c.SendTimeout = 2 * c.TTL
 	}
+	if c.Clock == nil {
+		c.Clock = leaseclock.System()
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -85,8 +88,6 @@ func (c Config) complete() (Config, error) {
 	switch {
 	case c.Store == nil:
 		return c, errors.New("feed: no store")
-	case c.Clock == nil:
-		return c, errors.New("feed: no clock")
 	case c.Replica == "":
 		return c, errors.New("feed: no replica name")
 	case c.Drift <= 0 || c.Drift >= 0.5:

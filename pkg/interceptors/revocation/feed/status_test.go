@@ -10,11 +10,10 @@ import (
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/feed"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/feed/feedtest"
-	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/leaseclock"
 )
 
 func TestARowLeaseThatWasNeverHeldHasNoLengthToSpeakOf(t *testing.T) {
-	e, err := feed.New(feed.Config{Store: feedtest.NewMemory(), Replica: "auth", Clock: leaseclock.System()})
+	e, err := feed.New(feed.Config{Store: feedtest.NewMemory(), Replica: "auth"})
 	if err != nil {
 		t.Fatal(err)
 	}

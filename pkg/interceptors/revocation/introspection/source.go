@@ -54,7 +54,7 @@ type Source struct {
 	answers *answers // nil without a cache
 }
 
-var _ revocation.Asking = (*Source)(nil)
+var _ revocation.ContextSource = (*Source)(nil)
 
 // New returns a source that asks.
 func New(ask Ask, log *slog.Logger, o Options) (*Source, error) {
@@ -82,7 +82,7 @@ func WithToken(ctx context.Context, raw token.Raw) context.Context {
 	return context.WithValue(ctx, contextkey.Token{}, raw)
 }
 
-// CheckContext implements revocation.Asking. Without a token in ctx nothing is
+// CheckContext implements revocation.ContextSource. Without a token in ctx nothing is
 // known.
 func (s *Source) CheckContext(ctx context.Context, id *identity.Identity) revocation.Verdict {
 	raw, ok := ctx.Value(contextkey.Token{}).(token.Raw)

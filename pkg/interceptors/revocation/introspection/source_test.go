@@ -28,7 +28,7 @@ type issuer struct {
 	down  atomic.Bool
 }
 
-func newIssuer() *issuer { return &issuer{rules: memory.New(nil)} }
+func newIssuer() *issuer { return &issuer{rules: memory.New()} }
 
 func (i *issuer) ask(_ context.Context, raw token.Raw) (bool, error) {
 	i.asked.Add(1)

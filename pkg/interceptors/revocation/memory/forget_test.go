@@ -11,7 +11,7 @@ import (
 
 func TestMemoryStaysBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := memory.New(nil)
+		s := memory.New()
 		for n := range 1000 {
 			if _, err := s.Revoke(revocation.Rule{
 				Kind: revocation.KindToken, Issuer: "iss", ID: time.Duration(n).String(), KeepUntil: time.Now().Add(5 * time.Minute),

@@ -1,5 +1,6 @@
-// Package memory is the revocation source of one process: a rule is in force
-// when Revoke returns, in this process only, and is gone with it.
+// Package memory is a revocation source for a single process. A rule is in force
+// when [Source.Revoke] returns, in this process only, and is lost when the
+// process ends.
 package memory
 
 import (
@@ -12,10 +13,11 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/inflight"
 )
 
-// Source is a set of rules in memory. Create it with New.
+// Source holds a set of rules in memory. Create it with [New]; its methods are
+// safe for concurrent use.
 type Source struct {
 	now      func() time.Time
-	inflight *inflight.Index
+	inflight inflight.Index
 	set      atomic.Pointer[revocation.Set]
 
 	mu      sync.Mutex // serializes writers
@@ -30,13 +32,9 @@ var (
 // expireEvery bounds how often the set is searched for rules to forget.
 const expireEvery = time.Minute
 
-// New returns an empty source. Its index of running calls is index, or one of
-// its own if that is nil.
-func New(index *inflight.Index) *Source {
-	if index == nil {
-		index = &inflight.Index{}
-	}
-	s := &Source{now: time.Now, inflight: index}
+// New returns an empty source with an index of running calls of its own.
+func New() *Source {
+	s := &Source{now: time.Now}
 	s.set.Store(&revocation.Set{})
 	return s
 }
@@ -47,10 +45,11 @@ func (s *Source) Check(id *identity.Identity) revocation.Verdict {
 }
 
 // Inflight implements [inflight.Owner].
-func (s *Source) Inflight() *inflight.Index { return s.inflight }
+func (s *Source) Inflight() *inflight.Index { return &s.inflight }
 
-// Revoke adds the rules, cancels the running calls they concern, and returns
-// the number of those. An invalid rule is an error, and then nothing is added.
+// Revoke adds rules, cancels the running calls that they revoke, and returns how
+// many calls that were. If any rule is invalid ([revocation.Rule.Validate]), it
+// returns the error and adds none of them.
 func (s *Source) Revoke(rules ...revocation.Rule) (int, error) {
 	for _, r := range rules {
 		if err := r.Validate(); err != nil {

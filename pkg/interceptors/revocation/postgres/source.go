@@ -55,7 +55,7 @@ type Source struct {
 	timeout time.Duration
 }
 
-var _ revocation.Asking = (*Source)(nil)
+var _ revocation.ContextSource = (*Source)(nil)
 
 // New returns a source that asks db, a pool to the primary. Zero timeout is
 // DefaultTimeout.
@@ -69,7 +69,7 @@ func New(db DB, log *slog.Logger, timeout time.Duration) (*Source, error) {
 	return &Source{db: db, log: log, timeout: timeout}, nil
 }
 
-// CheckContext implements revocation.Asking.
+// CheckContext implements revocation.ContextSource.
 func (s *Source) CheckContext(ctx context.Context, id *identity.Identity) revocation.Verdict {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()

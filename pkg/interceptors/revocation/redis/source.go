@@ -55,7 +55,7 @@ type Source struct {
 	servers servers
 }
 
-var _ revocation.Asking = (*Source)(nil)
+var _ revocation.ContextSource = (*Source)(nil)
 
 // New connects. It fails if the server cannot be reached, is a replica, or may
 // evict keys.
@@ -112,7 +112,7 @@ func (s *Source) Close() error {
 	return s.client.Close()
 }
 
-// CheckContext implements revocation.Asking.
+// CheckContext implements revocation.ContextSource.
 func (s *Source) CheckContext(ctx context.Context, id *identity.Identity) revocation.Verdict {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	defer cancel()

@@ -79,7 +79,7 @@ func (b Backend) admit(t *testing.T, id *identity.Identity, want error) {
 
 // check asks as the chain does.
 func (b Backend) check(ctx context.Context, id *identity.Identity) revocation.Verdict {
-	asking, ok := b.Source.(revocation.Asking)
+	asking, ok := b.Source.(revocation.ContextSource)
 	if !ok {
 		return b.Source.Check(id)
 	}

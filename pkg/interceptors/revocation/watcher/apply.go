@@ -60,7 +60,7 @@ func (w *Watcher) publish(rules []revocation.Rule, complete bool) {
 		return
 	}
 	added, now := (*revocation.Set)(nil).With(rules...), w.clock.Now().Time()
-	w.cfg.Inflight.Cancel(func(id *identity.Identity) bool { return added.Revokes(id, now) }, revocation.ErrRevoked)
+	w.inflight.Cancel(func(id *identity.Identity) bool { return added.Revokes(id, now) }, revocation.ErrRevoked)
 }
 
 // advance notes the position, which acknowledges it, and has every stream say

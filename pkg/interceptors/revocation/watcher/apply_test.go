@@ -86,6 +86,27 @@ func TestASnapshotIsMergedAndNeverReplacesTheSet(t *testing.T) {
 	})
 }
 
+// Who is cut off between two parts would resume behind rules that never came.
+func TestThePositionOfASnapshotCountsWithItsLastPart(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		s := r.accept()
+		s.send(message.Snapshot{Generation: "1", HeadSeq: 9, Rules: []revocation.Rule{rule("other")}, More: true})
+		if seq := r.Status().AppliedSeq; seq != 0 {
+			t.Errorf("after the first part the position is %d", seq)
+		}
+		s.close()
+		again := r.accept()
+		if again.hello.LastSeq != 0 {
+			t.Errorf("resumes at %d", again.hello.LastSeq)
+		}
+		again.send(message.Snapshot{Generation: "1", HeadSeq: 9, Rules: []revocation.Rule{rule("other")}, More: true})
+		again.send(message.Snapshot{Generation: "1", HeadSeq: 9, Rules: []revocation.Rule{rule("user")}})
+		if ask := again.renewal(); ask.AppliedSeq != 9 || !r.Check(user).Revoked {
+			t.Errorf("after both parts: %+v", ask)
+		}
+	})
+}
+
 func TestANewGenerationBeginsANewPositionAndKeepsTheRules(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		s := r.join(5, rule("user"))

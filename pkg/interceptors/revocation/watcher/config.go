@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/inflight"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/leaseclock"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/message"
 )
@@ -43,8 +42,6 @@ type Config struct {
 	// Grace is how long after the end of the lease running fail-closed calls
 	// may go on; then they are cancelled with revocation.ErrStale.
 	Grace time.Duration
-	// Inflight is the index of running calls; nil makes one.
-	Inflight *inflight.Index
 	// Clock counts the lease; leaseclock.System in production.
 	Clock leaseclock.Clock
 	// Logger; nothing is logged if nil.
@@ -64,8 +61,8 @@ func (c Config) complete() (Config, error) {
 	if c.Incarnation == "" {
 		c.Incarnation = rand.Text()
 	}
-	if c.Inflight == nil {
-		c.Inflight = &inflight.Index{}
+	if c.Clock == nil {
+		c.Clock = leaseclock.System()
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -73,8 +70,6 @@ func (c Config) complete() (Config, error) {
 	switch {
 	case c.Dial == nil:
 		return c, errors.New("watcher: no way to reach a server")
-	case c.Clock == nil:
-		return c, errors.New("watcher: no clock")
 	case c.Replica == "":
 		return c, errors.New("watcher: no replica name")
 	case c.Drift <= 0 || c.Drift >= 0.5:

@@ -201,17 +201,21 @@ func TestBrokenServersAreTriedAgainWithAGrowingPause(t *testing.T) {
 
 func TestWhatAServerMustNotSendEndsTheStream(t *testing.T) {
 	for name, messages := range map[string][]message.Response{
-		"events before the snapshot": {message.Events{Generation: "1", Seq: 1}},
-		"a second snapshot":          {message.Snapshot{Generation: "1"}, message.Snapshot{Generation: "1"}},
+		"events before the snapshot": {message.Events{Generation: "1", Seq: 9}},
+		"a second snapshot":          {message.Snapshot{Generation: "1", HeadSeq: 5}, message.Snapshot{Generation: "1", HeadSeq: 9}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, r *rig) {
-				s := r.accept()
+				r.join(5).close()
+				s := r.accept() // resumes, in the generation that it knows
 				for _, m := range messages {
 					s.send(m)
 				}
 				if !s.ended() {
 					t.Error("the stream goes on")
+				}
+				if seq := r.Status().AppliedSeq; seq != 5 {
+					t.Errorf("position is %d", seq)
 				}
 			})
 		})

@@ -31,6 +31,8 @@ type Watcher struct {
 	clock leaseclock.Clock
 	log   *slog.Logger
 
+	inflight inflight.Index
+
 	state    atomic.Pointer[state]
 	ready    chan struct{} // closed with the first lease
 	granted  chan struct{} // holds at most one signal: the lease was extended, or given up
@@ -101,7 +103,7 @@ func (w *Watcher) Check(id *identity.Identity) revocation.Verdict {
 }
 
 // Inflight implements [inflight.Owner].
-func (w *Watcher) Inflight() *inflight.Index { return w.cfg.Inflight }
+func (w *Watcher) Inflight() *inflight.Index { return &w.inflight }
 
 // Ready is closed when the first snapshot is in and the first lease is held.
 // A replica is not ready before.
@@ -197,7 +199,7 @@ func (w *Watcher) endStaleCalls(ctx context.Context) {
 		if end != (leaseclock.Instant{}) {
 			left := end.Add(w.cfg.Grace).Left(w.clock.Now())
 			if left <= 0 {
-				if n := w.cfg.Inflight.CancelFailClosed(revocation.ErrStale); n > 0 {
+				if n := w.inflight.CancelFailClosed(revocation.ErrStale); n > 0 {
 					w.log.WarnContext(ctx, "running calls cancelled after the end of the lease", slog.Int("calls", n))
 				}
 				left = w.cfg.TTL

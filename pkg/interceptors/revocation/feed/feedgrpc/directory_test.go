@@ -13,7 +13,6 @@ import (
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/feed"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/feed/feedtest"
-	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/leaseclock"
 	revocationv1 "github.com/curfew-platform/curfew/proto/gen/curfew/revocation/v1"
 )
 
@@ -41,7 +40,7 @@ func (lost) List(context.Context) ([]feed.Report, error) { return nil, nil }
 // The next report comes after it, and the others see an old one until then.
 func TestAReportThatGetsNoAnswerIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		engine, err := feed.New(feed.Config{Store: feedtest.NewMemory(), Replica: "auth", Incarnation: "own", Clock: leaseclock.System()})
+		engine, err := feed.New(feed.Config{Store: feedtest.NewMemory(), Replica: "auth", Incarnation: "own"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -59,7 +58,7 @@ func TestAReportThatGetsNoAnswerIsGivenUp(t *testing.T) {
 
 func newListing(t *testing.T, r *reports) *Service {
 	t.Helper()
-	engine, err := feed.New(feed.Config{Store: feedtest.NewMemory(), Replica: "auth", Incarnation: "own", Clock: leaseclock.System()})
+	engine, err := feed.New(feed.Config{Store: feedtest.NewMemory(), Replica: "auth", Incarnation: "own"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,8 +14,8 @@ import (
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/identity"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/feed"
+	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/internal/revocationpb"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/message"
-	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/revocationpb"
 	revocationv1 "github.com/curfew-platform/curfew/proto/gen/curfew/revocation/v1"
 )
 

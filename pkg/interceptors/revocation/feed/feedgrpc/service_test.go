@@ -21,7 +21,6 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/feed"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/feed/feedgrpc"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/feed/feedtest"
-	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/leaseclock"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/watcher"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/watcher/watchergrpc"
 	revocationv1 "github.com/curfew-platform/curfew/proto/gen/curfew/revocation/v1"
@@ -53,7 +52,7 @@ func authenticated(srv any, ss grpc.ServerStream, _ *grpc.StreamServerInfo, hand
 
 func serve(t *testing.T, store feed.Store, options ...grpc.ServerOption) *server {
 	t.Helper()
-	engine, err := feed.New(feed.Config{Store: store, Replica: "auth", Clock: leaseclock.System(), Logger: quiet, Poll: 20 * time.Millisecond})
+	engine, err := feed.New(feed.Config{Store: store, Replica: "auth", Logger: quiet, Poll: 20 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +90,7 @@ func watch(t *testing.T, replica string, clients ...revocationv1.RevocationServi
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := watcher.New(watcher.Config{Dial: dial, Replica: replica, Clock: leaseclock.System(), Logger: quiet})
+	w, err := watcher.New(watcher.Config{Dial: dial, Replica: replica, Logger: quiet})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,8 +11,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/internal/revocationpb"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/message"
-	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/revocationpb"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/watcher"
 	revocationv1 "github.com/curfew-platform/curfew/proto/gen/curfew/revocation/v1"
 )

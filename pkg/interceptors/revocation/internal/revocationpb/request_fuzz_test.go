@@ -5,8 +5,8 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/internal/revocationpb"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/message"
-	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/revocationpb"
 	revocationv1 "github.com/curfew-platform/curfew/proto/gen/curfew/revocation/v1"
 )
 

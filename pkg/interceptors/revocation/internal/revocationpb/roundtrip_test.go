@@ -10,8 +10,8 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation"
+	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/internal/revocationpb"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/message"
-	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/revocationpb"
 	revocationv1 "github.com/curfew-platform/curfew/proto/gen/curfew/revocation/v1"
 )
 
