@@ -48,6 +48,21 @@ func TestABurstIsTakenAndThenTheRate(t *testing.T) {
 	}
 }
 
+func TestABurstIsOneSecondsWorthUnlessItIsSaid(t *testing.T) {
+	for perSecond, want := range map[float64]int{0.5: 1, 3: 3} {
+		l := limiter(t, rate.Limit{PerSecond: perSecond}, 10)
+		now, taken := time.Now(), 0
+		for range 10 {
+			if _, ok := l.Take("a", now); ok {
+				taken++
+			}
+		}
+		if taken != want {
+			t.Errorf("%g/s: %d at once, want %d", perSecond, taken, want)
+		}
+	}
+}
+
 func TestABucketIsNeverFullerThanFull(t *testing.T) {
 	l := limiter(t, rate.Limit{PerSecond: 10, Burst: 3}, 10)
 	now := time.Now()

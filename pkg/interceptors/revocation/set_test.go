@@ -65,6 +65,45 @@ func TestARuleRevokesWhatItIsAboutAndNothingElse(t *testing.T) {
 	}
 }
 
+func TestRulesOfDifferentKindsDoNotMeet(t *testing.T) {
+	rules := []revocation.Rule{
+		{Kind: revocation.KindToken, ID: "token"}, {Kind: revocation.KindSession, ID: "session"}, {Kind: revocation.KindKey, ID: "key"},
+		{Kind: revocation.KindSubjectEpoch, ID: "user", Epoch: 5}, {Kind: revocation.KindSubjectBlock, ID: "blocked", Until: start.Add(time.Hour)},
+	}
+	for i := range rules {
+		rules[i].Issuer, rules[i].KeepUntil = "iss", start.Add(time.Hour)
+	}
+	set := (*revocation.Set)(nil).With(rules...)
+	for _, id := range []identity.Identity{
+		{TokenID: "session", SessionID: "token", KeyID: "user"},
+		{TokenID: "key", SessionID: "key", KeyID: "token", Subject: "token"},
+		{TokenID: "user", SessionID: "user", KeyID: "session", Subject: "session"},
+		{TokenID: "blocked", SessionID: "blocked", KeyID: "blocked", Subject: "key"},
+	} {
+		id.Issuer = "iss"
+		if set.Revokes(&id, start) {
+			t.Errorf("%+v is revoked", id)
+		}
+	}
+}
+
+// A snapshot brings all at once.
+func TestManyRulesThatComeAtOnceAreAllFound(t *testing.T) {
+	rules := make([]revocation.Rule, 50_000)
+	for i := range rules {
+		rules[i] = revocation.Rule{Kind: revocation.KindSession, Issuer: "iss", ID: fmt.Sprint(i), KeepUntil: start.Add(time.Hour)}
+	}
+	set := (*revocation.Set)(nil).With(rules...)
+	if set.Len() != len(rules) {
+		t.Errorf("%d rules", set.Len())
+	}
+	for i := range rules {
+		if !set.Revokes(&identity.Identity{Issuer: "iss", SessionID: fmt.Sprint(i)}, start) {
+			t.Fatalf("session %d is not revoked", i)
+		}
+	}
+}
+
 // TestASetIsTheUnionInWhateverOrder compares with a map, in random orders,
 // with repetitions, and looks at the older sets again: they must not change.
 func TestASetIsTheUnionInWhateverOrderAndOlderSetsStayAsTheyAre(t *testing.T) {

@@ -150,6 +150,30 @@ func TestATextOfAContextShowsNothingOfTheCall(t *testing.T) {
 }
 
 // TestManyCallsComeAndGoUnderSweeps is for the race detector.
+// Whoever makes slots at the same moment as another one must not lose them to
+// the sweeps.
+func TestCallsThatBeginAtOnceAreAllSeen(t *testing.T) {
+	const callers, each = 8, 500
+	for range 100 {
+		var x inflight.Index
+		begin := make(chan struct{})
+		var wg sync.WaitGroup
+		for range callers {
+			wg.Go(func() {
+				<-begin
+				for range each {
+					registered(context.Background(), &x)
+				}
+			})
+		}
+		close(begin)
+		wg.Wait()
+		if n := x.Len(); n != callers*each {
+			t.Fatalf("%d of %d calls are seen", n, callers*each)
+		}
+	}
+}
+
 func TestManyCallsComeAndGoUnderSweeps(t *testing.T) {
 	var (
 		x    inflight.Index

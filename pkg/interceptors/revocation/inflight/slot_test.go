@@ -61,3 +61,24 @@ func TestCallsThatComeOneAfterTheOtherUseTheSameSlots(t *testing.T) {
 		t.Errorf("%d slots for one call at a time", n)
 	}
 }
+
+// Two calls in one slot: a sweep would see one of them.
+func TestNoSlotIsGivenTwice(t *testing.T) {
+	var x Index
+	free := make([]*slot, 2*plenty)
+	for i := range free {
+		free[i] = x.take()
+	}
+	for i, s := range free {
+		s.home = &x.shard[i%shards]
+		x.give(s)
+	}
+	taken := make(map[*slot]bool, len(free))
+	for range free {
+		s := x.take()
+		if taken[s] {
+			t.Fatalf("a slot was given twice, after %d", len(taken))
+		}
+		taken[s] = true
+	}
+}

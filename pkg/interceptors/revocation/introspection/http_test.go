@@ -1,6 +1,7 @@
 package introspection_test
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -62,6 +63,33 @@ func TestATokenIsSentToNobodyInTheClear(t *testing.T) {
 	}
 	if _, err := introspection.HTTP("https://auth.example.com/introspect", nil, nil); err == nil {
 		t.Error("asks without proof of who asks")
+	}
+}
+
+func TestATokenIsNotSentWhereTheAnswerPoints(t *testing.T) {
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("asked elsewhere") }))
+	t.Cleanup(elsewhere.Close)
+	server := httptest.NewServer(http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
+	t.Cleanup(server.Close)
+	ask, err := introspection.HTTP(server.URL, nil, authorize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := ask(t.Context(), "a.b.c"); ok || err == nil {
+		t.Errorf("%v, %v", ok, err)
+	}
+}
+
+func TestWithoutAProofOfWhoAsksNothingIsSent(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("asked") }))
+	t.Cleanup(server.Close)
+	lost := errors.New("the secret cannot be read")
+	ask, err := introspection.HTTP(server.URL, nil, func(*http.Request) error { return lost })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ask(t.Context(), "a.b.c"); !errors.Is(err, lost) {
+		t.Errorf("err = %v", err)
 	}
 }
 
