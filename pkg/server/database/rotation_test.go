@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -115,26 +116,84 @@ func TestAPasswordIsRotatedUnderLoadWithoutAFailedQuery(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "url")
 	const short = "&pool_max_conn_lifetime=100ms&pool_max_conn_lifetime_jitter=50ms&pool_max_conns=4"
 	put(t, path, as(t, admin, first)+short, 0o600)
-	pool, err := database.Source{File: path}.Open(t.Context(), "test")
+	cfg, err := database.Source{File: path}.Parse("test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dials := observe(cfg)
+	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer pool.Close()
 	l := begin(t, pool)
+	// unused waits until a role that the file does not name any more has no
+	// connection and none is on its way, by what the file said before.
+	unused := func(role string) {
+		t.Helper()
+		before := dials.count()
+		awaitCondition(t, "who connects is done", func() bool { return dials.ended(before) })
+		awaitCondition(t, role+" has no connection", func() bool { return connections(t, admin, role) == 0 })
+	}
 	awaitCondition(t, "the first role is used", func() bool { return l.user.Load() == first })
 	replace(t, path, as(t, admin, second)+short)
-	awaitCondition(t, "the first role has no connection", func() bool { return connections(t, admin, first) == 0 })
+	unused(first)
 	execute(t, admin, "ALTER ROLE "+first+" PASSWORD 'rotated'")
 	before := pool.Stat().NewConnsCount()
 	awaitCondition(t, "connections are made with the second role", func() bool { return pool.Stat().NewConnsCount() > before+4 })
 	// Back, with the new password: the next rotation.
 	replace(t, path, strings.Replace(as(t, admin, first), "s3cret", "rotated", 1)+short)
-	awaitCondition(t, "the second role has no connection", func() bool { return connections(t, admin, second) == 0 })
+	unused(second)
 	execute(t, admin, "ALTER ROLE "+second+" PASSWORD 'rotated'")
 	l.end(t)
 	if l.user.Load() != first {
 		t.Errorf("the last query was of %v", l.user.Load())
 	}
+}
+
+// dials are the connections that were begun, in order, and whether each is made.
+type dials struct {
+	mu   sync.Mutex
+	made []bool
+}
+
+// observe notes when a pool begins a connection, before it reads the file, and
+// when that is made.
+func observe(cfg *pgxpool.Config) *dials {
+	d := &dials{}
+	read := cfg.BeforeConnect
+	cfg.BeforeConnect = func(ctx context.Context, c *pgx.ConnConfig) error {
+		n := d.begin()
+		c.AfterConnect = func(context.Context, *pgconn.PgConn) error { d.end(n); return nil }
+		return read(ctx, c)
+	}
+	return d
+}
+
+func (d *dials) begin() (n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.made = append(d.made, false)
+	return len(d.made) - 1
+}
+
+func (d *dials) end(n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.made[n] = true
+}
+
+func (d *dials) count() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.made)
+}
+
+// ended tells whether the first n are made.
+func (d *dials) ended(n int) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return !slices.Contains(d.made[:n], false)
 }
 
 // replace writes a file as it should be done: whole, in one instant.
