@@ -1,9 +1,10 @@
 // Package status makes the errors that may leave a server: a gRPC status with
-// an ErrorInfo whose reason is an enum value of a .proto file.
+// an ErrorInfo whose reason is an enum value of a .proto file (AIP-193).
 //
-// The error edge of the chain lets only errors of this package through.
-// Everything else, a status of a downstream call included, becomes an Internal
-// with a fixed text, because nobody decided that its text may be shown.
+// The chain lets only errors of this package reach the client. Every other
+// error, also the status of a call that the server made itself, becomes
+// INTERNAL with a fixed text, because nobody decided that its text may be
+// shown.
 package status
 
 import (
@@ -18,39 +19,43 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// Error is an error that was made to be shown to a client. It is immutable.
+// Error is an error that may be shown to a client. Make one with [New]. It is
+// immutable.
 type Error struct {
 	st    *status.Status
 	cause error
 }
 
-// New makes an error of code with an ErrorInfo of domain and reason, followed
-// by details. The reason travels as the name of its enum value without the
-// prefix up to and including "ERROR_REASON_". The message is shown to clients:
-// it must not contain anything internal.
+// New returns an error of code with an ErrorInfo of domain and reason, followed
+// by details. The reason is sent as the name of its enum value, without the
+// prefix up to "ERROR_REASON_". Clients see msg: it must not contain anything
+// internal.
 //
-// A detail that cannot be marshalled is left out: an error must never fail to
-// be made.
+// New never fails: details that cannot be marshalled are left out.
 func New(code codes.Code, domain string, reason protoreflect.Enum, msg string, details ...proto.Message) error {
 	info := &errdetails.ErrorInfo{Domain: domain, Reason: Name(reason)}
 	return build(code, msg, info, details)
 }
 
-// NewWithMetadata is New with metadata for the ErrorInfo, for reasons whose
-// parameters a client has to read.
+// NewWithMetadata is [New] with metadata in the ErrorInfo, for reasons that
+// have parameters.
 func NewWithMetadata(code codes.Code, domain string, reason protoreflect.Enum, msg string, metadata map[string]string, details ...proto.Message) error {
 	info := &errdetails.ErrorInfo{Domain: domain, Reason: Name(reason), Metadata: metadata}
 	return build(code, msg, info, details)
 }
 
-// Plain makes an error without a reason, for the few codes that explain
-// themselves: Canceled, DeadlineExceeded, Unimplemented, Internal.
+// Plain returns an error without a reason, for the few codes that need none:
+// Canceled, DeadlineExceeded, Unimplemented and Internal.
 func Plain(code codes.Code, msg string) error {
 	return &Error{st: status.New(code, msg)}
 }
 
-// WithCause returns err with a cause that is logged by the error edge and
-// never shown. An err that is not of this package is returned unchanged.
+// Shown makes an error of a status that was made to be shown, all of it, with a
+// reason that is no enum value.
+func Shown(st *status.Status) error { return &Error{st: st} }
+
+// WithCause returns err with a cause, which the chain logs and clients never
+// see. If err is not an *Error of this package, it is returned unchanged.
 func WithCause(err, cause error) error {
 	e, ok := err.(*Error) //nolint:errorlint // only an unwrapped error of this package may be extended
 	if !ok {
@@ -88,8 +93,9 @@ func (e *Error) Is(target error) bool {
 	return ok && t.st.Code() == e.st.Code() && t.st.Message() == e.st.Message() && Reason(t) == Reason(e)
 }
 
-// Name returns the wire form of a reason: the name of the enum value after
-// "ERROR_REASON_". A number that the enum does not know gives "UNSPECIFIED".
+// Name returns the text that stands for reason in an ErrorInfo: the name of the
+// enum value after "ERROR_REASON_", or "UNSPECIFIED" for a number that the enum
+// does not have.
 func Name(reason protoreflect.Enum) string {
 	value := reason.Descriptor().Values().ByNumber(reason.Number())
 	if value == nil {

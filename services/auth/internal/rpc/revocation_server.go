@@ -6,7 +6,6 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	grpcstatus "google.golang.org/grpc/status"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/feed"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/feed/feedgrpc"
@@ -31,7 +30,6 @@ const maxAwaiting = 256
 // RevocationServer serves the feed, and ends its streams one after the other
 // when the process stops: they have no end of their own, and a drain would wait
 // for them. What their watchers hold stays valid for as long as it was granted.
-// Its statuses are those of this service.
 type RevocationServer struct {
 	*feedgrpc.Service
 
@@ -55,7 +53,7 @@ func (s *RevocationServer) WatchRevocations(stream revocationv1.RevocationServic
 	if errors.Is(context.Cause(ctx), grpcserver.ErrStopping) {
 		return status.Plain(codes.Unavailable, "the service is stopping, watch another replica")
 	}
-	return shown(err)
+	return err
 }
 
 // AwaitRevocation implements revocationv1.RevocationServiceServer. It says
@@ -86,25 +84,6 @@ func (s *RevocationServer) AwaitRevocation(ctx context.Context, r *revocationv1.
 		return nil, fail(err)
 	}
 	return &revocationv1.AwaitRevocationResponse{Revocation: receiptMessage(receipt)}, nil
-}
-
-// ListRevocationReplicas implements revocationv1.RevocationServiceServer.
-func (s *RevocationServer) ListRevocationReplicas(ctx context.Context, r *revocationv1.ListRevocationReplicasRequest) (*revocationv1.ListRevocationReplicasResponse, error) {
-	resp, err := s.Service.ListRevocationReplicas(ctx, r)
-	return resp, shown(err)
-}
-
-// shown lets the statuses of the feed pass the chain: their texts were written
-// to be seen.
-func shown(err error) error {
-	if err == nil {
-		return nil
-	}
-	st := grpcstatus.Convert(err)
-	if st.Code() == codes.InvalidArgument {
-		return status.New(st.Code(), authzDomain, authzv1.ErrorReason_ERROR_REASON_REQUEST_INVALID, st.Message())
-	}
-	return status.Plain(st.Code(), st.Message())
 }
 
 // endingStream is a stream with a context that can end before the transport's.

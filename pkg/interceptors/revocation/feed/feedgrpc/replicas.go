@@ -7,9 +7,9 @@ import (
 	"strings"
 
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/curfew-platform/curfew/pkg/interceptors/status"
 	revocationv1 "github.com/curfew-platform/curfew/proto/gen/curfew/revocation/v1"
 )
 
@@ -24,18 +24,18 @@ func (s *Service) ListRevocationReplicas(ctx context.Context, r *revocationv1.Li
 	size := int(r.GetPageSize())
 	switch {
 	case size < 0:
-		return nil, status.Error(codes.InvalidArgument, "page_size is negative")
+		return nil, invalid("page_size is negative")
 	case size == 0:
 		size = defaultPage
 	}
 	size = min(size, maxPage)
 	after, err := base64.RawURLEncoding.DecodeString(r.GetPageToken())
 	if err != nil {
-		return nil, status.Error(codes.InvalidArgument, "page_token is not one of this list")
+		return nil, invalid("page_token is not one of this list")
 	}
 	all, receipts, err := s.all(ctx)
 	if err != nil {
-		return nil, status.Error(codes.Unavailable, "the watchers of the feed cannot be listed now")
+		return nil, status.Plain(codes.Unavailable, "the watchers of the feed cannot be listed now")
 	}
 	from, found := slices.BinarySearchFunc(all, string(after), func(l listed, key string) int { return strings.Compare(l.key(), key) })
 	if found {
@@ -76,7 +76,7 @@ func replica(l listed) *revocationv1.Replica {
 func (s *Service) servers(ctx context.Context) ([]*revocationv1.Server, error) {
 	rows, own, err := s.engine.Engines(ctx)
 	if err != nil {
-		return nil, status.Error(codes.Unavailable, "the servers of the feed cannot be listed now")
+		return nil, status.Plain(codes.Unavailable, "the servers of the feed cannot be listed now")
 	}
 	list := make([]*revocationv1.Server, len(rows))
 	for i, row := range rows {

@@ -9,13 +9,14 @@ import (
 	"errors"
 
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
+	grpcstatus "google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/identity"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/feed"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/internal/revocationpb"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/message"
+	"github.com/curfew-platform/curfew/pkg/interceptors/status"
 	revocationv1 "github.com/curfew-platform/curfew/proto/gen/curfew/revocation/v1"
 )
 
@@ -41,18 +42,18 @@ func New(engine *feed.Engine, directory feed.Directory) *Service {
 func (s *Service) WatchRevocations(stream revocationv1.RevocationService_WatchRevocationsServer) error {
 	id, ok := identity.FromContext(stream.Context())
 	if !ok {
-		return status.Error(codes.Unauthenticated, "no caller")
+		return status.Plain(codes.Unauthenticated, "no caller")
 	}
 	err := s.engine.Serve(stream.Context(), id.Principal(), serverStream{stream})
 	switch {
 	case err == nil:
 		return nil
 	case stream.Context().Err() != nil:
-		return status.FromContextError(stream.Context().Err()).Err()
+		return grpcstatus.FromContextError(stream.Context().Err()).Err()
 	case errors.Is(err, feed.ErrProtocol):
-		return status.Error(codes.InvalidArgument, "revocation feed protocol violated")
+		return invalid("revocation feed protocol violated")
 	default:
-		return status.Error(codes.Unavailable, "revocation stream ended")
+		return status.Plain(codes.Unavailable, "revocation stream ended")
 	}
 }
 
@@ -61,7 +62,7 @@ func (s *Service) WatchRevocations(stream revocationv1.RevocationService_WatchRe
 // revocation stays in force, and the call may be repeated.
 func (s *Service) AwaitRevocation(ctx context.Context, r *revocationv1.AwaitRevocationRequest) (*revocationv1.AwaitRevocationResponse, error) {
 	if r.GetSeq() < 1 {
-		return nil, status.Error(codes.InvalidArgument, "seq is not positive")
+		return nil, invalid("seq is not positive")
 	}
 	receipt, err := s.engine.Await(ctx, r.GetSeq())
 	if err != nil {

@@ -226,29 +226,44 @@ func TestAProtocolViolationIsInvalidArgument(t *testing.T) {
 	}
 }
 
-func TestADeadlineAtTheBarrierSaysThatTheRevocationIsCommitted(t *testing.T) {
-	store := feedtest.NewMemory()
-	s := serve(t, store, grpc.ChainStreamInterceptor(authenticated))
-	stream, err := s.client.WatchRevocations(t.Context()) // a watcher that never acknowledges
+// zombie is a watcher that holds a lease and never acknowledges.
+func zombie(ctx context.Context, t *testing.T, s *server) revocationv1.RevocationService_WatchRevocationsClient {
+	t.Helper()
+	stream, err := s.client.WatchRevocations(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range []*revocationv1.WatchRevocationsRequest{
-		{Message: &revocationv1.WatchRevocationsRequest_Hello{Hello: &revocationv1.Hello{ReplicaId: "zombie", Incarnation: "z"}}},
-		{Message: &revocationv1.WatchRevocationsRequest_Renew{Renew: &revocationv1.Renew{Nonce: 1, Generation: "1"}}},
-	} {
-		if err := stream.Send(m); err != nil {
+	hello := &revocationv1.WatchRevocationsRequest{Message: &revocationv1.WatchRevocationsRequest_Hello{
+		Hello: &revocationv1.Hello{ReplicaId: "zombie", Incarnation: "z"},
+	}}
+	if err := stream.Send(hello); err != nil {
+		t.Fatal(err)
+	}
+	// The engine has no lease of its own to grant from in its first moments.
+	for nonce := uint64(1); ; nonce++ {
+		m, err := stream.Recv()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.GetGrant().GetTtl().AsDuration() > 0 {
+			return stream
+		}
+		renew := &revocationv1.WatchRevocationsRequest{Message: &revocationv1.WatchRevocationsRequest_Renew{
+			Renew: &revocationv1.Renew{Nonce: nonce, Generation: "1"},
+		}}
+		if err := stream.Send(renew); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for range 2 {
-		if _, err := stream.Recv(); err != nil {
-			t.Fatal(err)
-		}
-	}
+}
+
+func TestADeadlineAtTheBarrierSaysThatTheRevocationIsCommitted(t *testing.T) {
+	store := feedtest.NewMemory()
+	s := serve(t, store, grpc.ChainStreamInterceptor(authenticated))
+	zombie(t.Context(), t, s)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	_, err = s.engine.Await(ctx, store.Revoke(session("s")))
+	_, err := s.engine.Await(ctx, store.Revoke(session("s")))
 	st := status.Convert(feedgrpc.Status(err))
 	if st.Code() != codes.DeadlineExceeded || len(st.Details()) != 1 {
 		t.Fatalf("status is %v", st)

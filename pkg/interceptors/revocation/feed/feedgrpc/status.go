@@ -8,9 +8,11 @@ import (
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
+	grpcstatus "google.golang.org/grpc/status"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/feed"
+	"github.com/curfew-platform/curfew/pkg/interceptors/status"
+	authzv1 "github.com/curfew-platform/curfew/proto/gen/curfew/authz/v1"
 )
 
 // Domain is the ErrorInfo.domain of the errors of this package.
@@ -21,8 +23,15 @@ const Domain = "revocation.curfew.dev"
 // "in_force_by" (RFC 3339).
 const ReasonPending = "REVOCATION_PENDING"
 
-// Status returns the gRPC status of an error of Engine.Await. Revoking RPCs
-// use it too: after the commit a plain failure would be wrong.
+// chainDomain is the ErrorInfo.domain of reasons that every service has.
+const chainDomain = "authz.curfew.dev"
+
+func invalid(msg string) error {
+	return status.New(codes.InvalidArgument, chainDomain, authzv1.ErrorReason_ERROR_REASON_REQUEST_INVALID, msg)
+}
+
+// Status returns the status of an error of Engine.Await, one that passes the
+// interceptors. Revoking RPCs use it too: after the commit a plain failure would be wrong.
 func Status(err error) error {
 	pending, ok := errors.AsType[*feed.PendingError](err)
 	if !ok {
@@ -32,7 +41,7 @@ func Status(err error) error {
 	if errors.Is(pending.Cause, context.Canceled) {
 		code = codes.Canceled
 	}
-	st := status.New(code, "the revocation is committed; wait for it with AwaitRevocation")
+	st := grpcstatus.New(code, "the revocation is committed; wait for it with AwaitRevocation")
 	detailed, err := st.WithDetails(&errdetails.ErrorInfo{
 		Reason: ReasonPending, Domain: Domain,
 		Metadata: map[string]string{
@@ -41,7 +50,7 @@ func Status(err error) error {
 		},
 	})
 	if err != nil {
-		return st.Err()
+		return status.Shown(st)
 	}
-	return detailed.Err()
+	return status.Shown(detailed)
 }
