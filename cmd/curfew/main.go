@@ -14,6 +14,7 @@ import (
 	"github.com/curfew-platform/curfew/cmd/curfew/internal/broker"
 	"github.com/curfew-platform/curfew/cmd/curfew/internal/dev"
 	"github.com/curfew-platform/curfew/cmd/curfew/internal/guard"
+	"github.com/curfew-platform/curfew/cmd/curfew/internal/issuer"
 	"github.com/curfew-platform/curfew/cmd/curfew/internal/keys"
 	"github.com/curfew-platform/curfew/cmd/curfew/internal/provision"
 	"github.com/curfew-platform/curfew/cmd/curfew/internal/revocations"
@@ -34,6 +35,8 @@ type commandLine struct {
 	Keyset keys.Flags `cmd:"" help:"Make or rotate a keyset file: curfew keyset new|add|promote|retire|show FILE."`
 
 	Revocations revocations.Flags `cmd:"" help:"Show who watches the feed of revocations: leases, how fresh each is, the last receipts."`
+
+	RevokeIssuer issuer.Flags `cmd:"" help:"Refuse an external identity provider and end all sessions that came from it, however many."`
 
 	StopReport stopreport.Flags `cmd:"" name:"stop-report" help:"Draw how a process stopped, from its log or from kubectl describe pod."`
 }
@@ -62,6 +65,8 @@ func run(args []string) int {
 		return keys.Main(&line.Keyset, os.Stdout, os.Stderr)
 	case "revocations":
 		return revocations.Main(&line.Revocations, os.Stdout, os.Stderr)
+	case "revoke-issuer":
+		return issuer.Main(&line.RevokeIssuer, os.Stdout, os.Stderr)
 	case "stop-report":
 		return stopreport.Main(&line.StopReport, os.Stdin, os.Stdout, os.Stderr)
 	default:

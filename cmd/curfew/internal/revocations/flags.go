@@ -7,24 +7,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"strings"
 	"time"
 
+	"github.com/curfew-platform/curfew/cmd/curfew/internal/operator"
 	"github.com/curfew-platform/curfew/pkg/lifecycle"
 )
 
 // Flags of `curfew revocations`. The variables are those that `curfew dev`
 // exports.
 type Flags struct {
-	AuthAddr      string        `env:"CURFEW_AUTH_ADDR" required:"" help:"Address of a replica of services/auth, which tells what the others said a moment ago; or of several, with commas between, which are all asked." placeholder:"HOST:PORT"`
-	AuthTLSCA     string        `name:"auth-tls-ca" help:"Certificates that services/auth must chain to (PEM); empty is plaintext, on loopback only." type:"path"`
-	AuthTLSCert   string        `name:"auth-tls-cert" help:"Certificate chain that is shown to services/auth (PEM), if it demands one." type:"path"`
-	AuthTLSKey    string        `name:"auth-tls-key" help:"Private key of that certificate (PEM)." type:"path"`
-	AuthPlaintext bool          `help:"Allow plaintext to services/auth on other hosts than this."`
-	TokenFile     string        `env:"CURFEW_ADMIN_TOKEN_FILE" required:"" help:"File with the access token of an operator; it is read again before each look." type:"path"`
-	Watch         bool          `help:"Stay, and show it again and again."`
-	Every         time.Duration `default:"1s" help:"How often, with --watch."`
+	operator.Flags
+
+	AuthAddr string        `env:"CURFEW_AUTH_ADDR" required:"" help:"Address of a replica of services/auth, which tells what the others said a moment ago; or of several, with commas between, which are all asked." placeholder:"HOST:PORT"`
+	Watch    bool          `help:"Stay, and show it again and again."`
+	Every    time.Duration `default:"1s" help:"How often, with --watch."`
 }
 
 // callLimit bounds one look at one server.
@@ -89,11 +85,3 @@ func (f *Flags) show(ctx context.Context, servers servers, stdout io.Writer) err
 
 // wipe empties a terminal and puts the cursor in its corner.
 const wipe = "\x1b[H\x1b[2J"
-
-func (f *Flags) token() (string, error) {
-	raw, err := os.ReadFile(f.TokenFile)
-	if err != nil {
-		return "", fmt.Errorf("read the token: %w", err)
-	}
-	return strings.TrimSpace(string(raw)), nil
-}

@@ -10,35 +10,23 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/curfew-platform/curfew/pkg/interceptors/certfile"
-	"github.com/curfew-platform/curfew/pkg/interceptors/creds"
 	revocationv1 "github.com/curfew-platform/curfew/proto/gen/curfew/revocation/v1"
 )
 
 type servers map[string]*grpc.ClientConn
 
 func (f *Flags) connect() (servers, error) {
-	target := creds.Target{Plaintext: f.AuthPlaintext}
-	if paths := (certfile.Paths{Cert: f.AuthTLSCert, Key: f.AuthTLSKey, CA: f.AuthTLSCA}); paths != (certfile.Paths{}) {
-		files, err := certfile.Open(paths, nil)
-		if err != nil {
-			return nil, fmt.Errorf("--auth-tls-ca, --auth-tls-cert and --auth-tls-key: %w", err)
-		}
-		target.Files = files
-	}
 	s := servers{}
 	for address := range strings.SplitSeq(f.AuthAddr, ",") {
-		target.Address = strings.TrimSpace(address)
-		conn, err := creds.Dial(target, nil)
+		conn, err := f.Dial(address)
 		if err != nil {
 			s.close()
 			return nil, err
 		}
-		s[target.Address] = conn
+		s[strings.TrimSpace(address)] = conn
 	}
 	return s, nil
 }
@@ -89,11 +77,10 @@ func btoi(b bool) int {
 // look asks every server. The error names those that did not answer; what the
 // others said is in the view, which is nil if nobody did.
 func (f *Flags) look(ctx context.Context, all servers) (*view, error) {
-	token, err := f.token()
+	ctx, err := f.Bearer(ctx)
 	if err != nil {
 		return nil, err
 	}
-	ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token)
 	v := &view{at: time.Now()}
 	var errs []error
 	for address, conn := range all {

@@ -18,10 +18,18 @@ var (
 	ErrExternalIssuerNotFound = errors.New("no such external issuer")
 	// ErrExternalIssuerOwn: it is the issuer of our own tokens.
 	ErrExternalIssuerOwn = errors.New("issuer is this service")
-	// ErrExternalUnfinished: the issuer is revoked, and some of its sessions are
-	// not ended yet. The same again goes on.
-	ErrExternalUnfinished = errors.New("not all sessions of the external issuer are ended yet")
 )
+
+// UnfinishedError: the issuer is revoked, and some of its sessions are not ended
+// yet. The same again goes on.
+type UnfinishedError struct {
+	Ended int64 // sessions that the call has ended
+}
+
+// Error says so.
+func (e *UnfinishedError) Error() string {
+	return fmt.Sprintf("not all sessions of the external issuer are ended yet, %d are", e.Ended)
+}
 
 // ExternalIssuer is an identity provider whose tokens are, or were, exchanged.
 type ExternalIssuer struct {
@@ -104,8 +112,7 @@ const (
 // of the issuer, no replica admits a token of these sessions, and none a token
 // of the issuer itself. Repeating it is harmless. The error is
 // ErrExternalIssuerOwn, ErrExternalIssuerNotFound if nothing is known of the
-// issuer and missing is not set, ErrExternalUnfinished, ErrBusy or
-// *PendingError.
+// issuer and missing is not set, *UnfinishedError, ErrBusy or *PendingError.
 func (s *Service) RevokeExternalIssuer(ctx context.Context, issuer string, missing bool) (revoked ExternalIssuer, ended int64, r Receipt, err error) {
 	if issuer == s.minter.issuer.Name() {
 		return ExternalIssuer{}, 0, Receipt{}, ErrExternalIssuerOwn
@@ -126,7 +133,7 @@ func (s *Service) RevokeExternalIssuer(ctx context.Context, issuer string, missi
 		for after := uuid.Nil; ; {
 			n, last, at, err := s.store.EndExternalSessions(ctx, issuer, after, endBatch)
 			if errors.Is(err, ErrBusy) { // of which something was done
-				err = ErrExternalUnfinished
+				err = &UnfinishedError{ended}
 			}
 			if err != nil {
 				return 0, err
@@ -136,7 +143,7 @@ func (s *Service) RevokeExternalIssuer(ctx context.Context, issuer string, missi
 				break
 			}
 			if time.Now().After(until) {
-				return 0, ErrExternalUnfinished
+				return 0, &UnfinishedError{ended}
 			}
 		}
 		// Before the wait: the caller's own session may be one of them.

@@ -75,7 +75,6 @@ var refusals = []refusal{
 	{account.ErrExternalRevoked, codes.Unauthenticated, authv1.ErrorReason_ERROR_REASON_EXTERNAL_TOKEN_INVALID, "the external token is not accepted", nil},
 	{account.ErrExternalIssuerNotFound, codes.NotFound, authv1.ErrorReason_ERROR_REASON_EXTERNAL_ISSUER_NOT_FOUND, "nothing is known of this external issuer", nil},
 	{account.ErrExternalIssuerOwn, codes.InvalidArgument, authv1.ErrorReason_ERROR_REASON_EXTERNAL_ISSUER_OWN, "this is the issuer of our own tokens", details(status.Field("issuer", "is not external"))},
-	{account.ErrExternalUnfinished, codes.Unavailable, authv1.ErrorReason_ERROR_REASON_EXTERNAL_ISSUER_UNFINISHED, "the issuer is refused, and not all of its sessions are ended yet; repeat the call", details(status.Retry(busyRetry))},
 	{account.ErrExternalIdentityTaken, codes.AlreadyExists, authv1.ErrorReason_ERROR_REASON_EXTERNAL_IDENTITY_TAKEN, "the subject is another user", nil},
 	{account.ErrExternalIdentitiesTooMany, codes.FailedPrecondition, authv1.ErrorReason_ERROR_REASON_EXTERNAL_IDENTITIES_TOO_MANY, "the user has 16 external identities", nil},
 	{external.ErrRefused, codes.Unauthenticated, authv1.ErrorReason_ERROR_REASON_EXTERNAL_TOKEN_INVALID, "the external token is not accepted", nil},
@@ -89,6 +88,9 @@ func details(d ...proto.Message) []proto.Message { return d }
 func fail(err error) error {
 	if pending, ok := errors.AsType[*account.PendingError](err); ok {
 		return revocationPending(pending)
+	}
+	if unfinished, ok := errors.AsType[*account.UnfinishedError](err); ok {
+		return issuerUnfinished(unfinished)
 	}
 	if slow, ok := errors.AsType[*account.TooManyAttemptsError](err); ok {
 		return status.New(codes.ResourceExhausted, domain, authv1.ErrorReason_ERROR_REASON_TOO_MANY_ATTEMPTS,
@@ -148,4 +150,11 @@ func revocationPending(p *account.PendingError) error {
 			"seq":         strconv.FormatInt(p.Seq, 10),
 			"in_force_by": p.InForceBy.UTC().Format(time.RFC3339Nano),
 		})
+}
+
+// issuerUnfinished is no failure either: what was ended is.
+func issuerUnfinished(u *account.UnfinishedError) error {
+	return status.NewWithMetadata(codes.Unavailable, domain, authv1.ErrorReason_ERROR_REASON_EXTERNAL_ISSUER_UNFINISHED,
+		"the issuer is refused, and not all of its sessions are ended yet; repeat the call",
+		map[string]string{"ended": strconv.FormatInt(u.Ended, 10)}, status.Retry(busyRetry))
 }

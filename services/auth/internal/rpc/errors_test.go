@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"testing"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+
 	"github.com/curfew-platform/curfew/pkg/interceptors/status"
 	"github.com/curfew-platform/curfew/services/auth/internal/account"
 )
@@ -21,5 +24,16 @@ func TestALimitOfTheConnectionToTheDatabaseIsNoEndOfACall(t *testing.T) {
 		if err := fail(fmt.Errorf("set roles: %w", ended)); status.Reason(err) != "" || !errors.Is(err, ended) {
 			t.Errorf("a call that ended is judged here: %v", err)
 		}
+	}
+}
+
+// Who repeats the call until it is done adds up what each has ended.
+func TestARevocationOfAnIssuerThatGoesOnSaysWhatItHasEnded(t *testing.T) {
+	err := fail(fmt.Errorf("revoke: %w", &account.UnfinishedError{Ended: 7000}))
+	if got := status.Info(err); got.GetReason() != "EXTERNAL_ISSUER_UNFINISHED" || got.GetMetadata()["ended"] != "7000" {
+		t.Errorf("%v", got)
+	}
+	if status.Code(err) != codes.Unavailable || status.Detail[*errdetails.RetryInfo](err).GetRetryDelay().AsDuration() <= 0 {
+		t.Errorf("not to be repeated: %v", err)
 	}
 }

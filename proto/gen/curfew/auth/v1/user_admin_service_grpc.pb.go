@@ -75,7 +75,8 @@ type UserAdminServiceClient interface {
 	// one are ended, no replica admits an access token of them, and replicas that
 	// verify the issuer's own tokens refuse those for a week. UNAVAILABLE /
 	// EXTERNAL_ISSUER_UNFINISHED: there are more sessions than could be ended in
-	// the time of the call; repeat it, and it goes on.
+	// the time of the call; repeat it, and it goes on. The metadata of the
+	// ErrorInfo names the number of sessions that the call has `ended`.
 	RevokeExternalIssuer(ctx context.Context, in *RevokeExternalIssuerRequest, opts ...grpc.CallOption) (*RevokeExternalIssuerResponse, error)
 	// Takes RevokeExternalIssuer back for new exchanges. Ended sessions stay
 	// ended, and replicas that verify the issuer's own tokens go on refusing them
@@ -282,7 +283,8 @@ type UserAdminServiceServer interface {
 	// one are ended, no replica admits an access token of them, and replicas that
 	// verify the issuer's own tokens refuse those for a week. UNAVAILABLE /
 	// EXTERNAL_ISSUER_UNFINISHED: there are more sessions than could be ended in
-	// the time of the call; repeat it, and it goes on.
+	// the time of the call; repeat it, and it goes on. The metadata of the
+	// ErrorInfo names the number of sessions that the call has `ended`.
 	RevokeExternalIssuer(context.Context, *RevokeExternalIssuerRequest) (*RevokeExternalIssuerResponse, error)
 	// Takes RevokeExternalIssuer back for new exchanges. Ended sessions stay
 	// ended, and replicas that verify the issuer's own tokens go on refusing them
