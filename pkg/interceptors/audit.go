@@ -8,34 +8,37 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/status"
 )
 
-// AuditEvent is one call of an audited method, allowed or denied.
+// AuditEvent is the record of one call of an audited method, allowed or denied.
 type AuditEvent struct {
-	// Time at which the call began.
+	// Time is when the call began.
 	Time time.Time
 	// Duration of the call.
 	Duration time.Duration
-	// Method is the full method name.
+	// Method is the full method name, "/package.Service/Method".
 	Method string
-	// Issuer, Principal, SessionID and TokenID say who called; empty if no
-	// token was accepted.
+	// Issuer, Principal, SessionID and TokenID say who called. They are empty
+	// if no token was accepted.
 	Issuer, Principal, SessionID, TokenID string
-	// Resource is the (first) resource name of the request; empty if the call
-	// was refused before the request was looked at, or the rule names none.
+	// Resource is the first resource name in the request. It is empty if the
+	// rule names no field, or if the call was refused before the request was
+	// read.
 	Resource string
-	// RequestID correlates with the log.
+	// RequestID is the correlation id of the call, as in the log.
 	RequestID string
-	// Code and Reason are the outcome as the client sees it.
+	// Code and Reason are the outcome that the client sees.
 	Code, Reason string
 }
 
-// Auditor takes audit events. It is called on the path of the call, by many
-// calls at once, and must not block for long.
+// Auditor receives audit events. It must be safe for concurrent use. It is
+// called before the client gets its answer, so it must not block for long.
 type Auditor interface {
-	// Audit records one event.
+	// Audit records one event. ctx has the values of the call and is never
+	// cancelled.
 	Audit(ctx context.Context, event AuditEvent)
 }
 
-// AuditLog returns an Auditor that writes lines "audit" to logger.
+// AuditLog returns an Auditor that writes each event to logger as a line
+// "audit".
 func AuditLog(logger *slog.Logger) Auditor { return auditLog{logger} }
 
 type auditLog struct{ logger *slog.Logger }

@@ -15,15 +15,15 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Chain is what a server runs in front of its handlers. Immutable, safe for
-// concurrent use, and to be used for one server or several.
+// Chain is the sequence of links that a server runs in front of its handlers.
+// It is immutable, safe for concurrent use, and may serve several servers.
 type Chain struct {
 	config Config
 	links  []link
 }
 
-// New returns the chain of cfg. It fails if something required is missing or
-// contradicts something else, and reports all of that together.
+// New returns the chain of cfg. Its error lists everything that is missing or
+// contradictory.
 func New(cfg Config) (*Chain, error) {
 	cfg.Limits = cfg.Limits.withDefaults()
 	if err := cfg.check(); err != nil {
@@ -68,9 +68,10 @@ func assemble(cfg Config, links []link) (*Chain, error) {
 	return &Chain{config: cfg, links: links}, nil
 }
 
-// ServerOptions returns the options that install the chain. Give them to
-// grpc.NewServer before any option with interceptors of your own: those then
-// run inside, after the caller was authorized.
+// ServerOptions returns the options that install the chain: interceptors, codec
+// and limits of the transport. Pass them to grpc.NewServer before any
+// interceptors of your own; those then run inside the chain, after the caller
+// was authorized.
 func (ch *Chain) ServerOptions() []grpc.ServerOption {
 	outermost := recovery.WithRecoveryHandlerContext(recovered(ch.config.Logger))
 	return []grpc.ServerOption{
@@ -83,7 +84,7 @@ func (ch *Chain) ServerOptions() []grpc.ServerOption {
 	}
 }
 
-// Links returns what the chain consists of, outermost first.
+// Links describes the links of the chain, outermost first.
 func (ch *Chain) Links() []Link {
 	out := make([]Link, len(ch.links))
 	for i, l := range ch.links {
@@ -92,8 +93,8 @@ func (ch *Chain) Links() []Link {
 	return out
 }
 
-// Describe prints the effective chain for --check: one line per link, then the
-// issuers that are accepted. It holds no secret.
+// Describe prints the effective chain for people, as --check does: one line for
+// each link, then one for each accepted issuer. The text holds no secret.
 func (ch *Chain) Describe() string {
 	var b strings.Builder
 	for i, l := range ch.links {
@@ -107,9 +108,10 @@ func (ch *Chain) Describe() string {
 	return b.String()
 }
 
-// Check refuses a server that has a method without a rule, or reflection
-// although Config does not admit it. Call it after all services were
-// registered and before Serve.
+// Check returns an error that lists the methods of server that have no rule,
+// reflection included unless Config.Reflection is set. Call it after all
+// services are registered and before Serve. A method that Check would refuse is
+// denied at run time, too.
 func (ch *Chain) Check(server interface {
 	GetServiceInfo() map[string]grpc.ServiceInfo
 },

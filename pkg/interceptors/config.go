@@ -17,66 +17,83 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/token"
 )
 
-// Verifier tells who a token speaks for. *token.Verifier is one.
+// Verifier verifies access tokens. *token.Verifier is one. Implementations must
+// be safe for concurrent use.
 type Verifier interface {
-	// Verify returns a shared, read-only identity, or an error of package token.
+	// Verify returns the identity that the token was issued to. The identity
+	// may be shared by concurrent calls and must not be changed. The chain maps
+	// the error: token.ErrExpired, token.ErrWrongAudience and
+	// token.ErrKeysUnavailable (which becomes UNAVAILABLE) keep their meaning,
+	// every other error is a malformed token.
 	Verify(ctx context.Context, raw string) (*identity.Identity, error)
 }
 
-// Introspector asks the issuer whether one token is good at this moment (RFC
-// 7662), answered from the primary store. It serves methods with
-// STALENESS_POLICY_INTROSPECT while the local knowledge is not fresh.
+// Introspector asks the issuer whether one token is active at this moment (RFC
+// 7662). The chain uses it for methods with STALENESS_POLICY_INTROSPECT while
+// the local knowledge about revocations is not fresh. Implementations must be
+// safe for concurrent use.
 type Introspector interface {
-	// Introspect returns nil if the token is active and revocation.ErrRevoked
-	// if it is not. Every other error means that nobody knows. ctx ends a second
-	// after the question at the latest.
+	// Introspect returns nil if the token is active and an error that wraps
+	// revocation.ErrRevoked if it is not. Every other error means that the
+	// issuer did not say; the call is then UNAVAILABLE. The answer must come
+	// from where revocations are committed, not from a replica or a cache. ctx
+	// ends after one second at the latest.
 	Introspect(ctx context.Context, id *identity.Identity, raw token.Raw) error
 }
 
-// Config is what a chain is made from. Fields without "optional" are required.
+// Config is what a chain is made from. Every field is required unless it says
+// "optional" or names the condition under which it is required.
 type Config struct {
-	// Verifier of access tokens.
+	// Verifier verifies access tokens.
 	Verifier Verifier
 	// Revocation knows which tokens are revoked. If it also implements
-	// inflight.Owner, running calls are registered there and cancelled when
-	// their token is revoked.
+	// inflight.Owner, running calls are cancelled when their token is revoked.
 	Revocation revocation.Source
 	// Policy says who may call what.
 	Policy *authz.Policy
-	// Logger takes one line per call and the causes of internal errors. It is
-	// never given a token.
+	// Logger gets one line for each call and the causes of internal errors. It
+	// never gets a token.
 	Logger *slog.Logger
-	// Introspector is required if a rule of Policy says INTROSPECT.
+	// Introspector is required if a rule of Policy says
+	// STALENESS_POLICY_INTROSPECT.
 	Introspector Introspector
-	// Audit takes one event per call of an audited method; required if Policy
-	// has such a method.
+	// Audit gets one event for each call of an audited method. It is required
+	// if Policy has such a method.
 	Audit Auditor
-	// Metrics takes figures of every call. Optional: none are taken. The module
-	// pkg/interceptors/telemetry has one for OpenTelemetry.
+	// Metrics gets the statistics of every call. Optional: without it nothing
+	// is measured. The module pkg/interceptors/telemetry has one for
+	// OpenTelemetry.
 	Metrics Meter
-	// Limits are optional; zero fields take their defaults.
+	// Limits of one call. Optional: zero fields take their defaults.
 	Limits Limits
-	// Rates are optional; zero fields limit nothing.
+	// Rates limit how often callers may call. Optional: zero fields limit
+	// nothing.
 	Rates Rates
 	// Validator checks the constraints of request messages. Optional; default
 	// protovalidate.New().
 	Validator protovalidate.Validator
-	// Reflection admits the reflection service without a token. Optional: off.
+	// Reflection lets the gRPC reflection service be called without a token.
+	// Optional; by default Check refuses a server that has it.
 	Reflection bool
 }
 
-// Limits bound what one call may cost. Zero means the default.
+// Limits bound what one call may cost. A zero field takes its default.
 type Limits struct {
-	// MetadataBytes of one call: names and values. Default 8 KiB.
+	// MetadataBytes is the most metadata of a call: names and values, and 32
+	// bytes for each pair (RFC 9113 section 6.5.2). Default 8 KiB, at most 1
+	// MiB.
 	MetadataBytes int
-	// MessageBytes of one received message, uncompressed. Default 4 MiB. One of
-	// more than twice as much is refused by the transport, without a reason.
+	// MessageBytes is the largest message that is received, uncompressed.
+	// Default 4 MiB. A message above twice the limit is refused by the
+	// transport, and that refusal carries no reason.
 	MessageBytes int
-	// DefaultDeadline of a unary call whose client set none. Default 30 s.
+	// DefaultDeadline is for unary calls whose client sets none. Default 30 s.
 	DefaultDeadline time.Duration
-	// MaxDeadline of a unary call, whatever the client set. Default 2 min.
+	// MaxDeadline is the longest deadline of a unary call; a later one is
+	// shortened. Default 2 min. Streams are bounded by their token instead.
 	MaxDeadline time.Duration
-	// ConcurrentStreams of one connection. Default 1,000.
+	// ConcurrentStreams is the most running calls of one connection. Default
+	// 1,000.
 	ConcurrentStreams uint32
 }
 

@@ -1,12 +1,15 @@
-// Package interceptors is the chain that a gRPC server runs in front of its
-// handlers: who calls, is the token still good, may the caller do this, is the
-// request well formed. It is for any service in Go and any issuer of OpenID
-// Connect; docs/add-to-your-service.md of the repository shows it whole.
+// Package interceptors is the chain of checks that a gRPC server runs in front of
+// its handlers. It answers, for every call: who is the caller, is the token still
+// good, may the caller do this, and is the request well formed. It works with any
+// OpenID Connect issuer.
 //
-// The chain is data: links with names in a declared order, the same for unary
-// calls and streams because both run the same links. New refuses a
-// configuration with a missing or a wrong part; there is no default that lets
-// a call through. Check refuses a server with a method that has no rule.
+// Start with docs/add-to-your-service.md of the repository, which builds a server
+// in five minutes; DESIGN.md in this folder is for those who change the package.
+//
+// A chain is a fixed sequence of named links. Unary calls and streams run the same
+// links. [New] refuses a configuration in which something is missing, so there is
+// no default that lets a call through. [Chain.Check] refuses a server that has a
+// method without a rule.
 //
 //	profile := token.OIDC("https://idp.example.com", keys)
 //	profile.Audiences = []string{"orders"}
@@ -19,8 +22,11 @@
 //	// register services
 //	err = chain.Check(server)
 //
-// A handler finds its caller with identity.FromContext and, right before a
-// side effect, asks revocation.CommitGuard. Its errors reach the client if they
-// are of package status. Who knows about revocations is chosen in package
-// revocation; clients use package creds.
+// A handler finds its caller with identity.FromContext and calls
+// revocation.CommitGuard right before a side effect. Only errors of package status
+// reach the client; every other error becomes INTERNAL.
+//
+// What to read next: package token (which tokens are accepted), package authz (who
+// may call what), package revocation (who knows about revoked tokens), and package
+// creds (the client side).
 package interceptors

@@ -9,33 +9,34 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/status"
 )
 
-// Meter takes the figures of calls. It is called on the path of the call, by
-// many calls at once, and must not block.
+// Meter receives the statistics of calls. It must be safe for concurrent use
+// and must not block: it is called on the path of every call.
 type Meter interface {
 	// Began is called when a call of method enters the chain.
 	Began(ctx context.Context, method string)
-	// Ended is called when it leaves the chain, once for every Began.
-	Ended(ctx context.Context, c Figures)
+	// Ended is called when the call leaves the chain, once for every Began.
+	Ended(ctx context.Context, stats CallStats)
 }
 
-// Figures are what can be counted about one call. Every text is one of a few:
-// methods that have a rule, codes, and reasons of .proto enums, so all of them
-// may be attributes of a metric. Who called is not among them.
-type Figures struct {
-	// Method is the full method name; OtherMethod if it has no rule.
+// CallStats are the statistics of one call. Every string is one of a bounded
+// number: methods that have a rule, and reasons that are enum values of .proto
+// files. So all of them may be attributes of a metric. Who called is not among
+// them.
+type CallStats struct {
+	// Method is the full method name, or [OtherMethod] if it has no rule.
 	Method string
-	// Streamed is true for all but unary calls.
+	// Streamed is false for unary calls.
 	Streamed bool
 	// Duration of the call.
 	Duration time.Duration
-	// Code and Reason are the outcome as the client sees it; Reason is empty if
-	// there is none.
+	// Code and Reason are the outcome that the client sees. Reason is empty for
+	// a success, and for a failure that has none.
 	Code   codes.Code
 	Reason string
 }
 
-// OtherMethod stands for methods that nobody registered, whose names a client
-// may invent.
+// OtherMethod stands for all methods that have no rule. Clients may invent
+// their names, so the names are not counted apart.
 const OtherMethod = "other"
 
 func metricsLink(meter Meter) link {
@@ -56,7 +57,7 @@ func metricsLink(meter Meter) link {
 	}
 	l.after = func(c *call, err error) error {
 		// The call may have been cancelled; its figures count.
-		meter.Ended(context.WithoutCancel(c.ctx), Figures{
+		meter.Ended(context.WithoutCancel(c.ctx), CallStats{
 			Method: name(c), Streamed: c.streamed, Duration: time.Since(c.started),
 			Code: status.Code(err), Reason: status.Reason(err),
 		})

@@ -19,7 +19,7 @@ import (
 type meter struct {
 	mu      sync.Mutex
 	running map[string]int
-	ended   []interceptors.Figures
+	ended   []interceptors.CallStats
 }
 
 func (m *meter) Began(_ context.Context, method string) {
@@ -31,7 +31,7 @@ func (m *meter) Began(_ context.Context, method string) {
 	m.running[method]++
 }
 
-func (m *meter) Ended(ctx context.Context, f interceptors.Figures) {
+func (m *meter) Ended(ctx context.Context, f interceptors.CallStats) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.running[f.Method]--
@@ -63,7 +63,7 @@ func TestEveryCallIsCountedAsTheClientSeesIt(t *testing.T) {
 	_ = shop.Call(mine, h.conn, "Update", shop.Message{ThingName: "users/u1"})
 	_ = h.get(mine)
 	method := func(name string) string { return "/" + shop.ServiceName + "/" + name }
-	want := []interceptors.Figures{
+	want := []interceptors.CallStats{
 		{Method: method("Get")},
 		{Method: method("Watch"), Streamed: true},
 		{Method: method("BatchGet"), Code: codes.Internal},
@@ -76,7 +76,7 @@ func TestEveryCallIsCountedAsTheClientSeesIt(t *testing.T) {
 	deadline := time.After(10 * time.Second)
 	for {
 		m.mu.Lock()
-		got, running := append([]interceptors.Figures(nil), m.ended...), m.running[method("Get")]
+		got, running := append([]interceptors.CallStats(nil), m.ended...), m.running[method("Get")]
 		m.mu.Unlock()
 		if len(got) == len(want) {
 			if diff := cmp.Diff(want, got); diff != "" {

@@ -8,7 +8,7 @@ import (
 type names map[string]int
 
 func (n names) Began(_ context.Context, method string) { n[method]++ }
-func (n names) Ended(_ context.Context, f Figures)     { n[f.Method]++ }
+func (n names) Ended(_ context.Context, f CallStats)   { n[f.Method]++ }
 
 // Names that clients invent must not become attributes: each would be a series
 // of its own for ever. They reach a chain through grpc.UnknownServiceHandler.

@@ -15,26 +15,28 @@ import (
 	authzv1 "github.com/curfew-platform/curfew/proto/gen/curfew/authz/v1"
 )
 
-// Rates limit how often calls may come, each replica for itself. A stream
-// counts as one call. Fields that are zero limit nothing.
+// Rates limit how often callers may call. Each replica counts for itself. A
+// stream counts as one call. A zero limit limits nothing.
 type Rates struct {
-	// Address limits the calls of one network address (of IPv6: of one /64),
-	// with and without a token, before the token is verified. Calls whose address
-	// is unknown, over a socket file for example, are not limited.
+	// Address limits the calls of one network address, for IPv6 of one /64,
+	// before the token is verified. Calls whose address is unknown, over a Unix
+	// socket for example, are not limited.
 	Address rate.Limit
-	// Identity limits the calls of one user: issuer and subject. Services are
-	// not limited: what one asks for all of its own callers is not one caller's.
+	// Identity limits the calls of one user, which is an issuer and a subject.
+	// Services are not limited, because one service calls on behalf of many
+	// users.
 	Identity rate.Limit
-	// Proxies say truly from whom they forward.
+	// Proxies are the trusted proxies, whose x-forwarded-for is believed.
 	Proxies address.Proxies
-	// Entries is how many callers, and how many addresses, are kept at most.
-	// Default 100,000: about 20 MB each when all are used.
+	// Entries is the most users, and the most addresses, that are remembered.
+	// Default 100,000, which is about 20 MB for each of the two.
 	Entries int
 }
 
 const defaultRateEntries = 100_000
 
-// Check reports what is wrong with the rates.
+// Check returns an error if a limit, a proxy or Entries is invalid. New calls
+// it.
 func (r Rates) Check() error {
 	if err := errors.Join(r.Address.Check(), r.Identity.Check(), r.Proxies.Check()); err != nil {
 		return err

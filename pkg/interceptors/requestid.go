@@ -13,17 +13,16 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/status"
 )
 
-// RequestIDKey is the metadata key of the id that correlates the log lines of
-// one call across services. It is not the request_id field of commands, which
-// makes them idempotent.
+// RequestIDKey is the metadata key of the correlation id, which joins the log
+// lines of one call across services. It is not the request_id field of
+// commands, which makes a command idempotent.
 const RequestIDKey = "x-request-id"
 
 const maxRequestIDBytes = 64
 
-// RequestID returns the correlation id of the call, "" outside of one. What
-// runs before the revocation link, a Verifier and the beginning of a Meter, is
-// given the context of the transport, where there is none yet: to carry it
-// there would cost every call a context more.
+// RequestID returns the correlation id of the call that ctx belongs to, or ""
+// if there is none. It is for handlers: a Verifier and Meter.Began run before
+// the context of the handler exists, and get "".
 func RequestID(ctx context.Context) string {
 	if id, ok := ctx.Value(contextkey.RequestID{}).(*string); ok {
 		return *id

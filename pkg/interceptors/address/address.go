@@ -1,5 +1,5 @@
-// Package address tells from which network address a call comes, also behind
-// proxies.
+// Package address finds the network address of the client of a call, also
+// behind proxies.
 package address
 
 import (
@@ -14,16 +14,16 @@ import (
 	"google.golang.org/grpc/peer"
 )
 
-// MemoryNetwork is the network of connections from an HTTP edge of this
-// process, whose own address says nothing.
+// MemoryNetwork is the network name of in-memory connections from an HTTP edge
+// in the same process. Their own address says nothing about the client.
 const MemoryNetwork = "bufconn"
 
 // ipv6Network is the prefix that one customer is given at least, RFC 6177: the
 // addresses below it cost nothing.
 const ipv6Network = 64
 
-// Proxies are the networks of hosts that say truly from whom they forward.
-// None is trusted if it is empty.
+// Proxies are the networks of trusted proxies, whose x-forwarded-for is
+// believed. An empty list trusts none.
 type Proxies []netip.Prefix
 
 // The widest networks that can be somebody's own: 10.0.0.0/8 and fc00::/7.
@@ -32,8 +32,8 @@ const (
 	widest6 = 7
 )
 
-// Check reports a network that is none, or that holds strangers: who is trusted
-// from anywhere writes any address that he likes.
+// Check returns an error for a network that is invalid, or so wide that it
+// contains strangers: somebody who is trusted can claim any address.
 func (p Proxies) Check() error {
 	for _, network := range p {
 		switch {
@@ -46,10 +46,11 @@ func (p Proxies) Check() error {
 	return nil
 }
 
-// Client is who calls: the nearest hop that is no trusted proxy. Every hop
-// appends the address of the one before it to x-forwarded-for, so what stands
-// left of the nearest untrusted one was written by that one and is not looked
-// at. It is false if nothing is known, which is so on other networks than IP.
+// Client returns the address of the client of the incoming call of ctx: the
+// nearest hop that is not a trusted proxy. Every hop appends the address before
+// it to x-forwarded-for, so what is left of the nearest untrusted hop was
+// written by that hop and is ignored. Client returns false if the address is
+// unknown, as it is on networks other than IP.
 func (p Proxies) Client(ctx context.Context) (netip.Addr, bool) {
 	from, ok := peer.FromContext(ctx)
 	if !ok || from.Addr == nil {
@@ -83,8 +84,8 @@ func (p Proxies) trust(addr netip.Addr) bool {
 	return slices.ContainsFunc(p, func(network netip.Prefix) bool { return network.Contains(addr) })
 }
 
-// Network is what one client can be expected to have: the address itself, of
-// IPv6 the /64.
+// Network returns the network that one client is assumed to have: the address
+// itself, for IPv6 its /64.
 func Network(addr netip.Addr) netip.Prefix {
 	bits := addr.BitLen()
 	if addr.Is6() && !addr.Is4In6() {

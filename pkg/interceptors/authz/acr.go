@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// DefaultACR is the order of authentication context classes from weakest to
+// defaultACR is the order of authentication context classes from weakest to
 // strongest, after the levels of NIST SP 800-63B.
 var defaultACR = []string{"aal1", "aal2", "aal3"}
 

@@ -14,23 +14,26 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/identity"
 )
 
-// Why a call is refused. Errors of this package wrap one of them.
+// The reasons for which a call is refused. Errors of [Rule.Caller] and
+// [Rule.Request] wrap one of them; compare with errors.Is.
 var (
-	// ErrDenied: the caller lacks the permission, or the resource is not theirs.
+	// ErrDenied: the caller lacks the permission, or the resource is not
+	// theirs.
 	ErrDenied = errors.New("permission denied")
-	// ErrStepUp: the caller must authenticate again, or more strongly.
+	// ErrStepUp: the caller must log in again, or with a stronger method.
 	ErrStepUp = errors.New("step-up required")
 	// ErrCrossOwnerStepUp is ErrStepUp for a resource that is not the caller's.
 	ErrCrossOwnerStepUp = fmt.Errorf("%w: not the caller's own resource", ErrStepUp)
-	// ErrResource: the request has no resource name that an owner can be read
-	// from.
+	// ErrResource: the resource name in the request does not name an owner.
 	ErrResource = errors.New("resource name invalid")
-	// ErrRequestID: request_id is missing or no UUID.
+	// ErrRequestID: request_id is missing or is not a UUID.
 	ErrRequestID = errors.New("request id required")
 )
 
-// Caller decides what needs no request message: permission and step-up. now
-// is compared with the time of authentication. Public rules admit everybody.
+// Caller decides what can be decided without the request: whether one of the
+// caller's roles holds the permission, and whether the login is recent and
+// strong enough at now. It returns nil, [ErrDenied] or [ErrStepUp]. A public
+// rule admits everybody, also a nil id.
 func (r *Rule) Caller(id *identity.Identity, now time.Time) error {
 	if r.Public {
 		return nil
@@ -47,8 +50,10 @@ func (r *Rule) Caller(id *identity.Identity, now time.Time) error {
 	return nil
 }
 
-// Request decides what stands in the request message: ownership of the named
-// resource, and the request id. now is as for Caller.
+// Request decides what depends on the request: whether the named resource
+// belongs to the caller, and whether the request id is a UUID. It returns nil,
+// [ErrDenied], [ErrCrossOwnerStepUp], [ErrResource] or [ErrRequestID]. Call it
+// after Caller.
 func (r *Rule) Request(id *identity.Identity, request proto.Message, now time.Time) error {
 	if r.Public || (!r.OwnerOnly && r.requestID == nil) {
 		return nil
@@ -65,13 +70,15 @@ func (r *Rule) Request(id *identity.Identity, request proto.Message, now time.Ti
 	return nil
 }
 
-// Carries tells whether a later message of a stream names a resource, so that
-// the rule has to be evaluated again. The first message always is.
+// Carries reports whether request, a message of a stream after the first, names
+// a resource and so has to be judged by Caller and Request. The first message
+// of a stream is always judged.
 func (r *Rule) Carries(request proto.Message) bool {
 	return len(r.resource) > 0 && r.resource.carried(request.ProtoReflect())
 }
 
-// Resource returns the first resource name in the request, for the audit log.
+// Resource returns the first resource name in request, for the audit log; "" if
+// the rule names no field or the field is empty.
 func (r *Rule) Resource(request proto.Message) string {
 	var first string
 	if len(r.resource) > 0 {

@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// Access is what a role may do with a method.
+// Access says on which resources a role may call a method.
 type Access int
 
 const (
-	// Denied is never.
+	// Denied is on none.
 	Denied Access = iota
 	// Own is on the caller's own resources.
 	Own
@@ -30,8 +30,9 @@ func (a Access) String() string {
 	}
 }
 
-// Access returns what role may do, provided that age, acr and freshness allow
-// it. Public methods give Any to every role, the empty one included.
+// Access returns what role may do if the login is recent and strong enough and
+// the knowledge about revocations is fresh. A public method is [Any] for every
+// role, also for "".
 func (r *Rule) Access(role string) Access {
 	switch {
 	case r.Public:
@@ -45,9 +46,10 @@ func (r *Rule) Access(role string) Access {
 	}
 }
 
-// Matrix returns the authorization matrix as a Markdown table: one row per
-// method, one column per role, then what else the rule demands. The output is
-// deterministic and goes into the docs.
+// Matrix returns the authorization matrix as a Markdown table: one row for each
+// method, one column for each role, then the permission and the other demands
+// of the rule. The same policy always gives the same text, so it can be kept in
+// the docs and compared by a test.
 func (p *Policy) Matrix() string {
 	roles := p.perms.names()
 	var b strings.Builder

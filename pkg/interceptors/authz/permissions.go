@@ -16,7 +16,8 @@ var (
 	permissionName = regexp.MustCompile(`^[a-z][a-zA-Z0-9]*\.[a-z][a-zA-Z0-9]*\.[a-z][a-zA-Z0-9]*$`)
 )
 
-// Permissions say which role holds which permission. Immutable.
+// Permissions say which role holds which permission. Immutable, safe for
+// concurrent use.
 type Permissions struct {
 	roles map[string][]string // role -> sorted permissions
 }
@@ -25,8 +26,9 @@ type Permissions struct {
 //
 //	{"roles": {"customer": ["orders.orders.get"], "admin": []}}
 //
-// Permissions are `service.resource.verb`. Unknown and duplicate members,
-// duplicate permissions, malformed names and an empty file are errors.
+// Permissions are written service.resource.verb. It is an error if a member is
+// unknown or occurs twice, a role has a permission twice, a name is malformed,
+// or there is no role.
 func ParsePermissions(data []byte) (*Permissions, error) {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	if err := expect(dec, json.Delim('{'), "roles", json.Delim('{')); err != nil {

@@ -9,14 +9,14 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// Policy is the rules of all methods of a server. Immutable, safe for
+// Policy holds the rules of all methods of a server. Immutable, safe for
 // concurrent use.
 type Policy struct {
 	rules map[string]*Rule
 	perms *Permissions
 }
 
-// Option changes how a Policy is made.
+// Option is an optional setting of [NewPolicy].
 type Option interface{ apply(*settings) }
 
 type settings struct{ acr *acrOrder }
@@ -26,15 +26,17 @@ type optionFunc func(*settings)
 func (f optionFunc) apply(s *settings) { f(s) }
 
 // WithACR sets the order of authentication context classes, weakest first.
-// Default: aal1, aal2, aal3. A class that is not listed is weaker than all.
+// Default: aal1, aal2, aal3. A class that is not listed is weaker than all
+// others.
 func WithACR(weakestFirst ...string) Option {
 	return optionFunc(func(s *settings) { s.acr = &acrOrder{weakestFirst: weakestFirst} })
 }
 
-// NewPolicy compiles the rules of services. Give it every service that the
-// permissions file is about, also those that a process does not serve: it is
-// an error if the file grants a permission that no rule asks for, as it is if
-// a rule asks for one that no role holds. All errors are reported together.
+// NewPolicy compiles the rules of services. Pass every service that the
+// permissions file is for, also those that this process does not serve: a
+// permission that some role holds and no rule asks for is an error, and so is
+// one that a rule asks for and no role holds. The error lists everything that
+// is wrong.
 func NewPolicy(services []protoreflect.ServiceDescriptor, perms *Permissions, opts ...Option) (*Policy, error) {
 	if perms == nil {
 		return nil, errors.New("authorization policy: no permissions")
@@ -74,7 +76,7 @@ func NewPolicy(services []protoreflect.ServiceDescriptor, perms *Permissions, op
 	return p, nil
 }
 
-// FileServices returns the services of files, for NewPolicy.
+// FileServices returns the services of .proto files, for [NewPolicy].
 func FileServices(files ...protoreflect.FileDescriptor) []protoreflect.ServiceDescriptor {
 	var out []protoreflect.ServiceDescriptor
 	for _, file := range files {
@@ -86,13 +88,13 @@ func FileServices(files ...protoreflect.FileDescriptor) []protoreflect.ServiceDe
 }
 
 // Rule returns the rule of a full method name, "/package.Service/Method". It
-// is false for a method that the policy does not know: deny it.
+// returns false for a method that the policy does not know; deny such a call.
 func (p *Policy) Rule(method string) (*Rule, bool) {
 	r, ok := p.rules[method]
 	return r, ok
 }
 
-// Rules returns all rules, ordered by method.
+// Rules returns all rules, ordered by method name.
 func (p *Policy) Rules() []*Rule {
 	out := make([]*Rule, 0, len(p.rules))
 	for _, method := range slices.Sorted(maps.Keys(p.rules)) {

@@ -12,16 +12,16 @@ import (
 	authzv1 "github.com/curfew-platform/curfew/proto/gen/curfew/authz/v1"
 )
 
-// Staleness is what a method does while the knowledge about revocations is
-// not fresh.
+// Staleness is what a method does while the knowledge about revocations is not
+// fresh.
 type Staleness int
 
 const (
-	// FailClosed refuses with UNAVAILABLE.
+	// FailClosed refuses calls with UNAVAILABLE.
 	FailClosed Staleness = iota
-	// Bounded goes on for at most Rule.MaxStaleness.
+	// Bounded admits calls for at most Rule.MaxStaleness.
 	Bounded
-	// Introspect asks the issuer about this one token.
+	// Introspect asks the issuer about the token of each call.
 	Introspect
 )
 
@@ -39,32 +39,38 @@ func (s Staleness) String() string {
 	}
 }
 
-// Rule is the compiled rule of one method. Immutable.
+// Rule is the compiled rule of one method. It must not be changed.
 type Rule struct {
-	// Method is the full name, "/curfew.auth.v1.AuthService/Login".
+	// Method is the full method name, "/curfew.auth.v1.AuthService/Login".
 	Method string
-	// Public methods need no token; every other field is then zero.
+	// Public methods need no token. All other fields but Method are then zero.
 	Public bool
-	// Permission that the caller needs.
+	// Permission is what a role of the caller must hold: "orders.orders.get".
 	Permission string
-	// ResourceField is the path of the request field with the resource name.
+	// ResourceField is the path of the request field that holds the resource
+	// name: "name" or "order.name". Empty: the rule does not look at the
+	// resource.
 	ResourceField string
-	// OwnerOnly: the user of that name must be the caller.
+	// OwnerOnly: the user in the resource name must be the caller.
 	OwnerOnly bool
-	// CrossOwnerPermission lifts OwnerOnly.
+	// CrossOwnerPermission is the permission that lifts OwnerOnly.
 	CrossOwnerPermission string
-	// MaxAuthAge is the longest time since the caller authenticated; 0: any.
+	// MaxAuthAge is the longest time since the caller logged in; zero is any
+	// time.
 	MaxAuthAge time.Duration
-	// CrossOwnerMaxAuthAge is the same for a resource that is not the caller's.
+	// CrossOwnerMaxAuthAge is MaxAuthAge for a resource that is not the
+	// caller's.
 	CrossOwnerMaxAuthAge time.Duration
-	// RequiredACR is the weakest authentication context class; "": any.
+	// RequiredACR is the weakest accepted authentication context class; "" is
+	// any.
 	RequiredACR string
-	// Staleness and MaxStaleness say what happens without fresh revocations.
+	// Staleness says what happens without fresh knowledge about revocations.
+	// MaxStaleness is the bound of [Bounded], else zero.
 	Staleness    Staleness
 	MaxStaleness time.Duration
-	// Audited: every call, allowed or denied, is written to the audit log.
+	// Audited: every call is recorded in the audit log, allowed or denied.
 	Audited bool
-	// RequestIDRequired: the request carries a UUID in request_id.
+	// RequestIDRequired: the request must have a UUID in request_id.
 	RequestIDRequired bool
 
 	holders      []string // roles with Permission

@@ -1,9 +1,8 @@
-// Package identity is who calls: the verified content of an access token, as
+// Package identity is the caller: the verified content of an access token, as
 // handlers and the links of the chain see it.
 //
-// An Identity is made by token.Verifier and by nothing else in production
-// code. It is shared by all calls that present the same token, so it is
-// read-only after it was made.
+// In production code only token.Verifier makes an [Identity]. All calls with
+// the same token share it, so it must not be changed.
 package identity
 
 import (
@@ -18,27 +17,29 @@ import (
 // users never contain a slash: the verifier refuses them.
 const servicePrefix = "services/"
 
-// Identity is the verified content of one access token. Treat it as
-// read-only: the same value serves concurrent calls.
+// Identity is the verified content of one access token. It is shared by
+// concurrent calls: do not change it.
 type Identity struct {
-	// Issuer is `iss`. Subjects, sessions and epochs mean something only
-	// together with it.
+	// Issuer is `iss`. Subjects, sessions, keys and epochs are only unique
+	// within one issuer.
 	Issuer string
-	// Subject is `sub`: the bare id of a user, or "services/{name}".
+	// Subject is `sub`: the bare id of a user, or "services/{name}" for a
+	// service.
 	Subject string
-	// SessionID is `sid`. Empty only for issuers whose profile allows that.
+	// SessionID is `sid`; empty if the profile of the issuer does not require
+	// it.
 	SessionID string
-	// TokenID is `jti`. Empty only for issuers whose profile allows that.
+	// TokenID is `jti`; empty if the profile of the issuer does not require it.
 	TokenID string
-	// KeyID is `kid` of the key that signed the token.
+	// KeyID is `kid`, the key that signed the token.
 	KeyID string
-	// Epoch is the subject epoch that the token was minted under; 0 for
-	// issuers whose tokens have none.
+	// Epoch is the epoch of the subject when the token was issued; 0 for
+	// issuers that have no epochs.
 	Epoch int64
-	// Roles are the roles at the time of minting.
+	// Roles are the roles of the subject when the token was issued.
 	Roles []string
-	// AuthTime is when the user last proved who they are. Zero if unknown,
-	// which is older than every allowed age.
+	// AuthTime is `auth_time`, when the user last logged in. Zero if it is
+	// unknown, which is older than every maximum age.
 	AuthTime time.Time
 	// IssuedAt is `iat`.
 	IssuedAt time.Time
@@ -48,10 +49,10 @@ type Identity struct {
 	ACR string
 }
 
-// IsService tells whether the caller is a service and not a user.
+// IsService reports whether the caller is a service and not a user.
 func (i Identity) IsService() bool { return strings.HasPrefix(i.Subject, servicePrefix) }
 
-// Principal is the resource name of the caller: "users/{id}" or
+// Principal returns the resource name of the caller, "users/{id}" or
 // "services/{name}". It is unique within one issuer.
 func (i Identity) Principal() string {
 	if i.IsService() {
@@ -60,15 +61,15 @@ func (i Identity) Principal() string {
 	return "users/" + i.Subject
 }
 
-// NewContext returns a context that carries id, for tests of handlers. In a
-// server the chain's own context carries it.
+// NewContext returns a context that carries id. It is for tests of handlers; in
+// a server the chain does this.
 func NewContext(ctx context.Context, id *Identity) context.Context {
 	return context.WithValue(ctx, contextkey.Identity{}, id)
 }
 
-// FromContext returns the caller. It is false for public methods and for
-// contexts that do not come from a call; a handler of a method that is not
-// public may rely on true.
+// FromContext returns the caller. It returns false if the method is public or
+// ctx is not from a call that the chain admitted. In a handler of a method that
+// is not public it always returns true.
 func FromContext(ctx context.Context) (*Identity, bool) {
 	id, ok := ctx.Value(contextkey.Identity{}).(*Identity)
 	return id, ok && id != nil

@@ -1,5 +1,5 @@
-// Package rate limits how often something happens, for each of many keys, in
-// bounded memory.
+// Package rate limits how often something may happen, separately for each key
+// and in bounded memory.
 package rate
 
 import (
@@ -12,19 +12,20 @@ import (
 	"github.com/maypok86/otter/v2"
 )
 
-// Limit is a token bucket: so many a second in the long run, Burst at once.
-// The zero Limit is none.
+// Limit is a token bucket: PerSecond on average, Burst at once. The zero Limit
+// limits nothing.
 type Limit struct {
-	// PerSecond is the rate at which the bucket fills.
+	// PerSecond is how many tokens are added per second, at most 1e6.
 	PerSecond float64
-	// Burst is the size of the bucket. Default: one second's worth, at least 1.
+	// Burst is the size of the bucket, at most 1e6. Default: PerSecond, but at
+	// least 1.
 	Burst int
 }
 
-// Off tells whether there is no limit.
+// Off reports whether l limits nothing.
 func (l Limit) Off() bool { return l == (Limit{}) }
 
-// String describes the limit for --check.
+// String returns the limit for --check: "20/s, burst 20" or "off".
 func (l Limit) String() string {
 	if l.Off() {
 		return "off"
@@ -33,7 +34,8 @@ func (l Limit) String() string {
 	return fmt.Sprintf("%g/s, burst %d", l.PerSecond, l.Burst)
 }
 
-// Check reports what is wrong with the limit.
+// Check returns an error if a field is negative, out of range, not a number, or
+// so that an empty bucket would need more than ten years to fill.
 func (l Limit) Check() error {
 	if l.Off() {
 		return nil
@@ -58,12 +60,12 @@ func (l Limit) withDefault() Limit {
 	return l
 }
 
-// Limiter holds a bucket for each key that was seen lately. Safe for concurrent
-// use; taking waits for no lock.
+// Limiter has a bucket for each key that was seen lately. It is safe for
+// concurrent use and takes no lock.
 //
-// It keeps at most so many buckets. Where more keys come than there is room for,
-// those that come seldom are forgotten, and start full again: a flood of new
-// keys does not push out one that comes often.
+// The number of buckets is bounded. If there are more keys than room, those
+// that come rarely are forgotten and start with a full bucket again. A flood of
+// new keys does not push out a key that comes often.
 type Limiter[K comparable] struct {
 	begin   time.Time
 	each    int64 // nanoseconds until one more is in the bucket
@@ -75,7 +77,8 @@ type Limiter[K comparable] struct {
 // limiter was made: the generic cell rate algorithm, ITU-T I.371.
 type bucket struct{ full atomic.Int64 }
 
-// New returns a limiter with room for entries keys. The limit is not off.
+// New returns a limiter that remembers at most entries keys. It fails if limit
+// is off or invalid, or if entries is not positive.
 func New[K comparable](limit Limit, entries int) (*Limiter[K], error) {
 	if err := limit.Check(); err != nil || limit.Off() || entries < 1 {
 		return nil, errors.Join(errors.New("rate limiter: no limit, or no room"), err)
@@ -89,9 +92,9 @@ func New[K comparable](limit Limit, entries int) (*Limiter[K], error) {
 	return &Limiter[K]{begin: time.Now(), each: each, depth: each * int64(limit.Burst), buckets: buckets}, nil
 }
 
-// Take takes one from the bucket of key. If it is empty, ok is false, nothing is
-// taken, and wait is how long until there is one. Where now goes back, the wait
-// is that much longer.
+// Take takes one token from the bucket of key. If there is none, ok is false,
+// nothing is taken, and wait is the time until there is one. If now is before
+// an earlier now, wait is longer by the difference.
 func (l *Limiter[K]) Take(key K, now time.Time) (wait time.Duration, ok bool) {
 	at := int64(now.Sub(l.begin))
 	b, found := l.buckets.GetIfPresent(key)
@@ -113,5 +116,5 @@ func (l *Limiter[K]) Take(key K, now time.Time) (wait time.Duration, ok bool) {
 	}
 }
 
-// Len is about how many buckets there are.
+// Len returns about how many keys are remembered.
 func (l *Limiter[K]) Len() int { return l.buckets.EstimatedSize() }

@@ -87,7 +87,8 @@ func (e *Error) GRPCStatus() *status.Status { return e.st }
 // Unwrap returns the cause, nil if there is none.
 func (e *Error) Unwrap() error { return e.cause }
 
-// Is reports whether target has the same code and reason.
+// Is reports whether target is an *Error with the same code, reason and
+// message.
 func (e *Error) Is(target error) bool {
 	t, ok := target.(*Error)
 	return ok && t.st.Code() == e.st.Code() && t.st.Message() == e.st.Message() && Reason(t) == Reason(e)
@@ -108,8 +109,8 @@ func Name(reason protoreflect.Enum) string {
 	return name
 }
 
-// Reason returns the reason of err, or "" if err is nil or has none. It also
-// understands errors that a gRPC client call returned.
+// Reason returns the reason in the ErrorInfo of err, or "" if there is none.
+// err may also come from a gRPC client call.
 func Reason(err error) string {
 	if info := Info(err); info != nil {
 		return info.GetReason()
@@ -117,12 +118,13 @@ func Reason(err error) string {
 	return ""
 }
 
-// Info returns the first ErrorInfo of err, or nil.
+// Info returns the first ErrorInfo of err, or nil. err may also come from a
+// client call.
 func Info(err error) *errdetails.ErrorInfo {
 	return Detail[*errdetails.ErrorInfo](err)
 }
 
-// Detail returns the first detail of type T, or the zero T.
+// Detail returns the first detail of err that has type T, or the zero T.
 func Detail[T proto.Message](err error) T {
 	var zero T
 	if err == nil {
@@ -144,6 +146,6 @@ func Detail[T proto.Message](err error) T {
 	return zero
 }
 
-// Code returns the code of err: OK for nil, Unknown for an error that is no
+// Code returns the code of err: OK for nil, Unknown for an error that has no
 // status.
 func Code(err error) codes.Code { return status.Code(err) }

@@ -82,7 +82,7 @@ func New(provider metric.MeterProvider) (*Meter, error) {
 func (m *Meter) Began(_ context.Context, method string) { m.running.get(method).n.Add(1) }
 
 // Ended implements interceptors.Meter.
-func (m *Meter) Ended(ctx context.Context, f interceptors.Figures) {
+func (m *Meter) Ended(ctx context.Context, f interceptors.CallStats) {
 	m.running.get(f.Method).n.Add(-1)
 	m.duration.Record(ctx, f.Duration.Seconds(), m.ended.get(outcome{f.Method, f.Code, f.Reason})...)
 }

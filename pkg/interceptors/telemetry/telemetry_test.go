@@ -64,8 +64,8 @@ func TestACallIsRecordedByMethodCodeAndReasonAndNothingElse(t *testing.T) {
 	for range 3 {
 		m.Began(ctx, "/a.B/C")
 	}
-	m.Ended(ctx, interceptors.Figures{Method: "/a.B/C", Duration: time.Second})
-	m.Ended(ctx, interceptors.Figures{Method: "/a.B/C", Duration: 2 * time.Second, Code: codes.Unauthenticated, Reason: "TOKEN_REVOKED"})
+	m.Ended(ctx, interceptors.CallStats{Method: "/a.B/C", Duration: time.Second})
+	m.Ended(ctx, interceptors.CallStats{Method: "/a.B/C", Duration: 2 * time.Second, Code: codes.Unauthenticated, Reason: "TOKEN_REVOKED"})
 	want := []string{
 		"curfew.call.duration{curfew.reason=TOKEN_REVOKED rpc.grpc.status_code=16 rpc.method=/a.B/C} n=1 sum=2",
 		"curfew.call.duration{rpc.grpc.status_code=0 rpc.method=/a.B/C} n=1 sum=1",
@@ -84,7 +84,7 @@ func TestCountingACallAllocatesNothingOfItsOwn(t *testing.T) {
 	}
 	n := testing.AllocsPerRun(1000, func() {
 		m.Began(t.Context(), "/a.B/C")
-		m.Ended(t.Context(), interceptors.Figures{Method: "/a.B/C", Duration: time.Second, Code: codes.NotFound, Reason: "USER_NOT_FOUND"})
+		m.Ended(t.Context(), interceptors.CallStats{Method: "/a.B/C", Duration: time.Second, Code: codes.NotFound, Reason: "USER_NOT_FOUND"})
 	})
 	if n > 0 {
 		t.Errorf("%v allocations", n)
@@ -99,7 +99,7 @@ func BenchmarkACall(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		m.Began(b.Context(), "/a.B/C")
-		m.Ended(b.Context(), interceptors.Figures{Method: "/a.B/C", Duration: time.Second})
+		m.Ended(b.Context(), interceptors.CallStats{Method: "/a.B/C", Duration: time.Second})
 	}
 }
 

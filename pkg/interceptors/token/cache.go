@@ -119,18 +119,19 @@ func (c *cache) stats() Stats {
 	}
 }
 
-// Stats counts what the verified-token cache did since the start.
+// Stats are the counters of the verified-token cache since the start.
 type Stats struct {
-	// Hits and Misses of Verify.
+	// Hits and Misses count the calls of Verify.
 	Hits, Misses uint64
-	// Evictions of tokens for lack of room, or because they ended.
+	// Evictions counts the tokens that were removed, for lack of room or
+	// because they expired.
 	Evictions uint64
 	// Entries that are in the cache, and what they weigh in bytes: estimates.
 	Entries int
 	Bytes   uint64
 }
 
-// HitRatio is hits by all, 0 before the first call.
+// HitRatio returns hits divided by hits and misses; 0 before the first call.
 func (s Stats) HitRatio() float64 {
 	if s.Hits+s.Misses == 0 {
 		return 0

@@ -15,15 +15,15 @@ const (
 	maxDocumentBytes = 256 << 10
 )
 
-// Discover returns a Fetch for an issuer that publishes where its keys are
-// (OpenID Connect Discovery 1.0): each fetch reads the document below the
-// issuer's own address, and then the JWK Set that it names. So a set that
-// moves is found with the next refresh.
+// Discover returns a [Fetch] for an issuer that publishes where its keys are
+// (OpenID Connect Discovery 1.0). Each fetch reads the discovery document of
+// the issuer and then the JWK Set that the document names, so a set that moves
+// is found at the next refresh.
 //
-// The issuer is also `iss` of its tokens, and the document must name exactly
-// it: another one's document at this address would bring another one's keys.
-// Both addresses are https; http is for an issuer on loopback, in tests.
-// client is optional; redirects are not followed.
+// issuer is also `iss` of the tokens, and the document must name exactly this
+// issuer: otherwise it would bring the keys of another one. Both addresses must
+// be https, or http on loopback, for tests. client may be nil. Redirects are
+// not followed.
 func Discover(issuer string, client *http.Client) (Fetch, error) {
 	u, err := url.Parse(issuer)
 	switch {

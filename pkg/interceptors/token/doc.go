@@ -1,12 +1,16 @@
-// Package token verifies access tokens: compact JWS (RFC 7515) with the rules
-// of RFC 8725 and RFC 9068, under one Profile per issuer.
+// Package token verifies access tokens: JSON Web Tokens in compact form (RFC 7515,
+// RFC 7519), by the rules of RFC 8725 and RFC 9068.
 //
-// Verification is strict on purpose. What two parsers could read differently
-// is refused: non-canonical base64, duplicate JSON members, trailing data,
-// numbers that are not integers. The algorithm is a property of the key, never
-// of the token. Nothing in a header can name, carry or fetch a key.
+// A [Verifier] has one [Profile] for each issuer that it trusts; start from [OIDC],
+// [Curfew] or [Kubernetes]. The keys of an issuer come from [NewRemote], which finds
+// and refreshes them, or from [NewStatic].
 //
-// A verified token is remembered by its whole text until it expires, so a
-// hot token costs one look-up. Whether it was revoked is not this package's
-// question: that check runs on every call, after this one.
+// Verification is strict. Whatever two parsers might read differently is refused:
+// non-canonical base64, duplicate JSON members, trailing data, numbers that are not
+// integers. The algorithm belongs to the key and is never chosen by the token.
+// Nothing in a header can name, carry or fetch a key.
+//
+// A verified token is cached until it expires, so that a token that is used often
+// costs one look-up. Whether it was revoked is not decided here: the chain asks a
+// revocation source on every call, after the cache.
 package token

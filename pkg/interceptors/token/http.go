@@ -10,9 +10,9 @@ import (
 	"net/url"
 )
 
-// HTTP returns a Fetch that gets a JWK Set from address. The address must be
-// https, or http to a loopback host. client is optional; redirects are not
-// followed in any case: the address is configuration, not the answer's choice.
+// HTTP returns a [Fetch] that gets a JWK Set from address, which must be https,
+// or http on loopback. client may be nil. Redirects are never followed: the
+// address is configuration and not for the answer to choose.
 func HTTP(address string, client *http.Client) (Fetch, error) {
 	u, err := url.Parse(address)
 	if err != nil {

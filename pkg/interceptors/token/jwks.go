@@ -16,11 +16,11 @@ const (
 	maxSetKeys  = 100
 )
 
-// ParseSet reads a JWK Set (RFC 7517). Keys that cannot verify access tokens
-// are left out: symmetric ones, those for encryption, unknown curves, weak
-// keys, keys without an id, and all keys that share an id, because which of
-// them is meant would depend on the reader. A set without a usable key, above
-// 256 KiB or above 100 keys is an error.
+// ParseSet reads a JWK Set (RFC 7517). It leaves out keys that cannot verify
+// access tokens: symmetric keys, keys for encryption, unknown curves, weak
+// keys, and keys without an id. It also leaves out all keys that share an id,
+// because it would depend on the reader which of them is meant. It is an error
+// if no key is left, or if the set has more than 256 KiB or 100 keys.
 func ParseSet(data []byte) ([]Key, error) {
 	if len(data) > maxSetBytes {
 		return nil, errors.New("jwk set: too long")

@@ -32,12 +32,13 @@ const (
 	maxRSABits     = 8192
 )
 
-// Keys finds the key that a token names. Implementations must be safe for
-// concurrent use and must bound what an unknown kid costs.
+// Keys are the verification keys of one issuer. Implementations must be safe
+// for concurrent use, and must bound what a token with an unknown key id can
+// cost.
 type Keys interface {
-	// Key returns the key named kid and the one algorithm it is used with. The
-	// error wraps ErrUnknownKey if the issuer has no such key and
-	// ErrKeysUnavailable if that cannot be known now.
+	// Key returns the key with id kid and the one algorithm that it is used
+	// with. The error wraps [ErrUnknownKey] if the issuer has no such key, and
+	// [ErrKeysUnavailable] if that cannot be known now.
 	Key(ctx context.Context, kid string) (alg string, key crypto.PublicKey, err error)
 }
 

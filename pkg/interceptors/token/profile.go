@@ -9,67 +9,71 @@ import (
 	"time"
 )
 
-// CurfewIssuer is the issuer of the platform's own tokens unless configured
-// otherwise.
+// CurfewIssuer is the default issuer of the tokens of services/auth.
 const CurfewIssuer = "https://auth.curfew.dev"
 
-// CurfewAudience is the audience that the platform's own tokens carry.
+// CurfewAudience is the audience of the tokens of services/auth.
 const CurfewAudience = "curfew"
 
-// Profile says what a token of one issuer must look like. Start from Curfew
-// OIDC or Kubernetes and change fields; NewVerifier validates the result.
+// Profile says what a token of one issuer must look like. Start from [Curfew],
+// [OIDC] or [Kubernetes] and change fields; [NewVerifier] validates the result.
 type Profile struct {
-	// Name appears in Describe: "curfew", "oidc" or "kubernetes".
+	// Name appears in Verifier.Describe: "curfew", "oidc" or "kubernetes".
 	Name string
-	// Issuer is compared with `iss`, byte for byte.
+	// Issuer must equal `iss`, byte for byte.
 	Issuer string
-	// Keys of the issuer.
+	// Keys are the keys of the issuer.
 	Keys Keys
-	// Algorithms that are accepted at all, on top of each key having one.
+	// Algorithms are the accepted ones. Besides, each key is used with its own
+	// algorithm only.
 	Algorithms []string
-	// Types of the `typ` header, without case and without "application/". An
-	// empty string admits tokens that have none.
+	// Types are the accepted values of the `typ` header, in lower case and
+	// without "application/". An empty string accepts a token without `typ`.
 	Types []string
-	// Audiences: `aud` must contain one of them. If empty, AuthorizedParties
-	// must not be.
+	// Audiences: `aud` must contain one of them. May be empty only if
+	// AuthorizedParties is not.
 	Audiences []string
-	// AuthorizedParties: `azp` must be one of them. Checked if not empty.
+	// AuthorizedParties: `azp` must be one of them, unless the list is empty.
 	AuthorizedParties []string
 	// Sessions: `sid` and `jti` are required.
 	Sessions bool
-	// Epochs: `epoch` is required; without it such a token cannot be revoked
-	// by epoch, only by session, token, subject block, key or issuer.
+	// Epochs: `epoch` is required. A token without it cannot be revoked by
+	// epoch, only by token, session, subject block, key or issuer.
 	Epochs bool
 	// NotBefore: `nbf` is required.
 	NotBefore bool
-	// OpaqueSubjects: `sub` may have 255 bytes (OpenID Connect Core 2) and
-	// slashes in it. Only for a verifier whose caller looks the subject up and
-	// never uses it as a name: as a name it could look like another principal's.
+	// OpaqueSubjects: `sub` may have up to 255 bytes (OpenID Connect Core
+	// section 2) and may contain slashes. Only for a verifier whose caller
+	// looks the subject up and never uses it as a name: as a name it could look
+	// like another principal's.
 	OpaqueSubjects bool
-	// NoActors refuses tokens by which somebody else acts for the subject (`act`,
-	// RFC 8693 4.1), an impersonator's for example. Without it `act` says nothing.
+	// NoActors refuses tokens with which somebody else acts for the subject
+	// (`act`, RFC 8693 section 4.1), for example by impersonation. Otherwise
+	// `act` is ignored.
 	NoActors bool
-	// RolesClaim is the path of the claim with the roles, outermost first: an
-	// array of strings. Required in the token if RolesRequired. Empty: no roles.
+	// RolesClaim is the path of the claim that holds the roles, outermost
+	// member first; the claim is an array of strings. Empty: no roles.
+	// RolesRequired refuses tokens without the claim.
 	RolesClaim    []string
 	RolesRequired bool
-	// Claims, if not empty, are all that a token may carry. An unknown claim
-	// may restrict the token (`cnf` does), so ignoring it would widen it.
+	// Claims, if not empty, are the only claims that a token may have. A claim
+	// that is not understood may restrict the token (`cnf` does), so that
+	// ignoring it would give the token more power than it has.
 	Claims []string
-	// Leeway for clocks that differ, on exp, nbf, iat and auth_time: 0 to 2
-	// minutes. Curfew has 5 s, OIDC 30 s. It is assumed that the clock that
-	// stamps tokens is ahead of the verifier's by no more than that. Where it is,
-	// fresh tokens are malformed until the verifier's clock has caught up:
-	// calls fail, and a renewal would not help, so clients do not ask for one;
-	// no client may end a session for it.
+	// Leeway is the tolerated difference of clocks for exp, nbf, iat and
+	// auth_time, 0 to 2 minutes. Curfew has 5 s, OIDC 30 s. If the clock of the
+	// issuer is ahead of the verifier's by more, new tokens are malformed until
+	// the verifier's clock has caught up. Calls fail until then; clients
+	// neither renew the token, which would not help, nor end the session.
 	Leeway time.Duration
-	// MaxLife bounds exp - iat: a rule of the revocation set is forgotten after
-	// the longest life, so a longer token would come back to life.
+	// MaxLife is the longest exp - iat that is accepted. Revocation rules are
+	// forgotten after the longest life, so that a longer token would become
+	// valid again.
 	MaxLife time.Duration
 }
 
-// Curfew is the profile of the platform's own access tokens (RFC 9068 with
-// session, epoch and roles).
+// Curfew is the profile of the access tokens of services/auth: RFC 9068 with
+// session, epoch and roles.
 func Curfew(issuer string, keys Keys) Profile {
 	return Profile{
 		Name: "curfew", Issuer: issuer, Keys: keys,
@@ -84,9 +88,9 @@ func Curfew(issuer string, keys Keys) Profile {
 	}
 }
 
-// OIDC is the profile of an external issuer: give it Audiences or
-// AuthorizedParties, and RolesClaim if roles are wanted. Refresh and ID tokens
-// of the common providers are refused as access tokens.
+// OIDC is the profile of any OpenID Connect issuer. Set Audiences or
+// AuthorizedParties, and RolesClaim if the tokens carry roles. It refuses the
+// refresh tokens and ID tokens of the common providers.
 func OIDC(issuer string, keys Keys) Profile {
 	return Profile{
 		Name: "oidc", Issuer: issuer, Keys: keys,
@@ -97,12 +101,12 @@ func OIDC(issuer string, keys Keys) Profile {
 	}
 }
 
-// Kubernetes is the profile of the projected service-account tokens of a
-// cluster: `sub` is system:serviceaccount:NAMESPACE:NAME. The audience is the
-// one that the pod's volume asks for; a token without it was made for the API
-// server, or for somebody else. These tokens have no `typ`. They are bearer
-// tokens that a pod presents as often as it likes, so nothing here is used
-// once: see MaxLife, which is the longest `expirationSeconds` that is admitted.
+// Kubernetes is the profile of projected service-account tokens of a cluster,
+// whose `sub` is system:serviceaccount:NAMESPACE:NAME. audience is the one that
+// the volume of the pod asks for; a token without it was issued for somebody
+// else, for example for the API server. The tokens have no `typ`. A pod may
+// present one as often as it likes until it expires. MaxLife is the largest
+// expirationSeconds that is accepted.
 func Kubernetes(issuer, audience string, keys Keys) Profile {
 	return Profile{
 		Name: "kubernetes", Issuer: issuer, Keys: keys,
@@ -154,7 +158,7 @@ func (p Profile) check() error {
 	return nil
 }
 
-// String describes the profile on one line, for --check.
+// String describes the profile in one line, for --check.
 func (p Profile) String() string {
 	required := []string{"sub", "exp", "iat"}
 	if p.Sessions {

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Fetch returns a JWK Set as JSON: from HTTP (see HTTP), or from the answer of
-// a GetJwks RPC. ctx bounds it.
+// Fetch returns a JWK Set as JSON: [Discover] and [HTTP] return one, or write a
+// function that calls a GetJwks RPC. ctx bounds it.
 type Fetch func(ctx context.Context) ([]byte, error)
 
 // RemoteOptions are the settings of Remote that have a default.

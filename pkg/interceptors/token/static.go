@@ -7,7 +7,7 @@ import (
 	"fmt"
 )
 
-// Static is a fixed set of keys.
+// Static is a fixed set of [Keys].
 type Static struct{ keys map[string]Key }
 
 // NewStatic returns a fixed set of keys. It fails on no key, on two keys with

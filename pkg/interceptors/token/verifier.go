@@ -11,33 +11,34 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/identity"
 )
 
-// Options are the settings of a Verifier that have a default.
+// Options are the optional settings of a [Verifier].
 type Options struct {
-	// CacheEntries bounds the verified-token cache. Default 100,000.
+	// CacheEntries bounds the tokens in the cache. Default 100,000.
 	CacheEntries int
-	// CacheBytes bounds it too. Default 128 MiB.
+	// CacheBytes bounds the memory of the cache. Default 128 MiB.
 	CacheBytes int
-	// Uncached is without that cache: every token is verified each time, with
-	// the keys of the moment. For tokens that are seen rarely and open much.
+	// Uncached is for tokens that are presented rarely and give access to much:
+	// every token is verified each time, with the keys of that moment.
 	Uncached bool
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 }
 
-// Verifier verifies tokens of several issuers. It is safe for concurrent use.
+// Verifier verifies the tokens of one or more issuers. It is safe for
+// concurrent use.
 type Verifier struct {
 	profiles map[string]*Profile
 	cache    *cache
 	now      func() time.Time
 }
 
-// NewVerifier returns a Verifier with the default Options. It fails without a
-// profile, on two profiles of one issuer and on a profile that is not valid.
+// NewVerifier returns a [Verifier] with the default [Options]. It fails if
+// there is no profile, if two have the same issuer, or if one is invalid.
 func NewVerifier(profiles ...Profile) (*Verifier, error) {
 	return Options{}.NewVerifier(profiles...)
 }
 
-// NewVerifier is NewVerifier with these options.
+// NewVerifier is like the function [NewVerifier], with the settings of o.
 func (o Options) NewVerifier(profiles ...Profile) (*Verifier, error) {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -88,14 +89,14 @@ func (o *Options) bound() error {
 	return nil
 }
 
-// Verify returns who the token speaks for. The identity is shared with other
-// calls: read-only. Errors wrap ErrMalformed, ErrExpired, ErrWrongAudience or
-// ErrKeysUnavailable. It blocks only while the keys of the issuer have to be
-// fetched, bounded by ctx and by Keys.
+// Verify returns the identity that the token raw was issued to. The identity is
+// shared with other calls and must not be changed. Errors wrap [ErrMalformed],
+// [ErrExpired], [ErrWrongAudience] or [ErrKeysUnavailable]. Verify blocks only
+// while it waits for the keys of the issuer, which ctx and the [Keys] bound.
 //
-// A token that is remembered stays good when its issuer withdraws the key: to
-// end it before it expires, revoke the key (revocation.KindKey), or remember
-// nothing (Options.Uncached).
+// A cached token stays good when its issuer withdraws the key. To end such
+// tokens before they expire, revoke the key (revocation.KindKey), or set
+// Options.Uncached.
 //
 // Verify says nothing about revocation.
 func (v *Verifier) Verify(ctx context.Context, raw string) (*identity.Identity, error) {
@@ -162,7 +163,7 @@ func mediaType(typ string) string {
 	return strings.TrimPrefix(typ, "application/")
 }
 
-// Stats returns the counters of the verified-token cache: zero without one.
+// Stats returns the counters of the cache; they are zero if there is none.
 func (v *Verifier) Stats() Stats {
 	if v.cache == nil {
 		return Stats{}
@@ -170,8 +171,8 @@ func (v *Verifier) Stats() Stats {
 	return v.cache.stats()
 }
 
-// Close ends the goroutine that removes expired tokens from the cache. A
-// Verifier that lives as long as its process need not be closed.
+// Close ends the goroutine of the cache. A Verifier that lives as long as its
+// process need not be closed.
 func (v *Verifier) Close() {
 	if v.cache != nil {
 		v.cache.kept.StopAllGoroutines()

@@ -35,8 +35,8 @@ var checkStatement string
 //go:embed write.sql
 var writeStatement string
 
-//go:embed forget.sql
-var forgetStatement string
+//go:embed expire.sql
+var expireStatement string
 
 // DB is a pool, a connection or a transaction of pgx.
 type DB interface {
@@ -105,12 +105,12 @@ func Revoke(ctx context.Context, db DB, rules ...revocation.Rule) error {
 	return nil
 }
 
-// Forget removes at most limit rules that no token can be left for, and returns
+// Expire removes at most limit rules that no token can be left for, and returns
 // how many it removed. Call it now and then, until it removes fewer than limit.
-func Forget(ctx context.Context, db DB, limit int) (int, error) {
-	tag, err := db.Exec(ctx, forgetStatement, limit)
+func Expire(ctx context.Context, db DB, limit int) (int, error) {
+	tag, err := db.Exec(ctx, expireStatement, limit)
 	if err != nil {
-		return 0, fmt.Errorf("postgres revocations: forget: %w", err)
+		return 0, fmt.Errorf("postgres revocations: expire: %w", err)
 	}
 	return int(tag.RowsAffected()), nil
 }

@@ -162,7 +162,7 @@ func TestRulesThatEndedAreForgottenInBatches(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []int{3, 2, 0} {
-		if n, err := postgres.Forget(t.Context(), pool, 3); err != nil || n != want {
+		if n, err := postgres.Expire(t.Context(), pool, 3); err != nil || n != want {
 			t.Errorf("forgot %d, want %d: %v", n, want, err)
 		}
 	}
