@@ -7,15 +7,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-type systemClock struct{}
+type systemClock struct {
+	vdso uintptr // clock_gettime of the kernel's shared object; 0 if there is none
+}
 
 // System returns the clock of this machine.
-func System() Clock { return systemClock{} }
+func System() Clock { return systemClock{vdso: vdso()} }
 
 // Now implements [Clock]. The boot clock is read last: what happens between
 // the two readings makes a deadline earlier on the wall clock, never later.
-func (systemClock) Now() Instant {
+func (c systemClock) Now() Instant {
 	wall := time.Duration(time.Now().UnixNano())
+	return Instant{Boot: c.boot(), Wall: wall}
+}
+
+// asked is the boot clock by a system call.
+func asked() time.Duration {
 	var ts unix.Timespec
 	// Raw: the clock is read on every call and never blocks, so the scheduler
 	// need not hear of it; that would double the price.
@@ -25,5 +32,5 @@ func (systemClock) Now() Instant {
 		// seccomp filter) leaves no way to tell the age of a lease.
 		panic("leaseclock: no boot clock: " + errno.Error())
 	}
-	return Instant{Boot: time.Duration(ts.Nano()), Wall: wall}
+	return time.Duration(ts.Nano())
 }
