@@ -5,8 +5,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/curfew-platform/curfew/pkg/lifecycle"
 )
 
 func TestAChildThatDiesTakesItsProcessGroupAlong(t *testing.T) {
@@ -27,15 +25,17 @@ func TestAChildThatDiesTakesItsProcessGroupAlong(t *testing.T) {
 }
 
 func TestAFrozenChildIsWokenBySIGTERMSoThatItStillCommits(t *testing.T) {
-	s := run(t, role("worker"),
-		lifecycle.WithGrace(8*time.Second), lifecycle.WithReserve(time.Second),
-		lifecycle.WithBudget(lifecycle.Commit, 0, 0), lifecycle.WithBudget(lifecycle.Leave, 0, 0))
+	s := run(t, role("worker"))
 	pid := s.sup.Children()[0].Pid
 	signalPid(t, pid, syscall.SIGSTOP)
 	eventually(t, "the child is stopped", func() bool { return stopped(pid) })
-	err := s.stop()
+	// Nothing of the drain is left, and all the time for what SIGTERM begins.
+	s.sup.tell(order{step: StepDrain, until: time.Now(), term: patience, quit: patience})
+	if e := s.firstExit(); e.Step != StepTerm || e.Signal != 0 {
+		t.Errorf("exit: %v\n%s", e, s.logs)
+	}
 	var stop *StopError
-	if !errors.As(err, &stop) || len(stop.Exits) != 1 || stop.Exits[0].Step != StepTerm || stop.Exits[0].Signal != 0 {
+	if err := s.stop(); !errors.As(err, &stop) || len(stop.Exits) != 1 {
 		t.Errorf("error: %v\n%s", err, s.logs)
 	}
 	if len(s.lines("child output")) != 2 {

@@ -40,7 +40,7 @@ func role(name string, env ...string) Spec {
 		// The race detector would make every child sleep for a second at its end.
 		Env: append(append(os.Environ(), roleVar+"="+name, "GORACE=atexit_sleep_ms=0"), env...),
 		// Short, so that a test that fails ends; the children are quick.
-		TermTimeout: 500 * time.Millisecond, QuitTimeout: 2 * time.Second,
+		TermTimeout: time.Second, QuitTimeout: 2 * time.Second,
 	}
 }
 
@@ -141,19 +141,13 @@ func (s *stand) lines(message string) []map[string]any {
 // eventually waits until a condition holds.
 func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	within(t, patience, what, holds)
-}
-
-// within waits until a condition holds, for at most d.
-func within(t testing.TB, d time.Duration, what string, holds func() bool) {
-	t.Helper()
-	limit := time.After(d)
+	limit := time.After(patience)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for !holds() {
 		select {
 		case <-limit:
-			t.Fatalf("not within %v: %s", d, what)
+			t.Fatalf("not within %v: %s", patience, what)
 		case <-tick.C:
 		}
 	}

@@ -80,7 +80,7 @@ func TestAGrandchildThatHoldsThePipesDoesNotDelayTheEndOfItsParent(t *testing.T)
 	s := run(t, role("forker"))
 	pid := s.sup.Children()[0].Pid
 	signalPid(t, pid, syscall.SIGKILL)
-	within(t, 5*time.Second, "the end is seen and the child started again", func() bool {
+	eventually(t, "the end is seen and the child started again", func() bool {
 		c := s.sup.Children()[0]
 		return c.Generation == 2 && c.State == StateReady
 	})

@@ -29,6 +29,7 @@ const (
 	drainVar     = "SUPERVISOR_TEST_DRAIN"     // how long a worker drains
 	commitVar    = "SUPERVISOR_TEST_COMMIT"    // a folder in which workers leave a file when they commit
 	heartbeatVar = "SUPERVISOR_TEST_HEARTBEAT" // how long a parent waits for heartbeats
+	orphanVar    = "SUPERVISOR_TEST_ORPHAN"    // how long children go on after the death of a parent
 	childrenVar  = "SUPERVISOR_TEST_CHILDREN"  // how many children a parent has
 	lineageVar   = "SUPERVISOR_TEST_LINEAGE"   // the roles of a parent's children, their children and so on
 )
@@ -122,6 +123,9 @@ func playParent(ctx context.Context) int {
 	spec.Restart = RestartPolicy{Min: time.Millisecond, Max: 10 * time.Millisecond, Intensity: -1}
 	if timeout, err := time.ParseDuration(os.Getenv(heartbeatVar)); err == nil {
 		spec.Heartbeat, spec.HeartbeatTimeout = timeout/10, timeout
+	}
+	if grace, err := time.ParseDuration(os.Getenv(orphanVar)); err == nil {
+		spec.OrphanGrace = grace
 	}
 	spec.OnExit = func(e Exit) { fmt.Printf("exit %d %d %d\n", e.Slot, e.Generation, e.Pid) }
 	if IsChild() {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -58,7 +59,10 @@ func TestARealSocketHearsTheWholeLifeOfAGroup(t *testing.T) {
 			}
 			done := make(chan error, 1)
 			go func() { done <- g.Run(context.Background()) }()
-			heard := []string{read(t, conn), read(t, conn)}
+			var heard []string
+			for !slices.Contains(heard, "READY=1") { // it is not said any more once the stop has begun
+				heard = append(heard, read(t, conn))
+			}
 			g.Shutdown(nil)
 			if err := <-done; err != nil {
 				t.Error(err)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/curfew-platform/curfew/pkg/localenv/freeport"
 	"github.com/curfew-platform/curfew/pkg/localenv/kfakebroker"
 )
 
@@ -68,7 +69,12 @@ func spawn(t *testing.T, port int, dir string) (address string, kill func()) {
 func TestEveryAnsweredRecordSurvivesASIGKILLOfTheBroker(t *testing.T) {
 	const records = 500
 	dir := t.TempDir()
-	address, kill := spawn(t, 0, dir)
+	// A port that nobody else is given while the broker is down.
+	ports, err := freeport.Find(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	address, kill := spawn(t, ports[0], dir)
 	producer, err := kgo.NewClient(kgo.SeedBrokers(address), kgo.DefaultProduceTopic("logs"))
 	if err != nil {
 		t.Fatal(err)
@@ -81,9 +87,7 @@ func TestEveryAnsweredRecordSurvivesASIGKILLOfTheBroker(t *testing.T) {
 	}
 	kill()
 
-	_, port, _ := strings.Cut(address, ":")
-	number, _ := strconv.Atoi(port)
-	address, _ = spawn(t, number, dir)
+	address, _ = spawn(t, ports[0], dir)
 	consumer, err := kgo.NewClient(kgo.SeedBrokers(address), kgo.ConsumeTopics("logs"))
 	if err != nil {
 		t.Fatal(err)
