@@ -51,8 +51,6 @@ func TestALineIsWrittenAndShipped(t *testing.T) {
 	}
 	log := slog.New(logship.Handler(out, nil, shipper)).With("service", "orders")
 	log.InfoContext(t.Context(), "order created", "order", "42")
-	shipper.Close()
-
 	if got := len(out.lines()); got != 1 {
 		t.Errorf("%d lines on the service's own output, want 1", got)
 	}
@@ -62,12 +60,22 @@ func TestALineIsWrittenAndShipped(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer consumer.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	records := consumer.PollFetches(ctx).Records()
-	if len(records) != 1 {
-		t.Fatalf("%d lines shipped, want 1", len(records))
+	var records []*kgo.Record
+	await := func(n int) {
+		t.Helper()
+		for len(records) < n {
+			if ctx.Err() != nil {
+				t.Fatalf("%d lines shipped, want %d", len(records), n)
+			}
+			records = append(records, consumer.PollFetches(ctx).Records()...)
+		}
 	}
+	await(1)
+	log.InfoContext(t.Context(), "the last line")
+	shipper.Close()
+	await(2 - int(shipper.Dropped())) // half a second may not be enough on a busy machine, and that is said
 	var line map[string]any
 	if err := json.Unmarshal(records[0].Value, &line); err != nil {
 		t.Fatal(err)
