@@ -1,17 +1,17 @@
-// Package certfile is TLS by files that are replaced while the process runs, as
-// cert-manager, SPIFFE helpers and Secrets of Kubernetes do it: a certificate
+// Package certfile is TLS with files that are replaced while the process runs,
+// as cert-manager, SPIFFE helpers and Kubernetes Secrets do it: a certificate
 // chain, its private key, and the authorities that the peer must chain to.
 //
-// The files are looked at for every handshake, by servers and clients alike, so
-// that a new connection always uses what they say now and nothing has to be
-// watched or closed. Connections that are open live on; how long is up to who
-// opened them (gRPC: MaxConnectionAge). net/http has no such limit: a client of
-// HTTP stays as long as it asks, unless answers say Connection: close.
+// Servers and clients read the files for every handshake. A new connection
+// therefore always uses their current content, and nothing has to watch them.
+// Open connections go on; how long is up to who opened them (gRPC:
+// MaxConnectionAge). net/http has no such limit: a client stays connected until
+// an answer says Connection: close.
 //
-// Files that cannot be used, because they are gone, half written, do not fit
-// each other, or are over, never replace those that can: what was read before is
-// used, and the log says so once. At the start there is nothing before, and
-// [Open] refuses.
+// Files that cannot be used never replace those that can, because they are
+// missing, half written, expired or do not fit together. The last good content
+// stays in use and the log says so once. At the start there is no last good
+// content, so [Open] fails.
 package certfile
 
 import (
@@ -27,27 +27,29 @@ import (
 // Paths names PEM files. The zero value trusts the authorities of the system
 // and shows no certificate.
 type Paths struct {
-	// Cert holds the chain that the peer is shown, the own certificate first.
-	// Key is its private key, in a file that not every user of the machine may
-	// read. Both or none.
+	// Cert is the certificate chain to show, the own certificate first. Key is
+	// its private key, in a file that is not readable by everybody. Set both or
+	// none.
 	Cert, Key string
-	// CA holds the authorities that the peer must chain to, and no others. With
-	// it a server demands a certificate of its clients; without it a client
-	// trusts the authorities of the system.
+	// CA holds the only authorities that the peer may chain to. With it a
+	// server demands a certificate from its clients. Without it a client trusts
+	// the authorities of the system.
 	CA string
 }
 
-// Check reads the files and returns what is wrong with them: all that [Open]
-// refuses. Errors name files and never quote them.
+// Check returns the error that [Open] would. It names files and never quotes
+// them.
 func (p Paths) Check() error {
 	_, err := Open(p, nil)
 	return err
 }
 
-// Validity is how long something in the files is valid; zero if there is none.
+// Validity is the time in which something in the files is valid; zero if there
+// is none.
 type Validity struct{ From, Until time.Time }
 
-// Files are open files. Their methods may be called concurrently.
+// Files are certificate files in use. Make them with [Open]; safe for
+// concurrent use.
 type Files struct {
 	paths Paths
 	log   *slog.Logger
@@ -67,10 +69,10 @@ type material struct {
 	chain, trust Validity
 }
 
-// Open reads the files. It refuses files that are missing, hold no certificate
-// or no key, are cut off or do not fit each other; a private key that every
-// user of the machine may read; and certificates that are not valid now, of the
-// authorities all of them. The log, nil for none, is told of every change.
+// Open reads the files. It fails if a file is missing, cut off or holds no
+// certificate or key; if key and chain do not fit together; if every user of
+// the machine may read the key; if the own chain is not valid now; or if none
+// of the authorities is. log is told of every change; it may be nil.
 func Open(p Paths, log *slog.Logger) (*Files, error) {
 	f := New(p, log)
 	if _, err := f.current(); err != nil {
@@ -79,8 +81,8 @@ func Open(p Paths, log *slog.Logger) (*Files, error) {
 	return f, nil
 }
 
-// New is [Open] for files that were checked before, and are read when they are
-// first needed. Until they can be used there is no connection.
+// New is [Open] for files that [Paths.Check] has checked. It reads them when
+// they are first needed; until they can be used, handshakes fail.
 func New(p Paths, log *slog.Logger) *Files {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -88,8 +90,8 @@ func New(p Paths, log *slog.Logger) *Files {
 	return &Files{paths: p, log: log}
 }
 
-// Validity returns how long the chain that is shown is valid as a whole, and
-// until when any authority is.
+// Validity returns when the own chain is valid as a whole, and until when at
+// least one authority is.
 func (f *Files) Validity() (chain, authorities Validity) {
 	m, err := f.current()
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 // minVersion of TLS, on both sides.
 const minVersion = tls.VersionTLS12
 
-// Client returns settings for one connection to a server, of the files as they
-// are now. Each call returns settings of its own.
+// Client returns the configuration for one connection to a server, with the
+// current files. The caller may change it.
 func (f *Files) Client() (*tls.Config, error) {
 	m, err := f.current()
 	if err != nil {
@@ -25,9 +25,9 @@ func (m *material) client() *tls.Config {
 	return &tls.Config{MinVersion: minVersion, RootCAs: m.authorities, Certificates: m.own}
 }
 
-// Server returns settings for a listener, which look at the files for every
-// connection, with the protocols that it offers (ALPN). A session that is
-// resumed is verified against the authorities of now, too.
+// Server returns the configuration for a listener. It reads the files for every
+// connection and offers protocols (ALPN). A resumed session is also verified
+// against the current authorities.
 func (f *Files) Server(protocols ...string) *tls.Config {
 	return &tls.Config{
 		MinVersion: minVersion, NextProtos: protocols,
@@ -45,8 +45,8 @@ func (f *Files) Server(protocols ...string) *tls.Config {
 	}
 }
 
-// Dial connects over TLS; the certificate of the server must be for the host of
-// the address.
+// Dial connects over TLS. The certificate of the server must be for the host in
+// address.
 func (f *Files) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	cfg, err := f.Client()
 	if err != nil {

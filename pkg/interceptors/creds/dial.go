@@ -22,39 +22,41 @@ var errPlaintext = errors.New("plaintext is for loopback only: set Files or TLS,
 
 var errTwice = errors.New("set Files or TLS, not both")
 
-// Target is where to connect.
+// Target is a server and how to reach it.
 type Target struct {
 	// Address is host:port or any other gRPC target.
 	Address string
-	// Files are whom TLS trusts, and what it shows, by files that may be replaced:
-	// every new connection uses them as they are then. They, or TLS, are required
-	// unless the address is loopback or Plaintext is set.
+	// Files are the certificates for TLS. They may be replaced while the
+	// process runs; every new connection uses the current ones. Files or TLS is
+	// required unless the address is loopback or Plaintext is set.
 	Files *certfile.Files
-	// TLS are settings that do not change, instead of Files.
+	// TLS is a fixed configuration, instead of Files.
 	TLS *tls.Config
-	// Plaintext admits a connection without TLS to a host that is not loopback.
+	// Plaintext allows a connection without TLS to a host that is not loopback.
 	Plaintext bool
 }
 
 // pingInterval is how often an open call that hears nothing pings the server.
 const pingInterval = 20 * time.Second
 
-// Enforcement is what a server has to admit for clients of [Dial]: without it
-// gRPC's default, one ping in 5 minutes, ends their connections with
-// ENHANCE_YOUR_CALM. Half of the interval, because clocks
-// and networks differ.
+// Enforcement is the keepalive policy that servers need for clients of [Dial].
+// With gRPC's default, one ping in 5 minutes, they would end such connections
+// with ENHANCE_YOUR_CALM. It admits twice as many pings as clients send,
+// because clocks and networks differ.
 func Enforcement() keepalive.EnforcementPolicy {
 	return keepalive.EnforcementPolicy{MinTime: pingInterval / 2}
 }
 
-// Dial returns a lazy client connection with keepalive, backoff and retries of
-// UNAVAILABLE for methods whose .proto declares them safe to repeat. What is
-// repeated is not up to DNS: a service config from there is ignored. Servers
-// have to admit the pings: [Enforcement].
+// Dial returns a client connection with keepalive and backoff. It repeats calls
+// that end as UNAVAILABLE, but only for methods that the .proto declares safe
+// to repeat (idempotency_level). A service config from DNS is ignored. Dial
+// connects when the first call needs it. Servers must admit the pings: see
+// [Enforcement].
 //
-// The token of r is on every call, and a call waits for it. Calls that need
-// none, Login for example, and the ones that get it go over a connection with a
-// nil r. Without TLS, r must have been made WithPlaintext.
+// Every call carries the token of r and waits until there is one. With a nil r
+// calls carry none: use such a connection for calls that need no token, Login
+// for example, and for those by which r gets its tokens. Without TLS, r must be
+// made with [WithPlaintext].
 func Dial(t Target, r *Refreshing, more ...grpc.DialOption) (*grpc.ClientConn, error) {
 	transport := insecure.NewCredentials()
 	switch {

@@ -1,13 +1,18 @@
-// Package creds is the client side: it puts an access token on every call,
-// renews it before it runs out, and renews it once more if the server says
-// that it expired or was revoked.
+// Package creds is the client side. It puts an access token on every call, renews
+// it before it expires, and renews it once more if a server says that it expired or
+// was revoked.
 //
-// Renewals are single-flight: however many calls need a new token, one is
-// asked for. An outage (UNAVAILABLE, DEADLINE_EXCEEDED, a broken network)
-// never throws a token away, nor does a refusal by somebody in between; only
-// the issuer's own word ends a session.
+// Start with [Dial], which takes a [Target] and a [Refreshing]. A Refreshing gets its
+// tokens from a [TokenSource]:
 //
-// Where tokens come from is a [TokenSource]: a [Static] one, a [File], a
-// [Session] with a refresh token, a [ServiceAssertion] or [FileAssertion] of a
-// service, an [ExternalSession] for tokens of another identity provider.
+//   - [Session] renews with a refresh token, which a [Store] keeps;
+//   - [ServiceAssertion] and [FileAssertion] are for services;
+//   - [ExternalSession] is for programs with tokens of another identity provider;
+//   - [File] reads a token that another program keeps fresh;
+//   - [Static] is one token.
+//
+// Renewals are single-flight: however many calls need a new token, the source is
+// asked once. No outage (UNAVAILABLE, DEADLINE_EXCEEDED, a broken network) and no
+// refusal by something in between, a proxy for example, throws a session away. Only
+// the issuer ends it, and [SignedOut] tells that from everything else.
 package creds

@@ -12,8 +12,8 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/status"
 )
 
-// IssuerDomain is the ErrorInfo domain of the service that issues sessions
-// (curfew.auth.v1.ErrorReason).
+// IssuerDomain is the ErrorInfo domain of the service that issues sessions, of
+// which the reasons are curfew.auth.v1.ErrorReason.
 const IssuerDomain = "auth.curfew.dev"
 
 // ending are the reasons of [IssuerDomain] that end a session. No other reason
@@ -36,9 +36,9 @@ const ownDomain = "creds.curfew.dev"
 
 const reasonSignedOut = "SIGNED_OUT"
 
-// SignedOut tells whether err, of a call or of a source, says that the issuer
-// has ended the session: the one reason to ask the user to log in again. A bare
-// UNAUTHENTICATED, which an ingress may answer, is none.
+// SignedOut reports whether err, of a call or of a [TokenSource], says that the
+// issuer has ended the session. That is the one reason to ask the user to log
+// in again; a bare UNAUTHENTICATED, which any proxy may answer, is not.
 func SignedOut(err error) bool {
 	if errors.Is(err, ErrSignedOut) {
 		return true

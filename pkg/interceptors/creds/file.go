@@ -17,9 +17,10 @@ import (
 
 const maxFileBytes = 64 << 10
 
-// File is a TokenSource that reads a file which somebody else keeps fresh: one
-// access token, white space around it is ignored. The end of the token is read
-// from its `exp`, unverified, only to read the file again in time.
+// File returns a [TokenSource] that reads a file which another program keeps
+// fresh. The file holds one access token; white space around it is ignored.
+// `exp` is read without verification, and only in order to read the file again
+// in time.
 func File(path string) TokenSource {
 	return SourceFunc(func(context.Context) (Token, error) {
 		f, err := os.Open(path)

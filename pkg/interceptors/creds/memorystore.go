@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// MemoryStore is a Store of one process.
+// MemoryStore is a [Store] in the memory of one process.
 type MemoryStore struct {
 	mu   sync.Mutex
 	pair Pair

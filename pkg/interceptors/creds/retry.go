@@ -34,14 +34,16 @@ func (s *sent) get() Token {
 	return s.token
 }
 
-// DialOptions returns what a client connection needs: the token on every call,
-// and one renewal and one repetition if the server answers TOKEN_EXPIRED or
-// TOKEN_REVOKED. Unary calls and streams with one request are repeated.
+// DialOptions returns the options for a client connection of your own; [Dial]
+// adds them by itself. They put the token on every call. If a server answers
+// TOKEN_EXPIRED or TOKEN_REVOKED, they renew the token and repeat the call
+// once: unary calls, and streams with one request.
 //
-// What is not repeated, because it may have had an effect: a call that was cut
-// off after its handler had begun, unless its .proto says that repeating is
-// safe (idempotency_level); and a stream that the client sends on, or that had
-// received something. The error reaches the caller; the next call has a new token.
+// A call that may have had an effect is not repeated: one that was cut off
+// after its handler had begun, unless the .proto says that repeating is safe
+// (idempotency_level); and a stream on which the client went on sending or has
+// received something. The caller gets the error, and the next call has a new
+// token.
 func (r *Refreshing) DialOptions() []grpc.DialOption {
 	return []grpc.DialOption{
 		grpc.WithPerRPCCredentials(r),
@@ -108,12 +110,12 @@ func renewable(err error) bool {
 	return info.GetReason() == "TOKEN_EXPIRED" || info.GetReason() == "TOKEN_REVOKED"
 }
 
-// ChainDomain is the ErrorInfo domain of what verifies tokens
-// (curfew.authz.v1.ErrorReason).
+// ChainDomain is the ErrorInfo domain of refusals by the chain, of which the
+// reasons are curfew.authz.v1.ErrorReason.
 const ChainDomain = "authz.curfew.dev"
 
-// Admitted is the key of the ErrorInfo metadata that says "true" if the token
-// was good when the call began and the handler has run.
+// Admitted is a key in the metadata of an ErrorInfo. Its value is "true" if the
+// token was good when the call began, so that the handler has run.
 const Admitted = "admitted"
 
 func admitted(err error) bool { return status.Info(err).GetMetadata()[Admitted] == "true" }
