@@ -27,54 +27,16 @@ import (
 func serve(ctx context.Context, rt *server.Runtime, cfg *Config) error {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
-	pool, keys, err := open(ctx, rt, cfg)
+	pools, keys, err := addPools(ctx, rt, cfg)
 	if err != nil {
 		return err
 	}
-	if err := poolpart.Add(rt.Group, "database", pool); err != nil {
-		return err
-	}
-	feedPool, err := openFeed(ctx, rt, cfg)
+	feed, err := addFeed(rt, pools)
 	if err != nil {
 		return err
 	}
-	if err := poolpart.Add(rt.Group, "feed database", feedPool); err != nil {
-		return err
-	}
-	if err := database.Measure(rt.Telemetry.Meters(), map[string]*pgxpool.Pool{"auth": pool, "auth-feed": feedPool}); err != nil {
-		return err
-	}
-	listening, err := newListening(cfg.Database.Serving(rt.Log), rt.Name+" feed wake-ups")
+	core, err := addCore(ctx, rt, cfg, pools.calls, keys, feed)
 	if err != nil {
-		return err
-	}
-	feed, err := newRevocation(rt.Log, connections{feedPool, pool, listening}, revocationfeed.Config{}, rt.Telemetry.Meters())
-	if err != nil {
-		return err
-	}
-	if err := feed.addTo(rt.Group); err != nil {
-		return err
-	}
-	platform, err := addPlatform(rt, cfg)
-	if err != nil {
-		return err
-	}
-	externals, issuers, err := addExternals(rt, cfg)
-	if err != nil {
-		return err
-	}
-	counters, err := newCounters(rt.Telemetry.Meters(), issuers)
-	if err != nil {
-		return err
-	}
-	core, err := newCore(ctx, rt.Log, cfg, pool, keys, outside{
-		platform: platform, externals: externals, issuers: issuers,
-		barrier: feed.barrier(), reader: feed.keyReader(cfg.Issuer), counters: counters,
-	})
-	if err != nil {
-		return err
-	}
-	if err := measureKeys(rt.Telemetry.Meters(), core.store.SigningKeys, rt.LocalLog); err != nil {
 		return err
 	}
 	inspector := introspect.New(core.verifier, core.store)
@@ -82,10 +44,10 @@ func serve(ctx context.Context, rt *server.Runtime, cfg *Config) error {
 	if err != nil {
 		return err
 	}
-	tendKeys(rt, core.ring)
-	rt.Group.Every("revocation report", reportEvery, reportEvery/10, feed.streams.Report)
 	gate := stall.New(leaseclock.System(), cfg.stallLimit())
 	rt.Group.Go("stall gate", gate.Run)
+	tendKeys(rt, core.ring)
+	rt.Group.Every("revocation report", reportEvery, reportEvery/10, feed.streams.Report)
 	rt.Group.Every("clean-up", postgres.CleanUpEvery, postgres.CleanUpEvery, func(ctx context.Context) error { return cleanUp(ctx, rt, core.store) })
 	return server.Add(rt, server.API{
 		Settings: &cfg.Settings,
@@ -104,6 +66,61 @@ func serve(ctx context.Context, rt *server.Runtime, cfg *Config) error {
 			authv1.RegisterTokenServiceHandler,
 		},
 	})
+}
+
+// addPools opens the database twice, for calls and for the feed alone.
+func addPools(ctx context.Context, rt *server.Runtime, cfg *Config) (pools connections, keys *keyset.Set, err error) {
+	if pools.calls, keys, err = open(ctx, rt, cfg); err != nil {
+		return connections{}, nil, err
+	}
+	if err := poolpart.Add(rt.Group, "database", pools.calls); err != nil {
+		return connections{}, nil, err
+	}
+	if pools.feed, err = openFeed(ctx, rt, cfg); err != nil {
+		return connections{}, nil, err
+	}
+	if err := poolpart.Add(rt.Group, "feed database", pools.feed); err != nil {
+		return connections{}, nil, err
+	}
+	if err := database.Measure(rt.Telemetry.Meters(), map[string]*pgxpool.Pool{"auth": pools.calls, "auth-feed": pools.feed}); err != nil {
+		return connections{}, nil, err
+	}
+	pools.listening, err = newListening(cfg.Database.Serving(rt.Log), rt.Name+" feed wake-ups")
+	return pools, keys, err
+}
+
+// addFeed returns the feed of revocations, which the group runs.
+func addFeed(rt *server.Runtime, pools connections) (*revocation, error) {
+	feed, err := newRevocation(rt.Log, pools, revocationfeed.Config{}, rt.Telemetry.Meters())
+	if err != nil {
+		return nil, err
+	}
+	return feed, feed.addTo(rt.Group)
+}
+
+// addCore returns the use cases, with what they need of elsewhere: the cluster,
+// external issuers, the feed.
+func addCore(ctx context.Context, rt *server.Runtime, cfg *Config, pool *pgxpool.Pool, keys *keyset.Set, feed *revocation) (*core, error) {
+	platform, err := addPlatform(rt, cfg)
+	if err != nil {
+		return nil, err
+	}
+	externals, issuers, err := addExternals(rt, cfg)
+	if err != nil {
+		return nil, err
+	}
+	counters, err := newCounters(rt.Telemetry.Meters(), issuers)
+	if err != nil {
+		return nil, err
+	}
+	core, err := newCore(ctx, rt.Log, cfg, pool, keys, outside{
+		platform: platform, externals: externals, issuers: issuers,
+		barrier: feed.barrier(), reader: feed.keyReader(cfg.Issuer), counters: counters,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return core, measureKeys(rt.Telemetry.Meters(), core.store.SigningKeys, rt.LocalLog)
 }
 
 // open opens the database, whose schema must be new enough, and the keyset.
