@@ -269,7 +269,7 @@ type SetUserRolesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// `users/{uuid}`.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// All roles the user shall have: any of `customer`, `admin`, `operator`.
+	// All roles that the user is to have: any of `customer`, `admin`, `operator`.
 	Roles         []string `protobuf:"bytes,2,rep,name=roles,proto3" json:"roles,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -562,8 +562,8 @@ func (x *ListSigningKeysResponse) GetSigningKeys() []*SigningKey {
 type RotateSigningKeyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// `signingKeys/{kid}` of the key to be replaced. If another one is primary
-	// already nothing happens, so that the call can be repeated. Empty replaces
-	// whichever it is.
+	// already nothing happens, so that the call can be repeated. If it is empty, the
+	// key that signs is replaced, whichever it is.
 	Primary       string `protobuf:"bytes,1,opt,name=primary,proto3" json:"primary,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -657,11 +657,10 @@ type RevokeSigningKeyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// `signingKeys/{kid}`.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// The key was stolen: do not wait until everybody knows the next one. The
+	// The key was stolen: do not wait until every replica knows the next one. The
 	// standby signs at once, or a key that is made now. The price: a verifier that
-	// looked for another unknown key in the last seconds (5 s where nothing else
-	// is set) refuses its tokens as long, with UNAUTHENTICATED. Nobody is logged
-	// out.
+	// fetched the keys in the last seconds (5 s by default) may refuse the first
+	// tokens of the new key until it may fetch again. Nobody is logged out.
 	Emergency     bool `protobuf:"varint,2,opt,name=emergency,proto3" json:"emergency,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

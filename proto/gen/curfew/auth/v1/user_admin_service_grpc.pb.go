@@ -39,59 +39,99 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// What staff do with the accounts of others, with the keys that sign their
-// tokens, and with the identity providers that are believed.
+// What staff do with the accounts of others, with the keys that sign tokens, and
+// with the identity providers that are trusted.
+//
+// Beside the reasons that each method names (ErrorReason), every call can end
+// with those of the interceptors (curfew.authz.v1.ErrorReason), and with
+// UNAVAILABLE and RetryInfo: STORE_UNAVAILABLE or BUSY. Neither of these two says
+// anything about the caller's tokens.
 type UserAdminServiceClient interface {
-	// One user.
+	// Returns a user. NOT_FOUND / USER_NOT_FOUND.
 	GetUser(ctx context.Context, in *GetUserRequest, opts ...grpc.CallOption) (*User, error)
 	// Ends every session of the user and refuses new ones. When it returns OK no
-	// replica admits a token of the user.
+	// replica admits a token of the user. It can be repeated.
+	//
+	// NOT_FOUND / USER_NOT_FOUND.
+	// DEADLINE_EXCEEDED / REVOCATION_PENDING: it is done, and not yet known to be in
+	// force everywhere; AwaitRevocation waits for that.
 	DeactivateUser(ctx context.Context, in *DeactivateUserRequest, opts ...grpc.CallOption) (*DeactivateUserResponse, error)
-	// Lets the user log in again; ended sessions stay ended.
+	// Lets the user log in again; ended sessions stay ended. It can be repeated.
+	// NOT_FOUND / USER_NOT_FOUND.
 	ReactivateUser(ctx context.Context, in *ReactivateUserRequest, opts ...grpc.CallOption) (*ReactivateUserResponse, error)
 	// Replaces the roles. When it returns OK no replica admits a token with the
-	// old ones; the sessions live, so clients refresh once and go on.
+	// old ones; the sessions live, so clients refresh once and go on. It can be
+	// repeated.
+	//
+	// NOT_FOUND / USER_NOT_FOUND. INVALID_ARGUMENT / ROLE_INVALID.
+	// DEADLINE_EXCEEDED / REVOCATION_PENDING: it is done, and not yet known to be in
+	// force everywhere; AwaitRevocation waits for that.
 	SetUserRoles(ctx context.Context, in *SetUserRolesRequest, opts ...grpc.CallOption) (*SetUserRolesResponse, error)
 	// Ends every session of the user, who may log in again. When it returns OK no
-	// replica admits a token of the user from before.
+	// replica admits a token of the user from before. It can be repeated.
+	//
+	// NOT_FOUND / USER_NOT_FOUND.
+	// DEADLINE_EXCEEDED / REVOCATION_PENDING: it is done, and not yet known to be in
+	// force everywhere; AwaitRevocation waits for that.
 	RevokeUserSessions(ctx context.Context, in *RevokeUserSessionsRequest, opts ...grpc.CallOption) (*RevokeUserSessionsResponse, error)
-	// The keys that sign access tokens, newest first, and for some days those
-	// that did.
+	// Lists the keys of access tokens, newest first: the one that signs, the next
+	// one, and for some days those that signed before.
 	ListSigningKeys(ctx context.Context, in *ListSigningKeysRequest, opts ...grpc.CallOption) (*ListSigningKeysResponse, error)
-	// Lets the standby key sign. Every replica and, by GetJwks, every verifier has
-	// known it for a while; if not, FAILED_PRECONDITION / SIGNING_KEY_NOT_READY
-	// says when to try again. Tokens of the old key are good until they expire.
+	// Lets the standby key sign from now on. Tokens of the old key are good until
+	// they expire. With `primary` it can be repeated.
+	//
+	// FAILED_PRECONDITION / SIGNING_KEY_NOT_READY, with RetryInfo: the standby has
+	// not been known to every replica for long enough.
 	RotateSigningKey(ctx context.Context, in *RotateSigningKeyRequest, opts ...grpc.CallOption) (*RotateSigningKeyResponse, error)
-	// Ends a key. When it returns OK no replica admits a token that was signed
-	// with it, also not of the caller; the sessions live, so clients refresh once
-	// and go on. If it is the primary the standby takes its place, and
-	// SIGNING_KEY_NOT_READY says when that may, unless it is an emergency.
+	// Ends a key. When it returns OK no replica admits a token that was signed with
+	// it, the caller's own included; the sessions live, so clients refresh once and
+	// go on. If it was the primary, the standby takes its place. It can be repeated.
+	//
+	// NOT_FOUND / SIGNING_KEY_NOT_FOUND. FAILED_PRECONDITION /
+	// SIGNING_KEY_NOT_READY, with RetryInfo: the standby has not been known to every
+	// replica for long enough, and `emergency` is not set.
+	// DEADLINE_EXCEEDED / REVOCATION_PENDING: it is done, and not yet known to be in
+	// force everywhere; AwaitRevocation waits for that.
 	RevokeSigningKey(ctx context.Context, in *RevokeSigningKeyRequest, opts ...grpc.CallOption) (*RevokeSigningKeyResponse, error)
-	// The external issuers that the server was told of, those that were revoked,
-	// and those that users here are subjects of.
+	// Lists the external issuers that the server trusts, those that were revoked,
+	// and those that have subjects who are users here.
 	ListExternalIssuers(ctx context.Context, in *ListExternalIssuersRequest, opts ...grpc.CallOption) (*ListExternalIssuersResponse, error)
 	// For the day when the keys of an identity provider were stolen. When it
 	// returns OK no token of the issuer is exchanged, the sessions that began with
 	// one are ended, no replica admits an access token of them, and replicas that
-	// verify the issuer's own tokens refuse those for a week. UNAVAILABLE /
-	// EXTERNAL_ISSUER_UNFINISHED: there are more sessions than could be ended in
-	// the time of the call; repeat it, and it goes on. The metadata of the
-	// ErrorInfo names the number of sessions that the call has `ended`.
+	// verify the issuer's own tokens refuse those for a week. It can be repeated.
+	//
+	// UNAVAILABLE / EXTERNAL_ISSUER_UNFINISHED: no token is exchanged any more, and
+	// there are more sessions than could be ended in the time of the call. Repeat
+	// it, and it goes on; `ended` in the metadata of the ErrorInfo is the number of
+	// sessions that this call has ended. NOT_FOUND / EXTERNAL_ISSUER_NOT_FOUND.
+	// INVALID_ARGUMENT / EXTERNAL_ISSUER_OWN.
+	// DEADLINE_EXCEEDED / REVOCATION_PENDING: it is done, and not yet known to be in
+	// force everywhere; AwaitRevocation waits for that.
 	RevokeExternalIssuer(ctx context.Context, in *RevokeExternalIssuerRequest, opts ...grpc.CallOption) (*RevokeExternalIssuerResponse, error)
 	// Takes RevokeExternalIssuer back for new exchanges. Ended sessions stay
 	// ended, and replicas that verify the issuer's own tokens go on refusing them
-	// until `refuse_until`: nothing is taken out of the feed of revocations.
+	// until `refuse_until`: nothing is taken out of the feed of revocations. It can
+	// be repeated. NOT_FOUND / EXTERNAL_ISSUER_NOT_FOUND.
 	AcceptExternalIssuer(ctx context.Context, in *AcceptExternalIssuerRequest, opts ...grpc.CallOption) (*AcceptExternalIssuerResponse, error)
-	// Who a user is at external issuers, oldest link first.
+	// Lists who a user is at external issuers, oldest link first. NOT_FOUND /
+	// USER_NOT_FOUND.
 	ListExternalIdentities(ctx context.Context, in *ListExternalIdentitiesRequest, opts ...grpc.CallOption) (*ListExternalIdentitiesResponse, error)
 	// Lets a subject of an external issuer begin sessions of a user: for issuers
-	// that make no users, and for users who register here and come from there too.
-	// A subject is one user; a user has at most 16.
+	// that make no users, and for users who registered here and come from there too.
+	// A subject is one user; a user has at most 16 subjects. It can be repeated.
+	//
+	// NOT_FOUND / USER_NOT_FOUND, EXTERNAL_ISSUER_NOT_FOUND. ALREADY_EXISTS /
+	// EXTERNAL_IDENTITY_TAKEN. FAILED_PRECONDITION / EXTERNAL_IDENTITIES_TOO_MANY.
 	LinkExternalIdentity(ctx context.Context, in *LinkExternalIdentityRequest, opts ...grpc.CallOption) (*LinkExternalIdentityResponse, error)
 	// Takes a link back, and ends the sessions of the user that came from this
 	// issuer. When it returns OK no replica admits a token of them. If the issuer
 	// makes users, the subject's next exchange makes another one; DeactivateUser
-	// keeps a person out.
+	// keeps a person out. It can be repeated.
+	//
+	// NOT_FOUND / USER_NOT_FOUND.
+	// DEADLINE_EXCEEDED / REVOCATION_PENDING: it is done, and not yet known to be in
+	// force everywhere; AwaitRevocation waits for that.
 	UnlinkExternalIdentity(ctx context.Context, in *UnlinkExternalIdentityRequest, opts ...grpc.CallOption) (*UnlinkExternalIdentityResponse, error)
 }
 
@@ -247,59 +287,99 @@ func (c *userAdminServiceClient) UnlinkExternalIdentity(ctx context.Context, in 
 // All implementations must embed UnimplementedUserAdminServiceServer
 // for forward compatibility.
 //
-// What staff do with the accounts of others, with the keys that sign their
-// tokens, and with the identity providers that are believed.
+// What staff do with the accounts of others, with the keys that sign tokens, and
+// with the identity providers that are trusted.
+//
+// Beside the reasons that each method names (ErrorReason), every call can end
+// with those of the interceptors (curfew.authz.v1.ErrorReason), and with
+// UNAVAILABLE and RetryInfo: STORE_UNAVAILABLE or BUSY. Neither of these two says
+// anything about the caller's tokens.
 type UserAdminServiceServer interface {
-	// One user.
+	// Returns a user. NOT_FOUND / USER_NOT_FOUND.
 	GetUser(context.Context, *GetUserRequest) (*User, error)
 	// Ends every session of the user and refuses new ones. When it returns OK no
-	// replica admits a token of the user.
+	// replica admits a token of the user. It can be repeated.
+	//
+	// NOT_FOUND / USER_NOT_FOUND.
+	// DEADLINE_EXCEEDED / REVOCATION_PENDING: it is done, and not yet known to be in
+	// force everywhere; AwaitRevocation waits for that.
 	DeactivateUser(context.Context, *DeactivateUserRequest) (*DeactivateUserResponse, error)
-	// Lets the user log in again; ended sessions stay ended.
+	// Lets the user log in again; ended sessions stay ended. It can be repeated.
+	// NOT_FOUND / USER_NOT_FOUND.
 	ReactivateUser(context.Context, *ReactivateUserRequest) (*ReactivateUserResponse, error)
 	// Replaces the roles. When it returns OK no replica admits a token with the
-	// old ones; the sessions live, so clients refresh once and go on.
+	// old ones; the sessions live, so clients refresh once and go on. It can be
+	// repeated.
+	//
+	// NOT_FOUND / USER_NOT_FOUND. INVALID_ARGUMENT / ROLE_INVALID.
+	// DEADLINE_EXCEEDED / REVOCATION_PENDING: it is done, and not yet known to be in
+	// force everywhere; AwaitRevocation waits for that.
 	SetUserRoles(context.Context, *SetUserRolesRequest) (*SetUserRolesResponse, error)
 	// Ends every session of the user, who may log in again. When it returns OK no
-	// replica admits a token of the user from before.
+	// replica admits a token of the user from before. It can be repeated.
+	//
+	// NOT_FOUND / USER_NOT_FOUND.
+	// DEADLINE_EXCEEDED / REVOCATION_PENDING: it is done, and not yet known to be in
+	// force everywhere; AwaitRevocation waits for that.
 	RevokeUserSessions(context.Context, *RevokeUserSessionsRequest) (*RevokeUserSessionsResponse, error)
-	// The keys that sign access tokens, newest first, and for some days those
-	// that did.
+	// Lists the keys of access tokens, newest first: the one that signs, the next
+	// one, and for some days those that signed before.
 	ListSigningKeys(context.Context, *ListSigningKeysRequest) (*ListSigningKeysResponse, error)
-	// Lets the standby key sign. Every replica and, by GetJwks, every verifier has
-	// known it for a while; if not, FAILED_PRECONDITION / SIGNING_KEY_NOT_READY
-	// says when to try again. Tokens of the old key are good until they expire.
+	// Lets the standby key sign from now on. Tokens of the old key are good until
+	// they expire. With `primary` it can be repeated.
+	//
+	// FAILED_PRECONDITION / SIGNING_KEY_NOT_READY, with RetryInfo: the standby has
+	// not been known to every replica for long enough.
 	RotateSigningKey(context.Context, *RotateSigningKeyRequest) (*RotateSigningKeyResponse, error)
-	// Ends a key. When it returns OK no replica admits a token that was signed
-	// with it, also not of the caller; the sessions live, so clients refresh once
-	// and go on. If it is the primary the standby takes its place, and
-	// SIGNING_KEY_NOT_READY says when that may, unless it is an emergency.
+	// Ends a key. When it returns OK no replica admits a token that was signed with
+	// it, the caller's own included; the sessions live, so clients refresh once and
+	// go on. If it was the primary, the standby takes its place. It can be repeated.
+	//
+	// NOT_FOUND / SIGNING_KEY_NOT_FOUND. FAILED_PRECONDITION /
+	// SIGNING_KEY_NOT_READY, with RetryInfo: the standby has not been known to every
+	// replica for long enough, and `emergency` is not set.
+	// DEADLINE_EXCEEDED / REVOCATION_PENDING: it is done, and not yet known to be in
+	// force everywhere; AwaitRevocation waits for that.
 	RevokeSigningKey(context.Context, *RevokeSigningKeyRequest) (*RevokeSigningKeyResponse, error)
-	// The external issuers that the server was told of, those that were revoked,
-	// and those that users here are subjects of.
+	// Lists the external issuers that the server trusts, those that were revoked,
+	// and those that have subjects who are users here.
 	ListExternalIssuers(context.Context, *ListExternalIssuersRequest) (*ListExternalIssuersResponse, error)
 	// For the day when the keys of an identity provider were stolen. When it
 	// returns OK no token of the issuer is exchanged, the sessions that began with
 	// one are ended, no replica admits an access token of them, and replicas that
-	// verify the issuer's own tokens refuse those for a week. UNAVAILABLE /
-	// EXTERNAL_ISSUER_UNFINISHED: there are more sessions than could be ended in
-	// the time of the call; repeat it, and it goes on. The metadata of the
-	// ErrorInfo names the number of sessions that the call has `ended`.
+	// verify the issuer's own tokens refuse those for a week. It can be repeated.
+	//
+	// UNAVAILABLE / EXTERNAL_ISSUER_UNFINISHED: no token is exchanged any more, and
+	// there are more sessions than could be ended in the time of the call. Repeat
+	// it, and it goes on; `ended` in the metadata of the ErrorInfo is the number of
+	// sessions that this call has ended. NOT_FOUND / EXTERNAL_ISSUER_NOT_FOUND.
+	// INVALID_ARGUMENT / EXTERNAL_ISSUER_OWN.
+	// DEADLINE_EXCEEDED / REVOCATION_PENDING: it is done, and not yet known to be in
+	// force everywhere; AwaitRevocation waits for that.
 	RevokeExternalIssuer(context.Context, *RevokeExternalIssuerRequest) (*RevokeExternalIssuerResponse, error)
 	// Takes RevokeExternalIssuer back for new exchanges. Ended sessions stay
 	// ended, and replicas that verify the issuer's own tokens go on refusing them
-	// until `refuse_until`: nothing is taken out of the feed of revocations.
+	// until `refuse_until`: nothing is taken out of the feed of revocations. It can
+	// be repeated. NOT_FOUND / EXTERNAL_ISSUER_NOT_FOUND.
 	AcceptExternalIssuer(context.Context, *AcceptExternalIssuerRequest) (*AcceptExternalIssuerResponse, error)
-	// Who a user is at external issuers, oldest link first.
+	// Lists who a user is at external issuers, oldest link first. NOT_FOUND /
+	// USER_NOT_FOUND.
 	ListExternalIdentities(context.Context, *ListExternalIdentitiesRequest) (*ListExternalIdentitiesResponse, error)
 	// Lets a subject of an external issuer begin sessions of a user: for issuers
-	// that make no users, and for users who register here and come from there too.
-	// A subject is one user; a user has at most 16.
+	// that make no users, and for users who registered here and come from there too.
+	// A subject is one user; a user has at most 16 subjects. It can be repeated.
+	//
+	// NOT_FOUND / USER_NOT_FOUND, EXTERNAL_ISSUER_NOT_FOUND. ALREADY_EXISTS /
+	// EXTERNAL_IDENTITY_TAKEN. FAILED_PRECONDITION / EXTERNAL_IDENTITIES_TOO_MANY.
 	LinkExternalIdentity(context.Context, *LinkExternalIdentityRequest) (*LinkExternalIdentityResponse, error)
 	// Takes a link back, and ends the sessions of the user that came from this
 	// issuer. When it returns OK no replica admits a token of them. If the issuer
 	// makes users, the subject's next exchange makes another one; DeactivateUser
-	// keeps a person out.
+	// keeps a person out. It can be repeated.
+	//
+	// NOT_FOUND / USER_NOT_FOUND.
+	// DEADLINE_EXCEEDED / REVOCATION_PENDING: it is done, and not yet known to be in
+	// force everywhere; AwaitRevocation waits for that.
 	UnlinkExternalIdentity(context.Context, *UnlinkExternalIdentityRequest) (*UnlinkExternalIdentityResponse, error)
 	mustEmbedUnimplementedUserAdminServiceServer()
 }
