@@ -58,11 +58,14 @@ func stop(t *testing.T, g *lifecycle.Group) (lifecycle.Report, error) {
 }
 
 func TestACollectorGetsEverythingBeforeTheProcessEnds(t *testing.T) {
-	c := telemetrytest.New(t)
-	g := newGroup(t)
-	add(t, g, lifecycle.Part{Name: "pool", Phase: lifecycle.Close, Stop: takes(20 * time.Millisecond)})
-	exporting(t, g, c.Addr)
-	r, err := stop(t, g)
+	var r lifecycle.Report
+	c, err := telemetrytest.InTime(t, func(c *telemetrytest.Collector) (err error) {
+		g := newGroup(t)
+		add(t, g, lifecycle.Part{Name: "pool", Phase: lifecycle.Close, Stop: takes(20 * time.Millisecond)})
+		exporting(t, g, c.Addr)
+		r, err = stop(t, g)
+		return err
+	})
 	if err != nil || r.Outcome != lifecycle.Clean {
 		t.Errorf("%v\n%s", err, r)
 	}

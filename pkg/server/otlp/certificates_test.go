@@ -2,7 +2,6 @@ package otlp_test
 
 import (
 	"bytes"
-	"context"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -73,29 +72,32 @@ func TestTheCertificatesOfACollectorAreReplacedWithoutARestart(t *testing.T) {
 	cert, key := after.Issue(t, dir, "collector")
 	own, ownKey := after.Issue(t, dir, "service")
 	roots := filepath.Join(t.TempDir(), "ca.crt")
-	if err := os.WriteFile(roots, content(t, before.File), 0o600); err != nil {
-		t.Fatal(err)
+	trust := func(a *authority.Authority) {
+		t.Helper()
+		if err := os.WriteFile(roots, content(t, a.File), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
-	collector := telemetrytest.New(t)
-	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "https://"+overTLS(t, collector.Addr, certfile.Paths{Cert: cert, Key: key, CA: after.File}))
 	t.Setenv("OTEL_EXPORTER_OTLP_CERTIFICATE", roots)
 	t.Setenv("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", own)
 	t.Setenv("OTEL_EXPORTER_OTLP_CLIENT_KEY", ownKey)
 	log := slog.New(slog.NewTextHandler(&bytes.Buffer{}, nil))
-	to, err := otlp.New(t.Context(), "shop", "v1", log)
+	collector, err := telemetrytest.InTime(t, func(c *telemetrytest.Collector) error {
+		t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "https://"+overTLS(t, c.Addr, certfile.Paths{Cert: cert, Key: key, CA: after.File}))
+		trust(before)
+		to, err := otlp.New(t.Context(), "shop", "v1", log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		trust(after)
+		g := newGroup(t)
+		if err := to.Add(g); err != nil {
+			t.Fatal(err)
+		}
+		slog.New(to.Handler(log.Handler())).Info("hello")
+		return stop(t, g)
+	})
 	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(roots, content(t, after.File), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	g := newGroup(t)
-	if err := to.Add(g); err != nil {
-		t.Fatal(err)
-	}
-	slog.New(to.Handler(log.Handler())).Info("hello")
-	g.Shutdown(nil)
-	if err := g.Run(context.Background()); err != nil {
 		t.Error(err)
 	}
 	if spans, points, logs := len(collector.Spans()), collector.Points("lifecycle.stop.duration"), collector.Logs(); spans == 0 || points == 0 || logs == 0 {

@@ -41,13 +41,16 @@ func stop(t *testing.T, g *lifecycle.Group) error {
 }
 
 func TestALogRecordArrivesAtTheCollectorAsItStandsInTheLocalLog(t *testing.T) {
-	collector := telemetrytest.New(t)
-	to, g := open(t, collector.Addr)
 	var local bytes.Buffer
-	log := slog.New(to.Handler(slog.NewJSONHandler(&local, &slog.HandlerOptions{Level: slog.LevelInfo})))
-	log.Debug("below the level")
-	log.With("part", "a").WithGroup("g").Warn("something happened", "n", 3, "took", 2*time.Second, "error", errors.New("it broke"), "list", []string{"x", "y"})
-	if err := stop(t, g); err != nil {
+	collector, err := telemetrytest.InTime(t, func(c *telemetrytest.Collector) error {
+		local.Reset()
+		to, g := open(t, c.Addr)
+		log := slog.New(to.Handler(slog.NewJSONHandler(&local, &slog.HandlerOptions{Level: slog.LevelInfo})))
+		log.Debug("below the level")
+		log.With("part", "a").WithGroup("g").Warn("something happened", "n", 3, "took", 2*time.Second, "error", errors.New("it broke"), "list", []string{"x", "y"})
+		return stop(t, g)
+	})
+	if err != nil {
 		t.Error(err)
 	}
 	records := collector.Records()
@@ -81,19 +84,21 @@ type holder struct {
 
 func TestWhatTheLocalLogHidesTheCollectorDoesNotGet(t *testing.T) {
 	const secret = "correct-horse"
-	collector := telemetrytest.New(t)
-	to, g := open(t, collector.Addr)
-	log := slog.New(to.Handler(slog.NewJSONHandler(new(bytes.Buffer), nil)))
 	values := map[string]any{
 		"token": token.Raw(secret), "tokens": []token.Raw{secret}, "json": hidden{secret}, "pointer": &hidden{secret},
 		"field": holder{Name: "n", secret: secret}, "map": map[string]any{"deep": hidden{secret}}, "bytes": json.RawMessage(`"fine"`),
 	}
-	for name, v := range values {
-		log.Info("once", name, v)
-		log.With(name, v).Info("with")
-		log.Info("group", slog.Group("g", slog.Any(name, v)))
-	}
-	if err := stop(t, g); err != nil {
+	collector, err := telemetrytest.InTime(t, func(c *telemetrytest.Collector) error {
+		to, g := open(t, c.Addr)
+		log := slog.New(to.Handler(slog.NewJSONHandler(new(bytes.Buffer), nil)))
+		for name, v := range values {
+			log.Info("once", name, v)
+			log.With(name, v).Info("with")
+			log.Info("group", slog.Group("g", slog.Any(name, v)))
+		}
+		return stop(t, g)
+	})
+	if err != nil {
 		t.Error(err)
 	}
 	records := collector.Records()
@@ -108,13 +113,15 @@ func TestWhatTheLocalLogHidesTheCollectorDoesNotGet(t *testing.T) {
 }
 
 func TestSignalsAreTurnedOffOneByOne(t *testing.T) {
-	collector := telemetrytest.New(t)
 	t.Setenv("OTEL_LOGS_EXPORTER", "none")
 	t.Setenv("OTEL_TRACES_EXPORTER", "none")
-	to, g := open(t, collector.Addr)
-	slog.New(to.Handler(slog.NewJSONHandler(new(bytes.Buffer), nil))).Info("a line")
-	called(t, to.ServerOptions())
-	if err := stop(t, g); err != nil {
+	collector, err := telemetrytest.InTime(t, func(c *telemetrytest.Collector) error {
+		to, g := open(t, c.Addr)
+		slog.New(to.Handler(slog.NewJSONHandler(new(bytes.Buffer), nil))).Info("a line")
+		called(t, to.ServerOptions())
+		return stop(t, g)
+	})
+	if err != nil {
 		t.Error(err)
 	}
 	if collector.Logs() != 0 || len(collector.Spans()) != 0 || collector.Points("rpc.server.call.duration") == 0 {

@@ -82,22 +82,15 @@ func TestACollectorGetsCallsAndTheStopUnderTheNameOfTheService(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			collector := telemetrytest.New(t)
-			t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://"+collector.Addr)
 			for k, v := range c.env {
 				t.Setenv(k, v)
 			}
-			g := newGroup(t)
-			to, err := otlp.New(t.Context(), "shop", "v1", slog.New(slog.DiscardHandler))
+			collector, err := telemetrytest.InTime(t, func(c *telemetrytest.Collector) error {
+				to, g := open(t, c.Addr)
+				called(t, to.ServerOptions())
+				return stop(t, g)
+			})
 			if err != nil {
-				t.Fatal(err)
-			}
-			if err := to.Add(g); err != nil {
-				t.Fatal(err)
-			}
-			called(t, to.ServerOptions())
-			g.Shutdown(nil)
-			if err := g.Run(context.Background()); err != nil {
 				t.Error(err)
 			}
 			names := map[string]int{}
