@@ -47,6 +47,7 @@ type caller struct {
 	subject      string // whose resources are own
 	session, jti string
 	raw          string
+	at           time.Time // raw was minted
 }
 
 // issuers are who signs.
@@ -217,16 +218,15 @@ func about(k revocation.Kind, id func(caller) string) func(caller) revocation.Ru
 // each with a subject of its own, and revokes those that are to be.
 func (w *walk) tokens(t *testing.T, trustsExternal bool) {
 	t.Helper()
-	i := newIssuers(t)
-	w.verifier = i.verifier(t, trustsExternal)
+	w.issuers = newIssuers(t)
+	w.verifier = w.issuers.verifier(t, trustsExternal)
 	w.source = &source{Source: memory.New(), knows: map[string]knowledge{}}
 	w.kinds, w.states = kindsOf(w.declared.ages, trustsExternal), w.declared.states()
 	var rules []revocation.Rule
 	for _, k := range w.kinds {
 		for _, roles := range w.callers() {
 			for _, knows := range w.states {
-				c := caller{kind: k, roles: roles, knows: knows, subject: uuid.NewString(), session: uuid.NewString(), jti: uuid.NewString()}
-				c.raw = k.mint(t, i, c)
+				c := w.mint(t, caller{kind: k, roles: roles, knows: knows, subject: uuid.NewString(), session: uuid.NewString(), jti: uuid.NewString()})
 				w.source.knows[c.jti] = knows
 				if k.revoked != nil {
 					rules = append(rules, k.revoked(c))
@@ -238,4 +238,15 @@ func (w *walk) tokens(t *testing.T, trustsExternal bool) {
 	if _, err := w.source.Revoke(rules...); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// young is a token whose login is about as old as its kind says. On a machine
+// with much else to do a walk takes minutes, which turn "3m45s ago" into six.
+const young = 20 * time.Second
+
+// mint gives a caller a token of now, which is the same token to whoever revoked it.
+func (w *walk) mint(t *testing.T, c caller) caller {
+	t.Helper()
+	c.raw, c.at = c.kind.mint(t, w.issuers, c), time.Now()
+	return c
 }

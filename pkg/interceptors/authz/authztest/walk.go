@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
@@ -100,6 +101,7 @@ type walk struct {
 	declared declared
 	states   []knowledge
 	kinds    []kind
+	issuers  *issuers
 	minted   []caller
 	verifier interceptors.Verifier
 	source   *source
@@ -114,6 +116,9 @@ func (w *walk) method(t *testing.T, m protoreflect.MethodDescriptor) {
 	rule := ruleOf(m)
 	failures, n := 0, m.Index()
 	for _, c := range w.minted {
+		if time.Since(c.at) > young {
+			c = w.mint(t, c)
+		}
 		for _, r := range requests(m, rule, c.subject) {
 			if n++; n%thin != 0 {
 				continue
