@@ -26,7 +26,11 @@ import (
 	revocationv1 "github.com/curfew-platform/curfew/proto/gen/curfew/revocation/v1"
 )
 
-const issuer = "https://auth.curfew.dev"
+const (
+	issuer = "https://auth.curfew.dev"
+	// ttl is a lease that a machine with much else to do does not let run out.
+	ttl = 30 * time.Second
+)
 
 var quiet = slog.New(slog.DiscardHandler)
 
@@ -52,7 +56,7 @@ func authenticated(srv any, ss grpc.ServerStream, _ *grpc.StreamServerInfo, hand
 
 func serve(t *testing.T, store feed.Store, options ...grpc.ServerOption) *server {
 	t.Helper()
-	engine, err := feed.New(feed.Config{Store: store, Replica: "auth", Logger: quiet, Poll: 20 * time.Millisecond})
+	engine, err := feed.New(feed.Config{Store: store, Replica: "auth", Logger: quiet, Poll: 20 * time.Millisecond, TTL: ttl, RowLease: 3 * ttl})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +94,7 @@ func watch(t *testing.T, replica string, clients ...revocationv1.RevocationServi
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := watcher.New(watcher.Config{Dial: dial, Replica: replica, Logger: quiet})
+	w, err := watcher.New(watcher.Config{Dial: dial, Replica: replica, Logger: quiet, TTL: ttl})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +108,7 @@ func watch(t *testing.T, replica string, clients ...revocationv1.RevocationServi
 	t.Cleanup(func() { cancel(); wg.Wait() })
 	select {
 	case <-w.Ready():
-	case <-time.After(30 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("no lease")
 	}
 	return w
