@@ -21,32 +21,36 @@ import (
 // assertionLife is short: an assertion is used once, at once.
 const assertionLife = time.Minute
 
-// Assertion says which service signs, and to whom (RFC 7523 section 3).
+// Assertion is how a service signs in with its own key (RFC 7523 section 3).
 type Assertion struct {
-	// Service is the bare name, "orders": `iss` and `sub` are "services/orders".
+	// Service is the bare name, "orders". `iss` and `sub` are
+	// "services/orders".
 	Service string
-	// Audience is the issuer that the assertion is for.
+	// Audience is the issuer that the assertion is meant for.
 	Audience string
 	// KeyFile is a PKCS #8 PEM file with an Ed25519 private key. It is read for
-	// every assertion, so that it can be replaced.
+	// every assertion, so it may be replaced.
 	KeyFile string
-	// KeyID is `kid`. Default: KeyID(public key).
+	// KeyID is `kid`. Default: the function KeyID of the public key.
 	KeyID string
 }
 
-// IssueFunc exchanges an assertion: AuthService.IssueServiceToken.
+// IssueFunc exchanges an assertion for an access token:
+// AuthService.IssueServiceToken.
 type IssueFunc func(ctx context.Context, assertion token.Raw) (Token, error)
 
-// ServiceAssertion is a TokenSource for a service that proves itself with a key
-// file. Every renewal signs a new assertion.
+// ServiceAssertion returns a [TokenSource] for a service with a key file. It
+// signs a new assertion for every renewal. It panics if issue is nil.
 func ServiceAssertion(a Assertion, issue IssueFunc) TokenSource {
+	required("ServiceAssertion", issue)
 	return exchange(func(context.Context) (token.Raw, error) { return a.Sign(time.Now()) }, issue)
 }
 
-// FileAssertion is a TokenSource for a service to which its platform gives an
-// assertion in a file, and keeps it fresh: the projected service-account token
-// of a pod. The file is read for every renewal.
+// FileAssertion returns a [TokenSource] for a service whose platform keeps an
+// assertion in a file: the projected service-account token of a pod, for
+// example. It reads the file for every renewal. It panics if issue is nil.
 func FileAssertion(path string, issue IssueFunc) TokenSource {
+	required("FileAssertion", issue)
 	file := File(path)
 	return exchange(func(ctx context.Context) (token.Raw, error) {
 		t, err := file.Token(ctx)
@@ -69,8 +73,8 @@ func exchange(assert func(context.Context) (token.Raw, error), issue IssueFunc) 
 	})
 }
 
-// Sign returns an assertion that is good for a minute from now: EdDSA, with
-// iss, sub, aud, iat, exp and a random jti.
+// Sign returns an assertion that is good for one minute from now: a JWT signed
+// with EdDSA, with iss, sub, aud, iat, exp and a random jti.
 func (a Assertion) Sign(now time.Time) (token.Raw, error) {
 	key, err := readKey(a.KeyFile)
 	if err != nil {
@@ -96,8 +100,8 @@ func (a Assertion) Sign(now time.Time) (token.Raw, error) {
 	return token.Raw(signed), nil
 }
 
-// KeyID names a public key by itself: the first 16 bytes of its SHA-256,
-// base64url.
+// KeyID derives the id of a public key from the key itself: the first 16 bytes
+// of its SHA-256, in base64url.
 func KeyID(public ed25519.PublicKey) string {
 	sum := sha256.Sum256(public)
 	return base64.RawURLEncoding.EncodeToString(sum[:16])

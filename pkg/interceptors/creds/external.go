@@ -21,21 +21,24 @@ const reasonExternalTokenInvalid = "EXTERNAL_TOKEN_INVALID"
 // return an error that wraps [ErrSignedOut]. Every other error means "not now".
 type ExchangeFunc func(ctx context.Context, external token.Raw) (Pair, error)
 
-// ExternalSession is a TokenSource for a program that holds tokens of its own
-// identity provider: it exchanges one for a session, which it keeps going as
-// [Session] does. When the issuer ends the session, or the store has none, it
-// exchanges the newest token of external. So what an operator ends with the
-// session is that session; to keep the program out, the user is deactivated.
+// ExternalSession returns a [TokenSource] for a program that has tokens of its
+// own identity provider. It exchanges one of them for a session and renews that
+// as [Session] does. When the issuer ends the session, or the store has none,
+// it exchanges the newest token of external. An operator who ends the session
+// therefore ends no more than that; to keep the program out, deactivate its
+// user.
 //
-// An external token that was refused is not sent again: until external gives
-// another one the error is ErrSignedOut. While they are refused, external tokens
-// are asked for with pauses that grow to two seconds, and sessions are opened at
-// least a second apart. An exchange whose answer is lost leaves a session behind that
-// nobody uses; the issuer ends it when it was idle for long enough.
+// An external token that was refused is not sent again. Until external gives
+// another one, the error is [ErrSignedOut]. Meanwhile external is asked with
+// pauses that grow to two seconds. Sessions are opened at least one second
+// apart. If the answer of an exchange is lost, its session stays unused until
+// the issuer ends it as idle.
 //
-// Use one ExternalSession for one [Refreshing]; several may share the store,
-// and the one that is first opens the session of all.
+// Use one ExternalSession for one [Refreshing]. Several may share the store;
+// the first of them opens the session for all. ExternalSession panics if an
+// argument is nil.
 func ExternalSession(store Store, refresh RefreshFunc, external TokenSource, exchange ExchangeFunc) TokenSource {
+	required("ExternalSession", store, refresh, external, exchange)
 	return &externalSession{
 		session:  session{store: store, refresh: refresh},
 		external: external, exchange: exchange,

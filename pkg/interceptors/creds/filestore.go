@@ -16,10 +16,11 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/token"
 )
 
-// FileStore is a Store in a file, for the processes of one user on one machine:
-// a command line tool, for example. The file is written whole or not at all,
-// with mode 0600, and one that others may read is refused. Beside it lies a
-// file with the suffix .lock. Not for network file systems without flock.
+// FileStore is a [Store] in a file, for the processes of one user on one
+// machine: for a command line tool, for example. The file is always replaced as
+// a whole and has mode 0600; a file that others may read is refused. A file
+// with the suffix .lock is kept beside it, and one with .tmp while it is
+// written. FileStore exists on Unix only, and needs a file system with flock.
 type FileStore struct{ path string }
 
 // NewFileStore returns a store in the file path, whose folder must exist.
@@ -56,7 +57,7 @@ func (s *FileStore) Replace(ctx context.Context, sent, next Pair) (bool, error) 
 	return mine && err == nil, err
 }
 
-// Save stores a pair whatever was there: after a login.
+// Save stores p whatever the file held before, for example after a login.
 func (s *FileStore) Save(ctx context.Context, p Pair) error {
 	return s.locked(ctx, func() error { return s.write(p) })
 }
@@ -92,13 +93,18 @@ func (s *FileStore) read() (Pair, error) {
 }
 
 // write replaces the file, so that a crash leaves the old or the new one: what
-// was lost could not be refreshed any more.
+// was lost could not be refreshed any more. Only who has the lock writes, so
+// there is one temporary file, and one that is there was left by a crash.
 func (s *FileStore) write(p Pair) error {
+	temp := s.path + ".tmp"
+	if err := remove(temp); err != nil {
+		return err
+	}
 	if p.Refresh == "" {
-		if err := os.Remove(s.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("session file: %w", err)
+		if err := remove(s.path); err != nil {
+			return err
 		}
-		return nil
+		return syncFolder(filepath.Dir(s.path))
 	}
 	data, err := json.Marshal(held{
 		AccessToken: string(p.Access.Value), AccessExpiresAt: p.Access.ExpiresAt,
@@ -107,18 +113,26 @@ func (s *FileStore) write(p Pair) error {
 	if err != nil {
 		return errors.New("session file: encoding failed")
 	}
-	f, err := os.CreateTemp(filepath.Dir(s.path), filepath.Base(s.path)+".*.tmp") // mode 0600
+	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) // not one that somebody else put there
 	if err != nil {
 		return fmt.Errorf("session file: %w", err)
 	}
 	_, err = f.Write(data)
 	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), s.path)
+		err = os.Rename(temp, s.path)
 	}
 	if err != nil {
-		return fmt.Errorf("session file: %w", errors.Join(err, os.Remove(f.Name())))
+		return fmt.Errorf("session file: %w", errors.Join(err, os.Remove(temp)))
 	}
 	return syncFolder(filepath.Dir(s.path))
+}
+
+// remove deletes a file, if it is there.
+func remove(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("session file: %w", err)
+	}
+	return nil
 }
 
 func syncFolder(path string) error {

@@ -12,24 +12,26 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/token"
 )
 
-// Option changes a Refreshing.
+// Option is an optional setting of [NewRefreshing].
 type Option interface{ apply(*Refreshing) }
 
 type optionFunc func(*Refreshing)
 
 func (f optionFunc) apply(r *Refreshing) { f(r) }
 
-// WithEarly sets how long before its end a token is renewed, at most each
-// second. Calls go on with the old one meanwhile. Default: a fifth of what was left when it was got, at
-// most 30 s.
+// WithEarly sets how long before a token expires it is renewed. Calls go on
+// with the old token meanwhile, and a renewal that fails is tried again at most
+// once a second. Default: a fifth of the life that the token had left when it
+// came, at most 30 s.
 func WithEarly(d time.Duration) Option { return optionFunc(func(r *Refreshing) { r.early = d }) }
 
-// WithTimeout bounds one renewal. Default 30 s: what [Session] takes at most,
-// and the window in which the issuer repeats an answer that was lost.
+// WithTimeout bounds one renewal. Default 30 s, which is the longest that
+// [Session] takes, and the time for which the issuer repeats an answer that was
+// lost.
 func WithTimeout(d time.Duration) Option { return optionFunc(func(r *Refreshing) { r.timeout = d }) }
 
-// WithPlaintext lets the token travel over a connection without TLS. Only for
-// loopback and networks that are trusted as a whole.
+// WithPlaintext allows the token to be sent over a connection without TLS. Use
+// it on loopback and on networks that are trusted as a whole.
 func WithPlaintext() Option { return optionFunc(func(r *Refreshing) { r.plaintext = true }) }
 
 const (
@@ -43,9 +45,10 @@ const (
 // errClosed is what calls get after Close.
 var errClosed = errors.New("creds: closed")
 
-// Refreshing holds the current token of one source. It implements
-// credentials.PerRPCCredentials; use DialOptions, which also adds the retry
-// after a refusal. Safe for concurrent use. Close it.
+// Refreshing holds the current token of one [TokenSource]. It implements
+// credentials.PerRPCCredentials, but use [Dial], or [Refreshing.DialOptions],
+// which also repeat a call whose token was refused. It is safe for concurrent
+// use. Close it when it is no longer needed.
 type Refreshing struct {
 	source    TokenSource
 	early     time.Duration
@@ -77,8 +80,9 @@ type flight struct {
 }
 
 // NewRefreshing returns credentials that take tokens from source. Nothing is
-// asked before the first call.
+// asked before the first call. It panics if source is nil.
 func NewRefreshing(source TokenSource, opts ...Option) *Refreshing {
+	required("NewRefreshing", source)
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &Refreshing{source: source, timeout: defaultTimeout, ctx: ctx, cancel: cancel}
 	for _, o := range opts {
@@ -87,7 +91,8 @@ func NewRefreshing(source TokenSource, opts ...Option) *Refreshing {
 	return r
 }
 
-// Close ends a running renewal and waits for it. No other one begins.
+// Close ends a running renewal and waits for it. Later calls that need one
+// fail.
 func (r *Refreshing) Close() {
 	r.mu.Lock()
 	r.cancel() // renewLocked looks at this and begins under the same lock
@@ -95,8 +100,9 @@ func (r *Refreshing) Close() {
 	r.wg.Wait()
 }
 
-// Token returns a token that is good as far as the client knows. It waits for
-// a renewal only if there is none.
+// Token returns the current token. If there is none, or a server refused it,
+// Token waits for a renewal, until ctx ends. An error for which [SignedOut] is
+// true means that the session is over.
 func (r *Refreshing) Token(ctx context.Context) (Token, error) {
 	for {
 		t, f := r.get(time.Now())
@@ -129,8 +135,9 @@ func (r *Refreshing) get(now time.Time) (Token, *flight) {
 	return r.current, nil
 }
 
-// Reject says that a server refused sent as expired or revoked. The next Token
-// waits for a renewal, unless sent was replaced meanwhile.
+// Reject reports that a server refused the token sent as expired or revoked.
+// Unless it was replaced meanwhile, the next Token waits for a renewal. Calls
+// over [Refreshing.DialOptions] do this by themselves.
 func (r *Refreshing) Reject(sent token.Raw) { r.reject(sent) }
 
 // reject returns how many renewals had begun by now: none of them knows of

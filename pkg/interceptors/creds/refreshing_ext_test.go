@@ -10,13 +10,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/curfew-platform/curfew/pkg/interceptors/creds"
 	"github.com/curfew-platform/curfew/pkg/interceptors/token"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // mill makes tokens t1, t2, ... that live for life, each in takes.
 type mill struct {

@@ -10,38 +10,43 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/token"
 )
 
-// Pair is the tokens of a session.
+// Pair is the tokens of one session.
 type Pair struct {
 	Access  Token
 	Refresh token.Raw
 	// RetryKey is random text that [Session] stores before it sends Refresh for
-	// the first time, and sends with every try (`retry_key` of RefreshTokens):
-	// with it the issuer repeats a lost answer however late, after a crash or a
-	// night without a network too. Empty as long as Refresh was not sent.
+	// the first time, and sends each time (`retry_key` of RefreshTokens). With
+	// it the issuer repeats an answer that was lost, however late: after a
+	// crash, or a night without a network. Empty until Refresh is sent.
 	RetryKey token.Raw
 }
 
 // holds tells whether p and q are of the same refresh token at the same stage.
 func (p Pair) holds(q Pair) bool { return p.Refresh == q.Refresh && p.RetryKey == q.RetryKey }
 
-// Store keeps the pair of one session, for one or more processes or tabs. Read
-// it when sending, never remember what it held. Safe for concurrent use.
+// Store keeps the pair of one session, for one process or several.
+// Implementations must be safe for concurrent use and must not answer from a
+// copy: another process may have replaced the pair.
 type Store interface {
-	// Load returns the current pair; ErrSignedOut if there is none.
+	// Load returns the current pair, or [ErrSignedOut] if there is none.
 	Load(ctx context.Context) (Pair, error)
 	// Replace stores next if the store still holds the Refresh and the RetryKey
-	// of sent, and reports whether it did. A zero next removes the session.
+	// of sent, and reports whether it did. It must be atomic. A zero next
+	// removes the session.
 	Replace(ctx context.Context, sent, next Pair) (bool, error)
 }
 
-// RefreshFunc exchanges a refresh token: AuthService.RefreshTokens. retryKey
-// may be ignored by issuers that have no such thing. Its error is the one of
-// the RPC. What ends the session is an ErrorInfo of IssuerDomain with one of
-// the four reasons beside it, whatever the code; for an issuer with other words
-// the function returns ErrSignedOut. Every other error means "not now",
-// UNAUTHENTICATED and PERMISSION_DENIED without that ErrorInfo included: it is
-// retried, after the delay of its RetryInfo if it has one, and leaves the
-// session in the store.
+// RefreshFunc exchanges a refresh token for a new pair:
+// AuthService.RefreshTokens. An issuer that has no retry keys may ignore
+// retryKey. It returns the error of the RPC. An ErrorInfo of [IssuerDomain]
+// with one of these reasons ends the session, whatever the code:
+// REFRESH_UNKNOWN, REFRESH_EXPIRED, REFRESH_REUSED, SESSION_REVOKED. For an
+// issuer that says so in another way, return an error that wraps
+// [ErrSignedOut].
+//
+// Every other error means "not now", also UNAUTHENTICATED and PERMISSION_DENIED
+// without such an ErrorInfo. The call is repeated, after the delay of its
+// RetryInfo if there is one, and the session stays in the store.
 type RefreshFunc func(ctx context.Context, refresh, retryKey token.Raw) (Pair, error)
 
 const (
@@ -60,11 +65,15 @@ const (
 // errBusy: the store changes faster than this client can follow.
 var errBusy = errors.New("the store changed each time")
 
-// Session is a TokenSource that refreshes. An answer is stored only if the
-// store still holds the token that was sent: else somebody else was faster,
-// and their pair is used. An outage is retried for 20 s and clears nothing. Use
-// one Session for one [Refreshing]; several may share the Store.
+// Session returns a [TokenSource] that renews with a refresh token. A new pair
+// is stored only if the store still holds the token that was sent; otherwise
+// another process was faster, and its pair is used. During an outage Session
+// tries for 20 s and then fails; the session stays in the store.
+//
+// Use one Session for one [Refreshing]. Several may share the store. Session
+// panics if an argument is nil.
 func Session(store Store, refresh RefreshFunc) TokenSource {
+	required("Session", store, refresh)
 	return &session{store: store, refresh: refresh}
 }
 
