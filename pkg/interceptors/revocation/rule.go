@@ -6,21 +6,22 @@ import (
 	"time"
 )
 
-// Kind says what a [Rule] is about.
+// Kind says what a [Rule] revokes.
 type Kind uint8
 
 // The kinds of rules. The zero Kind is invalid.
 const (
 	// KindToken revokes one token: ID is its jti.
 	KindToken Kind = iota + 1
-	// KindSession revokes all tokens of a session: ID is its sid.
+	// KindSession revokes all tokens of a session. ID is its sid.
 	KindSession
-	// KindSubjectEpoch revokes the tokens of a subject below Epoch: ID is the sub.
+	// KindSubjectEpoch revokes the tokens of a subject whose epoch is below
+	// Epoch. ID is the sub.
 	KindSubjectEpoch
-	// KindSubjectBlock revokes all tokens of a subject until Until: ID is the
-	// sub. It is for issuers whose tokens carry no epoch.
+	// KindSubjectBlock revokes all tokens of a subject until Until. ID is the
+	// sub. It is for issuers whose tokens have no epoch.
 	KindSubjectBlock
-	// KindKey revokes all tokens signed with a key: ID is its kid.
+	// KindKey revokes all tokens that were signed with a key. ID is its kid.
 	KindKey
 	// KindIssuer revokes all tokens of the issuer: ID is empty.
 	KindIssuer
@@ -48,36 +49,38 @@ func (k Kind) String() string {
 	}
 }
 
-// Rule is one entry of the feed of revocations. Rules are values; they may be
-// copied and used by several goroutines.
+// Rule is one revocation. Rules are values: they may be copied and shared by
+// goroutines.
 type Rule struct {
 	// Seq is the position in the feed, from 1, in the order of commits. Rules
-	// of one transaction may share it. A source without a feed ignores it.
+	// of one transaction may share it. Sources without a feed ignore it.
 	Seq int64
-	// Kind says which of the fields below count.
+	// Kind says what is revoked, and which of the fields below count.
 	Kind Kind
-	// Issuer is the iss of the tokens; never empty.
+	// Issuer is the iss of the tokens. Never empty.
 	Issuer string
-	// ID is the jti, sid, sub or kid, as Kind says.
+	// ID is the jti, sid, sub or kid, depending on Kind.
 	ID string
-	// Epoch is the smallest epoch that is still good, for KindSubjectEpoch. It
-	// is an integer in the token and never compared with iat, which has a
-	// resolution of one second and comes from another clock.
+	// Epoch is the smallest epoch that is still good, for [KindSubjectEpoch].
+	// It is compared with the epoch in the token and never with iat, which
+	// comes from another clock and has a resolution of one second.
 	Epoch int64
-	// Until ends the block, for KindSubjectBlock: in the year 9999 at the latest.
+	// Until is the end of the block, for [KindSubjectBlock], in the year 9999
+	// at the latest.
 	Until time.Time
-	// KeepUntil is the time after which no token that the rule is about can be
-	// valid any more: token life + leeway + largest clock error after the
-	// revocation. Never zero, and in the year 9999 at the latest. See [Rule.ForgetAfter].
+	// KeepUntil is the time after which none of the revoked tokens can be valid
+	// any more: the time of the revocation + the longest life of a token +
+	// leeway + the largest error of a clock. Never zero, and in the year 9999
+	// at the latest. See [Rule.ForgetAfter].
 	KeepUntil time.Time
 }
 
 // lastYear is the last one that the feed can tell (google.protobuf.Timestamp).
 const lastYear = 9999
 
-// ForgetAfter returns the time after which the rule may be forgotten: KeepUntil, and
-// for a block that ends later its end. It is also about tokens that are made
-// while it lasts.
+// ForgetAfter returns the time after which the rule may be forgotten:
+// KeepUntil, or the end of a block if that is later, because a block also
+// revokes tokens that are issued while it lasts.
 func (r Rule) ForgetAfter() time.Time {
 	if r.Kind == KindSubjectBlock && r.Until.After(r.KeepUntil) {
 		return r.Until
@@ -85,7 +88,7 @@ func (r Rule) ForgetAfter() time.Time {
 	return r.KeepUntil
 }
 
-// Validate reports what is wrong with the rule, nil if nothing is.
+// Validate returns an error that says what is wrong with the rule, or nil.
 func (r Rule) Validate() error {
 	switch {
 	case r.Issuer == "":

@@ -10,15 +10,15 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/identity"
 )
 
-// Set is an immutable set of rules. The zero Set is empty, and a Set may be
-// used by any number of goroutines; With and Expire return a new one that
+// Set is an immutable set of rules. The zero Set is empty. It may be used by
+// any number of goroutines; [Set.With] and [Set.Expire] return a new set, which
 // shares what did not change.
 //
-// It is a two-level table by hash, whose leaves are sorted slices without
-// pointers: 32 bytes a rule, nothing for the garbage collector to follow, and
-// adding one rule to a million copies a few kilobytes. A rule is kept as 128
-// bits of a keyed hash and not as its text, so that two rules collide with a
-// probability that does not matter, and never by somebody's intent.
+// A set is a table by hash with two levels, whose leaves are sorted slices
+// without pointers. A rule takes 32 bytes, the garbage collector has nothing to
+// follow, and adding a rule to a million others copies a few kilobytes. A rule
+// is stored as 128 bits of a hash with a random key, not as text: a collision
+// is too improbable to matter, and nobody can provoke one.
 type Set struct {
 	root  [fan]*node
 	count [kinds]int
@@ -68,10 +68,10 @@ func mix(a uint64, k Kind, b uint64) uint64 {
 func first(h uint64) uint64  { return h >> (64 - fanBits) }
 func second(h uint64) uint64 { return h >> (64 - 2*fanBits) & (fan - 1) }
 
-// With returns the set with the rules added: the union, and for the same
-// target the highest epoch, the latest block and the latest keep-until.
-// Invalid rules are the caller's fault and must be refused before
-// ([Rule.Validate]). The receiver may be nil, which is the empty set.
+// With returns the union of the set and rules. Of rules for the same target the
+// highest epoch, the latest end of a block and the latest KeepUntil count. The
+// rules must be valid ([Rule.Validate]); With does not check them. s may be
+// nil, which is the empty set.
 func (s *Set) With(rules ...Rule) *Set {
 	added := make([]entry, 0, len(rules))
 	for _, r := range rules {
@@ -134,8 +134,8 @@ func (s *Set) merge(old, added []entry) []entry {
 	return out
 }
 
-// Expire returns the set without the rules that may be forgotten ([Rule.ForgetAfter]).
-// It returns the receiver itself if nothing went.
+// Expire returns the set without the rules that may be forgotten at now
+// ([Rule.ForgetAfter]). If there are none, it returns s.
 func (s *Set) Expire(now time.Time) *Set {
 	limit := now.Unix() << kindBits
 	var next *Set
@@ -181,9 +181,9 @@ func (s *Set) Len() int {
 	return n
 }
 
-// Revokes reports whether a rule of the set revokes the token of id. It does
-// not allocate. Claims that the token does not have are empty in id and match
-// nothing.
+// Revokes reports whether a rule of the set revokes the token of id at now. It
+// does not allocate. A claim that the token does not have is empty in id and
+// matches no rule.
 func (s *Set) Revokes(id *identity.Identity, now time.Time) bool {
 	issuer := maphash.String(seed1, id.Issuer)
 	if s.count[KindSubjectEpoch] > 0 {

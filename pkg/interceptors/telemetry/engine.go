@@ -19,10 +19,10 @@ type Engine interface {
 // waits suit revoking calls: from one without watchers to two row leases.
 var waits = []float64{0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 4, 6, 7, 12}
 
-// Receipts returns what a feed.Config.Awaited may be: it records how long
-// revoking calls waited, and whether every watcher had acknowledged
-// (curfew.result acked), a lease ran out instead (expired) or the deadline of
-// the call ended first (pending).
+// Receipts returns a function for feed.Config.Awaited. It records how long
+// revoking calls waited, and how the wait ended (attribute curfew.result):
+// every watcher had acknowledged (acked), a lease ran out instead (expired), or
+// the deadline of the call ended first (pending).
 func Receipts(provider metric.MeterProvider) (func(r feed.Receipt, complete bool), error) {
 	if provider == nil {
 		return nil, errors.New("telemetry: no meter provider")
@@ -48,8 +48,8 @@ func Receipts(provider metric.MeterProvider) (func(r feed.Receipt, complete bool
 	}, nil
 }
 
-// ObserveEngine reads the state of an engine of the feed whenever provider
-// collects, until the returned function is called.
+// ObserveEngine reports the state of engine whenever provider collects, until
+// stop is called.
 func ObserveEngine(provider metric.MeterProvider, engine Engine) (stop func() error, err error) {
 	if provider == nil || engine == nil {
 		return nil, errors.New("telemetry: provider and engine are required")

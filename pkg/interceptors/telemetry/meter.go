@@ -19,7 +19,8 @@ const scope = "github.com/curfew-platform/curfew/pkg/interceptors"
 // deadline.
 var buckets = []float64{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120}
 
-// Meter records every call of a chain. Safe for concurrent use.
+// Meter is an interceptors.Meter that records with OpenTelemetry. Safe for
+// concurrent use.
 type Meter struct {
 	duration metric.Float64Histogram
 	running  *series[string, *running]
@@ -41,7 +42,7 @@ type outcome struct {
 
 var _ interceptors.Meter = (*Meter)(nil)
 
-// New returns a meter that records with provider, for as long as that lives.
+// New returns a meter that records with provider.
 func New(provider metric.MeterProvider) (*Meter, error) {
 	if provider == nil {
 		return nil, errors.New("telemetry: no meter provider")

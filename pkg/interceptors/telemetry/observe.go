@@ -23,8 +23,8 @@ type Feed interface {
 	Status() watcher.Status
 }
 
-// Observe reads what tokens and feed hold whenever provider collects, until the
-// returned function is called. Either may be nil.
+// Observe reports the state of tokens and feed whenever provider collects,
+// until stop is called. Either of the two may be nil.
 func Observe(provider metric.MeterProvider, tokens Tokens, feed Feed) (stop func() error, err error) {
 	if provider == nil {
 		return nil, errors.New("telemetry: no meter provider")

@@ -25,26 +25,27 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/authz"
 )
 
-// Service is what is walked.
+// Service is the service under test.
 type Service struct {
-	// Policy that the server runs under. It is asked for nothing but the names of
-	// its methods: all of their services are walked.
+	// Policy of the server. Walk tests all services that it has methods of.
 	Policy *authz.Policy
-	// Permissions is the permissions file of the policy.
+	// Permissions is the permissions file that the policy was made from.
 	Permissions []byte
-	// Chain returns the chain of the server around what the walk chooses: verifier,
-	// revocations, introspection, logger, audit. Optional; default interceptors.New.
+	// Chain returns the chain of the server for a Config in which Walk has set
+	// verifier, revocations, introspection, logger and audit. Optional; default
+	// interceptors.New.
 	Chain func(interceptors.Config) (*interceptors.Chain, error)
-	// External is set where the verifier of the server trusts an issuer of an OIDC
-	// profile beside its own. Otherwise such tokens must be refused.
+	// External says that the verifier of the server trusts an issuer with the
+	// OIDC profile, besides its own. Otherwise tokens of such an issuer must be
+	// refused.
 	External bool
 	// Files hold the descriptors of the services. Optional; default
 	// protoregistry.GlobalFiles.
 	Files *protoregistry.Files
 }
 
-// Walk calls every method in every combination, and logs how many those were.
-// Under the race detector it makes a part of the calls only.
+// Walk calls every method in every combination and logs how many calls that
+// were. Under the race detector it makes only some of them.
 func Walk(t *testing.T, s Service) {
 	t.Helper()
 	methods := s.methods(t)

@@ -13,7 +13,7 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/leaseclock"
 )
 
-// Receipt is what a revoking call knows when it returns.
+// Receipt is what is known about a revocation when the revoking call returns.
 type Receipt struct {
 	// Seq is the position of the revocation.
 	Seq int64
@@ -28,8 +28,9 @@ type Receipt struct {
 	Waited time.Duration
 }
 
-// PendingError says that the caller's deadline ended before the barrier
-// opened. The revocation IS committed: never answer a plain failure.
+// PendingError is the error of [Engine.Await] if the deadline of the caller
+// ends before the wait is over. The revocation is committed and comes into
+// force by itself, so never answer that it failed.
 type PendingError struct {
 	// Seq is the position, for a later Await.
 	Seq int64
@@ -91,14 +92,14 @@ const (
 	minLookTime = time.Second // of one listing of the rows
 )
 
-// Await returns when every watcher of every engine refuses what was revoked at
-// seq. It must be called after the commit, and it returns at the latest one
-// row lease and the drift margin after it was called, whatever the store and
-// the watchers do. If ctx ends first, the error is a [*PendingError].
+// Await waits until every watcher of every engine refuses what was revoked at
+// position seq. Call it after the commit of the revocation. It returns within
+// one row lease, lengthened by the drift, whatever the store and the watchers
+// do. If ctx ends first, the error is a [*PendingError].
 //
-// A call may revoke the very token that it was made with. Then its context is
-// cancelled with [revocation.ErrRevoked] while it waits, by the watcher of its
-// own process; Await goes on, up to the deadline of ctx.
+// A call may revoke the very token that it was made with. The watcher of its
+// own process then cancels its context with [revocation.ErrRevoked] while it
+// waits; Await ignores that and goes on until the deadline of ctx.
 func (e *Engine) Await(ctx context.Context, seq int64) (Receipt, error) {
 	w := &waiter{seq: seq, start: e.clock.Now().Boot, done: make(chan struct{})}
 	b := &e.barrier

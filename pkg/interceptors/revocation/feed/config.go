@@ -10,9 +10,9 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/message"
 )
 
-// The defaults of [Config]. A revoking call waits for a dead replica for at
-// most DefaultTTL while all engines live, and for at most DefaultRowLease else,
-// each plus the drift margin.
+// The defaults of [Config]. A revoking call waits for a dead watcher for at
+// most DefaultTTL while all engines live, and for a dead engine for at most
+// DefaultRowLease, each lengthened by DefaultDrift.
 const (
 	DefaultTTL      = 2800 * time.Millisecond
 	DefaultRowLease = 6 * time.Second
@@ -20,40 +20,46 @@ const (
 	DefaultDrift    = 0.01
 )
 
-// Config is what an [Engine] needs. Store, Replica and Clock have no default.
-// All engines over one store, and all watchers, must agree on TTL, RowLease
-// and Drift; change them by a rolling restart upwards only, or stop all.
+// Config is what an [Engine] needs. Store and Replica are required; every other
+// field that is zero takes its default. All engines over one store and all
+// their watchers must agree on TTL, RowLease and Drift. Change these upwards
+// only, by a rolling restart; to lower one, stop all processes first.
 type Config struct {
-	// Store is the feed and the rows.
+	// Store keeps the feed and the rows of the engines.
 	Store Store
-	// Replica names this process, for people.
+	// Replica names this process for people. 1 to 200 bytes.
 	Replica string
-	// Incarnation is random per process; empty makes one.
+	// Incarnation identifies this process among those of the same name.
+	// Default: random text.
 	Incarnation string
-	// TTL is the longest lease of a watcher.
+	// TTL is the longest lease of a watcher. Default [DefaultTTL].
 	TTL time.Duration
-	// RowLease is the lease of this engine's row, at least 2 TTL(1+Drift) + Poll:
-	// else one dead watcher costs its engine the row.
+	// RowLease is the lease of the row, at least 2 TTL(1+Drift) + Poll:
+	// otherwise one dead watcher could make its engine lose the row. Default
+	// [DefaultRowLease].
 	RowLease time.Duration
-	// Poll is how often the feed is read without a wake-up.
+	// Poll is how often the feed is read if nothing wakes the engine. Default
+	// [DefaultPoll].
 	Poll time.Duration
-	// Drift bounds how fast any two clocks may drift apart, as a ratio.
+	// Drift is the most by which any two clocks drift apart, as a ratio between
+	// 0 and 0.5. Default [DefaultDrift].
 	Drift float64
 	// Margin is how long before the end of the row lease the leases granted
-	// under it end; TTL x Drift x 2 if zero.
+	// under it end. Default 2 TTL x Drift.
 	Margin time.Duration
-	// Wake is a hint that the feed or a row may have changed (LISTEN/NOTIFY).
-	// Nothing depends on it but speed. It may be nil.
+	// Wake says that the feed or a row may have changed (LISTEN/NOTIFY). It
+	// only makes things faster, and may be nil.
 	Wake <-chan struct{}
-	// SendTimeout ends a stream whose watcher does not take a message for so
-	// long; 2 TTL if zero.
+	// SendTimeout ends the stream of a watcher that takes no message for so
+	// long. Default 2 TTL.
 	SendTimeout time.Duration
-	// Clock counts the leases; leaseclock.System in production.
+	// Clock counts the leases. Default leaseclock.System.
 	Clock leaseclock.Clock
-	// Logger; nothing is logged if nil.
+	// Logger is optional.
 	Logger *slog.Logger
-	// Awaited, if there is one, is told what every revoking call waited for; complete is false where its deadline ended
-	// first. It is called by many at once and must not block.
+	// Awaited, if set, is told what every revoking call waited for. complete is
+	// false if the deadline of the call ended first. It is called concurrently
+	// and must not block.
 	Awaited func(r Receipt, complete bool)
 }
 

@@ -1,13 +1,13 @@
-// Package feed is the server side of the leased feed of revocations: it holds
-// the watchers' leases and the barrier that a revoking call waits at. It knows
-// no transport; package feedgrpc puts it behind gRPC, and the engine's own
-// process watches through [Engine.Dial].
+// Package feed is the server side of the leased feed of revocations. Its [Engine]
+// passes revocations on to watchers, grants them leases, and tells a revoking call
+// when every replica refuses what was revoked. Embed it in the server that revokes:
+// the example shows how; package feedgrpc serves it over gRPC.
 //
-// One engine runs in every replica of the auth service, all over one [Store].
-// Leases have two levels. A watcher holds a lease from an engine; an engine
-// holds a lease from the store, its row, and grants nothing beyond it. So a
-// revoking call needs to know the rows only, wherever the watchers are.
+// One engine runs in every replica of that server, and all of them share one [Store].
+// Leases have two levels. A watcher holds a lease from an engine. An engine holds a
+// lease from the store, which is its row, and grants nothing beyond it. A revoking
+// call therefore only has to know the rows, wherever the watchers are.
 //
-// Numbers in comments (rule 7) are those of the design in DESIGN.md of package
-// revocation.
+// DESIGN.md of package revocation has the guarantee, the map of the files, and the
+// rule that each test protects.
 package feed

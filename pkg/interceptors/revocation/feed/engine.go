@@ -13,9 +13,8 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/message"
 )
 
-// Engine follows the feed in the store, passes it on to its watchers, grants
-// them leases, and tells a revoking call when everybody refuses. Create it
-// with New, then Run it. Its methods are safe for concurrent use.
+// Engine is one server of the feed. Create it with [New], then call
+// [Engine.Run]. Its methods are safe for concurrent use.
 type Engine struct {
 	cfg   Config
 	store Store
@@ -51,7 +50,7 @@ type dispatch struct {
 	at  time.Duration // own boot clock
 }
 
-// New returns an engine that is not running yet, or what is wrong with cfg.
+// New returns an engine that does not run yet, or an error if cfg is invalid.
 func New(cfg Config) (*Engine, error) {
 	cfg, err := cfg.complete()
 	if err != nil {
@@ -70,9 +69,10 @@ func New(cfg Config) (*Engine, error) {
 
 func newIncarnation() string { return rand.Text() }
 
-// Run reads the feed and keeps the row until ctx ends, and returns nil then.
-// An unreachable store is no reason to return: leases run out, and come back
-// with it. Revoking calls may still [Engine.Await] after Run has returned.
+// Run follows the feed and keeps the row until ctx ends, and then returns nil.
+// It does not return because the store cannot be reached: the leases run out,
+// and come back when the store does. [Engine.Await] still works after Run has
+// returned. Call Run once.
 func (e *Engine) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { e.follow(ctx) })
@@ -82,8 +82,9 @@ func (e *Engine) Run(ctx context.Context) error {
 	return nil
 }
 
-// Dial returns a way for a watcher in this process to reach the engine. The
-// watermark then includes what this process itself has applied.
+// Dial returns the watcher.Config.Dial for a watcher in this process. A
+// revoking call then also waits until this process itself refuses what was
+// revoked.
 func (e *Engine) Dial(principal string) func(context.Context) (message.ClientStream, error) {
 	return func(ctx context.Context) (message.ClientStream, error) {
 		client, server := message.Pipe(ctx)
@@ -97,10 +98,10 @@ func (e *Engine) Dial(principal string) func(context.Context) (message.ClientStr
 	}
 }
 
-// Move asks all watchers, also those that come later, to go to another
-// engine; it goes on granting until [Engine.Stop], so that they can hold a
-// lease there first. A watcher with the engine's own replica and incarnation is
-// of this process and stays.
+// Move asks all watchers, also those that connect later, to go to another
+// engine. The engine goes on granting leases until [Engine.Stop], so that
+// watchers can first get a lease elsewhere. The watcher of the engine's own
+// process stays.
 func (e *Engine) Move() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -111,10 +112,10 @@ func (e *Engine) Move() {
 	}
 }
 
-// Moved waits after [Engine.Move] until every watcher holds a lease elsewhere,
-// which it tells by ending its stream here, or ctx ends, or no other engine is
-// alive that it could go to. It returns how many have not moved: their leases
-// end with this engine's.
+// Moved waits, after [Engine.Move], until every watcher has ended its stream
+// here, which it does when it holds a lease elsewhere. It also returns when ctx
+// ends, or when there is no other live engine to go to. left is the number of
+// watchers that have not moved; their leases end with this engine's.
 func (e *Engine) Moved(ctx context.Context) (left int) {
 	e.lookForOthers(ctx)
 	for {
@@ -147,10 +148,10 @@ func (e *Engine) own(key peerKey) bool {
 	return key.replica == e.cfg.Replica && key.incarnation == e.cfg.Incarnation
 }
 
-// Stop stops granting, waits until the last lease granted is over, and removes
-// the row, so that later revoking calls need not wait for this engine. If ctx
-// ends first, the row stays until others see that it is dead; the error says
-// so. Run must go on until Stop has returned.
+// Stop grants no more leases, waits until the last one is over, and removes the
+// row, so that later revoking calls need not wait for this engine. If ctx ends
+// first, Stop returns an error, and the row stays until the other engines see
+// that it is dead. Run must go on until Stop has returned.
 func (e *Engine) Stop(ctx context.Context) error {
 	e.mu.Lock()
 	e.stopping = true
@@ -168,7 +169,7 @@ func (e *Engine) Stop(ctx context.Context) error {
 	return e.removeRow(ctx)
 }
 
-// Head returns the position up to which this engine has passed the feed on.
+// Head returns the position up to which the feed was passed on to all streams.
 func (e *Engine) Head() int64 {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -172,8 +172,8 @@ func (e *Engine) dispatch(p Page) bool {
 	return true
 }
 
-// trim forgets dispatches that no lease can be left from: rule 7 ends all of
-// them one TTL after the dispatch unless they were acknowledged.
+// trim forgets dispatches that no lease can be left from: a lease that has not
+// acknowledged a dispatch ends one TTL after it.
 func (e *Engine) trim(now time.Duration) {
 	n := 0
 	for n < len(e.dispatches) && e.dispatches[n].at+leaseclock.Lengthen(e.cfg.TTL, e.cfg.Drift) < now {

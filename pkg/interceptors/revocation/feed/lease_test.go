@@ -20,7 +20,7 @@ func TestARowLeaseMustOutlastTwoWatchersAndAPoll(t *testing.T) {
 	}
 }
 
-// TestAWatcherThatRenewsAndDoesNotApply is the cap of rule 7: a zombie holds a
+// TestAWatcherThatRenewsAndDoesNotApply is the cap of a lease: a zombie holds a
 // revoking call for one lease, and not for ever.
 func TestAWatcherThatRenewsAndDoesNotApplyDelaysARevokeByOneLease(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {

@@ -11,8 +11,7 @@ import (
 // lastReceipts is how many receipts an engine remembers.
 const lastReceipts = 20
 
-// Receipts returns what the last revoking calls at this engine knew when they
-// returned, newest first, 20 at most.
+// Receipts returns the last receipts of this engine, newest first, at most 20.
 func (e *Engine) Receipts() []Receipt {
 	e.barrier.mu.Lock()
 	defer e.barrier.mu.Unlock()
@@ -25,34 +24,35 @@ func (b *barrier) keep(r Receipt) {
 	b.last = b.last[:min(len(b.last), lastReceipts)]
 }
 
-// Key names the row of this engine.
+// Key returns the key of this engine's row.
 func (e *Engine) Key() RowKey { return e.rowKey() }
 
-// Engines lists the rows of all engines as the store has them, and tells which
-// is this one's.
+// Engines reads the rows of all engines from the store. own is the key of this
+// engine's.
 func (e *Engine) Engines(ctx context.Context) (rows []Row, own RowKey, err error) {
 	rows, err = e.store.Rows(ctx)
 	return rows, e.rowKey(), err
 }
 
-// Status is what an engine knows about itself.
+// Status is the state of an engine, for metrics.
 type Status struct {
-	// Head is the position that all streams have, Watermark the one that all watchers have acknowledged.
+	// Head is the position that all streams have; Watermark is the one that all
+	// watchers have acknowledged.
 	Head, Watermark int64
 	// Rules is the number of live rules.
 	Rules int
-	// Watchers is the number of processes with a lease of this engine, Lapsed that of leases that ended
-	// while a rule was not acknowledged.
+	// Watchers is the number of processes with a lease from this engine. Lapsed
+	// counts the leases that ended before a rule was acknowledged.
 	Watchers int
 	Lapsed   int64
-	// RowLease is what is left of the right to grant leases; zero or negative if it is over, and nobody can renew here.
-	// Zero if there was none yet.
+	// RowLease is what is left of the row lease. If it is zero or negative, the
+	// engine grants no leases. Zero if it never had one.
 	RowLease time.Duration
-	// RowLosses counts how often it was over before it was renewed.
+	// RowLosses counts how often the row lease ended before it was renewed.
 	RowLosses uint64
 }
 
-// Status returns the state of the engine.
+// Status returns the current state of the engine.
 func (e *Engine) Status() Status {
 	p := e.progress()
 	e.mu.Lock()

@@ -5,25 +5,26 @@ import (
 	"time"
 )
 
-// Report is what one server of the feed says about itself, for the lists of the
-// others. Nothing is decided by it.
+// Report is what one engine says about itself, for the listings of the others.
+// No decision depends on it.
 type Report struct {
 	Server RowKey
-	// At is when it was put, by the clock of the directory.
+	// At is when the report was put, by the clock of the directory.
 	At time.Time
-	// Watchers at that moment, MaxReported at most.
+	// Watchers at that moment, at most [MaxReported].
 	Watchers []Watcher
 	// Receipts of the last revoking calls, newest first.
 	Receipts []Receipt
 }
 
-// MaxReported bounds the watchers of one report.
+// MaxReported is the most watchers in one report.
 const MaxReported = 1000
 
-// Directory keeps the last report of each server. It is safe for concurrent use.
+// Directory keeps the last report of each engine. It must be safe for
+// concurrent use.
 type Directory interface {
-	// Put replaces the report of its server and sets At.
+	// Put replaces the report of r.Server and sets At.
 	Put(ctx context.Context, r Report) error
-	// List returns the reports of the servers that have a row in the store.
+	// List returns the reports of the engines that have a row in the store.
 	List(ctx context.Context) ([]Report, error)
 }

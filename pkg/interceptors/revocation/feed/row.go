@@ -55,8 +55,8 @@ func (e *Engine) keepRow(ctx context.Context) {
 	}
 }
 
-// renewRow is the renewal in the five steps of rule 8. The rules are read
-// after the commit of the row: a revocation that committed in between has seen
+// renewRow renews the row and then extends the lease. The rules are read after
+// the commit of the row: a revocation that committed in between has seen
 // the row or is read here. The lease is extended last, after the rules were
 // written to all streams, and counts from before the first step.
 //

@@ -12,13 +12,14 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/message"
 )
 
-// ErrProtocol says that a watcher sent what it must not send.
+// ErrProtocol is returned by [Engine.Serve] if a watcher sent what it must not
+// send.
 var ErrProtocol = errors.New("feed: protocol violated by the watcher")
 
-// Serve serves one stream of a watcher until it ends, and returns why; nil if
-// the watcher left or closed it. principal is who watches, authenticated. When
-// Serve returns, the caller must end the stream, so that pending sends and
-// receives on it return.
+// Serve serves one stream of a watcher. principal is the authenticated name of
+// the watcher's service. Serve returns nil when the watcher has left or closed
+// the stream, else the reason why the stream ends. The caller must then end the
+// stream, so that blocked sends and receives return.
 func (e *Engine) Serve(ctx context.Context, principal string, s message.ServerStream) error {
 	hello, err := receiveHello(s)
 	if err != nil {

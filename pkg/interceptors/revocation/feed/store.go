@@ -7,19 +7,19 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation"
 )
 
-// Store is where the feed and the row leases of its engines live: one primary
-// that all engines share. Package feedtest holds an implementation in memory
-// and the suite that every implementation must pass.
+// Store keeps the feed and the rows of the engines: one primary database that
+// all engines share. Package feedtest has an implementation in memory, and the
+// suite that every implementation must pass.
 //
-// Revoking is not part of it. Who revokes writes, in one transaction, the
-// change itself, the rules, and as its LAST statement takes the next position
-// by UPDATE ... SET seq = seq + 1 RETURNING seq on the one row of the head. A
-// SERIAL would not do: its numbers are not in the order of commits. The time
-// of a rule is that of this statement.
+// Revoking is not part of the interface. A revoking transaction writes the
+// change itself and the rules. Its LAST statement takes the next position, by
+// UPDATE ... SET seq = seq + 1 RETURNING seq on the one row of the head. A
+// SERIAL would not do, because its numbers are not in the order of commits. The
+// time of a rule is that of this statement.
 //
-// Every method is one round of its own, never part of a caller's transaction,
-// goes to the primary, and obeys the deadline of its context. Methods are
-// called concurrently.
+// Every method is a round trip of its own and never part of a caller's
+// transaction. It goes to the primary and obeys the deadline of its context.
+// Methods are called concurrently.
 type Store interface {
 	// Renew writes the row of an engine, inserting it if it is not there, and
 	// COMMITS before it returns. With now the time of the statement by the
@@ -46,29 +46,30 @@ type Store interface {
 	// and nothing else. A row that does not exist stays so.
 	Publish(ctx context.Context, key RowKey, p Progress) error
 
-	// Read returns a page of the feed: the generation, the head, and the rules
-	// with positions above after in sequence order, about limit at most, but
-	// never a part of the rules of one position. All three are of one moment,
-	// after the call began: a standby, or a snapshot taken earlier, is wrong.
+	// Read returns a page of the feed: generation, head, and the rules above
+	// position after in the order of their positions. A page has about limit
+	// rules and never splits the rules of one position. All of it must be of
+	// one moment after the call began; a standby, or a snapshot taken earlier,
+	// would be wrong.
 	Read(ctx context.Context, after int64, limit int) (Page, error)
 
-	// Rows lists the rows of all engines, at most [MaxRows].
+	// Rows returns the rows of all engines, at most [MaxRows].
 	Rows(ctx context.Context) ([]Row, error)
 
-	// Remove deletes a row if its renewals are still the given number, or in
-	// any case if renewals is [AnyRenewals].
+	// Remove deletes a row if its Renewals are still equal to renewals, or in
+	// any case if that is [AnyRenewals].
 	Remove(ctx context.Context, key RowKey, renewals int64) error
 }
 
-// AnyRenewals makes [Store.Remove] unconditional; an engine uses it for its
-// own row only.
+// AnyRenewals makes [Store.Remove] unconditional. An engine uses it for its own
+// row only.
 const AnyRenewals = -1
 
-// MaxRows is the most rows in a listing. An engine takes a listing of so many for
-// one that was cut off: it lets no revoking call pass, and removes the dead.
+// MaxRows is the most rows of a listing. A full listing may have been cut off,
+// so an engine lets no revoking call pass by it, and removes dead rows.
 const MaxRows = 1000
 
-// RowKey names the row of one engine.
+// RowKey identifies the row of one engine.
 type RowKey struct {
 	// Replica is the name of the engine's process, for people.
 	Replica string
@@ -77,7 +78,7 @@ type RowKey struct {
 	Incarnation string
 }
 
-// Renewal is what an engine writes into its row.
+// Renewal is what an engine writes into its row when it renews its lease.
 type Renewal struct {
 	RowKey
 	Progress
@@ -89,7 +90,7 @@ type Renewal struct {
 	Length time.Duration
 }
 
-// Progress is how far the watchers of an engine are.
+// Progress is how far the watchers of one engine are.
 type Progress struct {
 	// Generation is that of the feed as the engine knows it, empty before it
 	// has read anything. A watermark says nothing about another generation.
@@ -104,7 +105,7 @@ type Progress struct {
 	Lapsed int64
 }
 
-// Row is the row of one engine as the store has it.
+// Row is the row of one engine, as the store has it.
 type Row struct {
 	RowKey
 	Progress

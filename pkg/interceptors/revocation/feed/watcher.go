@@ -23,7 +23,7 @@ type peer struct {
 }
 
 // entry is the registration of one stream. It outlives the stream until its
-// lease is over (rule 6).
+// lease is over.
 type entry struct {
 	key    peerKey
 	peer   *peer
@@ -184,18 +184,18 @@ func (e *Engine) lastDeadline() time.Duration {
 	return last
 }
 
-// Watcher is a watching process as an engine sees it.
+// Watcher is a watching process, as an engine sees it.
 type Watcher struct {
 	Principal, ReplicaID, Incarnation string
-	// AckedSeq is the position it has acknowledged.
+	// AckedSeq is the position that it has acknowledged.
 	AckedSeq int64
-	// LeaseUntil is when its lease is over at the latest, by the wall clock of
-	// this process; zero if it has none.
+	// LeaseUntil is when its lease ends at the latest, by the wall clock of the
+	// engine's process. Zero if it has none.
 	LeaseUntil time.Time
 }
 
-// Watchers lists the processes that watch this engine, in the order of
-// principal, replica and incarnation.
+// Watchers lists the processes that watch this engine, ordered by principal,
+// replica and incarnation.
 func (e *Engine) Watchers() []Watcher {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -63,8 +63,8 @@ func (a *answers) put(raw token.Raw, v answer) {
 	})
 }
 
-// Close ends the goroutine that removes the answers about tokens that have
-// ended. A Source that lives as long as its process need not be closed.
+// Close ends the goroutine of the cache. A Source that lives as long as its
+// process need not be closed.
 func (s *Source) Close() {
 	if s.answers != nil {
 		s.answers.cache.StopAllGoroutines()

@@ -17,10 +17,11 @@ import (
 // maxAnswerBytes bounds what is read of an answer.
 const maxAnswerBytes = 64 << 10
 
-// HTTP asks an introspection endpoint (RFC 7662 section 2), which is https, or
-// http on loopback. Redirects are not followed: the token goes where the
-// configuration says. authorize puts what proves this service into the request
-// (section 2.1 requires it); client may be nil.
+// HTTP returns an [Ask] for an introspection endpoint (RFC 7662 section 2),
+// which must be https, or http on loopback. Redirects are not followed, because
+// the token must only go where the configuration says. authorize adds the
+// credentials of this service to the request, which section 2.1 requires.
+// client may be nil.
 func HTTP(endpoint string, client *http.Client, authorize func(*http.Request) error) (Ask, error) {
 	u, err := url.Parse(endpoint)
 	if err != nil {

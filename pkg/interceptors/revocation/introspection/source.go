@@ -1,13 +1,13 @@
 // Package introspection is a revocation source that asks the issuer about the
-// token of every call (RFC 7662): one round trip, to whoever knows.
+// token of every call (RFC 7662), one round trip each.
 //
-// What it promises: a token is refused on every replica as soon as the issuer
-// calls it inactive; with a cache, at the latest when an answer has become as
-// old as the cache allows. What it does not: running calls are not cancelled,
-// and while the issuer does not answer nothing new is known.
+// A token is refused by every replica as soon as the issuer calls it inactive,
+// or, with a cache, when the cached answer has reached its maximum age. Running
+// calls are not cancelled. While the issuer does not answer, nothing is known
+// about new tokens.
 //
-// The issuer must answer from where revocations are committed, and not from
-// what one of its replicas has heard.
+// The issuer must answer from where revocations are committed, not from a
+// replica that may lag behind.
 package introspection
 
 import (
@@ -23,28 +23,30 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/token"
 )
 
-// Ask asks the issuer whether a token is active. An error means that nobody
-// knows; a token that is not active is none.
+// Ask asks the issuer whether a token is active. An inactive token is not an
+// error; an error means that the issuer did not say. It must be safe for
+// concurrent use.
 type Ask func(ctx context.Context, raw token.Raw) (active bool, err error)
 
-// DefaultTimeout bounds one question.
+// DefaultTimeout bounds one question to the issuer.
 const DefaultTimeout = time.Second
 
-// Options are the settings of a Source that have a default.
+// Options are the optional settings of a [Source].
 type Options struct {
-	// Timeout of one question. Default DefaultTimeout.
+	// Timeout of one question. Default [DefaultTimeout].
 	Timeout time.Duration
-	// MaxAge is how old an answer may be that admits a call: for so long a
-	// revocation may go unnoticed. Zero, the default, asks for every call.
+	// MaxAge is how old an answer may be that admits a call, and so for how
+	// long a revocation may go unnoticed. Zero, the default, asks for every
+	// call.
 	MaxAge time.Duration
-	// Entries bounds the answers that are kept, if MaxAge is set. Default
-	// 100,000, about 100 bytes each.
+	// Entries is the most answers that are cached, if MaxAge is set. Default
+	// 100,000, of about 100 bytes each.
 	Entries int
-	// Clock is what ages are counted on. Default leaseclock.System.
+	// Clock counts the ages. Default leaseclock.System.
 	Clock leaseclock.Clock
 }
 
-// Source asks. Create it with New. Safe for concurrent use.
+// Source asks the issuer. Create it with [New]; safe for concurrent use.
 type Source struct {
 	ask     Ask
 	log     *slog.Logger
@@ -56,7 +58,7 @@ type Source struct {
 
 var _ revocation.ContextSource = (*Source)(nil)
 
-// New returns a source that asks.
+// New returns a source that asks with ask. ask and log are required.
 func New(ask Ask, log *slog.Logger, o Options) (*Source, error) {
 	if ask == nil || log == nil || o.Timeout < 0 || o.MaxAge < 0 || o.Entries < 0 {
 		return nil, errors.New("introspection: who is asked and a logger are required")
@@ -76,14 +78,14 @@ func New(ask Ask, log *slog.Logger, o Options) (*Source, error) {
 	return s, err
 }
 
-// WithToken is a context in which CheckContext finds the token of the caller.
-// The chain's own contexts carry it already.
+// WithToken returns a context in which [Source.CheckContext] finds the token of
+// the caller. The chain does this by itself.
 func WithToken(ctx context.Context, raw token.Raw) context.Context {
 	return context.WithValue(ctx, contextkey.Token{}, raw)
 }
 
-// CheckContext implements revocation.ContextSource. Without a token in ctx nothing is
-// known.
+// CheckContext implements [revocation.ContextSource]. If there is no token in
+// ctx, nothing is known.
 func (s *Source) CheckContext(ctx context.Context, id *identity.Identity) revocation.Verdict {
 	raw, ok := ctx.Value(contextkey.Token{}).(token.Raw)
 	if !ok || raw == "" {
@@ -109,7 +111,7 @@ func (s *Source) CheckContext(ctx context.Context, id *identity.Identity) revoca
 	return revocation.Verdict{Revoked: !active, Fresh: true}
 }
 
-// Check implements revocation.Source: without the token nobody can be asked, so
+// Check implements [revocation.Source]. It has no token to ask about, so
 // nothing is known.
 func (s *Source) Check(*identity.Identity) revocation.Verdict {
 	return revocation.Verdict{StaleFor: revocation.Unknown}

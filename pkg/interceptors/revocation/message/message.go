@@ -1,8 +1,9 @@
-// Package message holds the messages of the leased feed as plain Go values,
-// so that neither the engine nor the watcher knows a transport. Their meaning
-// is that of the messages of the same names in curfew.revocation.v1.
+// Package message holds the messages of the leased feed as plain Go values, so
+// that engine and watcher need not know the transport. They mean what the
+// messages of the same names in curfew.revocation.v1 mean.
 //
-// Values are immutable once sent: slices are shared by all receivers.
+// A message must not be changed once it was sent, because receivers share its
+// slices.
 package message
 
 import (
@@ -22,9 +23,9 @@ type Response interface{ response() }
 
 // Hello is the first message of a stream.
 type Hello struct {
-	// ReplicaID names the replica, for people.
+	// ReplicaID names the replica for people. 1 to 200 bytes, no NUL.
 	ReplicaID string
-	// Incarnation is random for every process.
+	// Incarnation is random for each process. 1 to 200 bytes, no NUL.
 	Incarnation string
 	// LastSeq is the highest position applied; above the server's head is legal.
 	LastSeq int64
@@ -32,14 +33,14 @@ type Hello struct {
 	Generation string
 }
 
-// MaxName is the most bytes of a name in a Hello.
-const MaxName = 200
+// maxName is the longest name in a Hello, in bytes.
+const maxName = 200
 
-// Check reports what is wrong with the names and the position.
+// Check returns an error if a name or the position is not valid.
 func (h Hello) Check() error {
 	switch {
-	case h.ReplicaID == "" || len(h.ReplicaID) > MaxName, h.Incarnation == "" || len(h.Incarnation) > MaxName, len(h.Generation) > MaxName:
-		return fmt.Errorf("name of replica, incarnation or generation is missing or longer than %d bytes", MaxName)
+	case h.ReplicaID == "" || len(h.ReplicaID) > maxName, h.Incarnation == "" || len(h.Incarnation) > maxName, len(h.Generation) > maxName:
+		return fmt.Errorf("name of replica, incarnation or generation is missing or longer than %d bytes", maxName)
 	case strings.ContainsRune(h.ReplicaID+h.Incarnation, 0):
 		return errors.New("name with a NUL")
 	case h.LastSeq < 0:

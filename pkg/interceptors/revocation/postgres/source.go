@@ -1,11 +1,11 @@
 // Package postgres is a revocation source that keeps its rules in a table of
 // PostgreSQL and asks it on every call: one statement, one round trip.
 //
-// What it promises: a rule is in force on every replica when its transaction
-// has committed; written in the transaction of the change that revokes, it
-// comes into force with it. What it does not: running calls are not cancelled,
-// and while the primary does not answer nothing is known, so that every method
-// refuses but those that introspect.
+// A rule is in force on every replica when its transaction has committed.
+// Written in the transaction of the change that revokes, it comes into force
+// together with the change. Running calls are not cancelled. While the primary
+// does not answer, nothing is known, and all methods refuse calls, except those
+// that introspect.
 package postgres
 
 import (
@@ -47,7 +47,7 @@ type DB interface {
 // DefaultTimeout bounds one look-up.
 const DefaultTimeout = 250 * time.Millisecond
 
-// Source asks PostgreSQL. Create it with New. Safe for concurrent use if its
+// Source asks PostgreSQL. Create it with [New]. Safe for concurrent use if its
 // DB is.
 type Source struct {
 	db      DB
@@ -57,8 +57,8 @@ type Source struct {
 
 var _ revocation.ContextSource = (*Source)(nil)
 
-// New returns a source that asks db, a pool to the primary. Zero timeout is
-// DefaultTimeout.
+// New returns a source that asks db, which must be a pool of connections to the
+// primary. timeout bounds one look-up; zero is [DefaultTimeout].
 func New(db DB, log *slog.Logger, timeout time.Duration) (*Source, error) {
 	if db == nil || log == nil || timeout < 0 {
 		return nil, errors.New("postgres revocations: a database and a logger are required")
@@ -91,9 +91,9 @@ func (s *Source) Check(id *identity.Identity) revocation.Verdict {
 	return s.CheckContext(context.Background(), id)
 }
 
-// Revoke writes rules with db: the transaction of the change that revokes, and
-// then they are in force when it commits, or a pool. An invalid rule is an
-// error, and then nothing is written.
+// Revoke writes rules with db. If that is the transaction of the change that
+// revokes, they come into force when it commits; if it is a pool, when Revoke
+// returns. If a rule is invalid, Revoke returns an error and writes none.
 func Revoke(ctx context.Context, db DB, rules ...revocation.Rule) error {
 	rows, err := rowsOf(rules)
 	if err != nil || len(rows.kinds) == 0 {
@@ -105,8 +105,9 @@ func Revoke(ctx context.Context, db DB, rules ...revocation.Rule) error {
 	return nil
 }
 
-// Expire removes at most limit rules that no token can be left for, and returns
-// how many it removed. Call it now and then, until it removes fewer than limit.
+// Expire deletes at most limit rules that no valid token can match any more
+// ([revocation.Rule.ForgetAfter]), and returns how many it deleted. Call it
+// from time to time, and repeat it while it deletes limit rules.
 func Expire(ctx context.Context, db DB, limit int) (int, error) {
 	tag, err := db.Exec(ctx, expireStatement, limit)
 	if err != nil {

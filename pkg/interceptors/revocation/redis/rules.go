@@ -82,8 +82,8 @@ var write = redis.NewScript(whoScript + writeScript)
 //go:embed write.lua
 var writeScript string
 
-// Revoke stores rules, which are in force when it returns nil. An invalid one
-// is an error, and then nothing is stored.
+// Revoke stores rules. They are in force when it returns nil. If one is
+// invalid, it returns an error and stores none.
 func (s *Source) Revoke(ctx context.Context, rules ...revocation.Rule) error {
 	return s.revoke(ctx, "", rules)
 }
@@ -134,11 +134,10 @@ func (s *Source) store(ctx context.Context, stamp string, rules []revocation.Rul
 	return nil
 }
 
-// Fill writes all rules, from where they are kept durably, and then says that
-// the server has all of them. Call it after the first start and whenever the
-// source is unknown because the server forgot; it may be called at any time,
-// by several processes. all must include every rule whose Revoke has returned
-// when Fill is called.
+// Fill writes all rules and then marks the server as complete. Call it after
+// the first start, and whenever nothing is known because the server forgot its
+// rules. It may be called at any time, also by several processes. all must
+// include every rule whose Revoke has returned before Fill is called.
 func (s *Source) Fill(ctx context.Context, all iter.Seq2[revocation.Rule, error]) error {
 	// Which server is filled is known before the first rule: one that restarts
 	// meanwhile must not be called full.

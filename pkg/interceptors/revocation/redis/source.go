@@ -1,20 +1,21 @@
 // Package redis is a revocation source that keeps its rules in Redis and asks
 // it on every call: one script, one round trip.
 //
-// What it promises: a rule is in force on every replica when Revoke returns,
-// as long as the primary that took it lives. What it does not: running calls
-// are not cancelled, and while Redis does not answer nothing is known, so that
-// every method refuses but those that introspect.
+// A rule is in force on every replica when Revoke returns, for as long as the
+// primary that took it lives. Running calls are not cancelled. While Redis does
+// not answer, nothing is known, and all methods refuse calls, except those that
+// introspect.
 //
-// Redis can forget, so the source does not believe it blindly. The keys of the
-// rules must not be evicted: the policy has to be noeviction. And the marker,
-// a key that Fill writes, names the server that was filled, its place in the
-// replication and the number of keys that it had evicted. The script that looks
-// for the rules compares it with the server that runs it: after a flush it is
-// gone, after a restart, a failover, a demotion or an eviction it is another
-// one's. Nothing is known then until Fill has written all rules again, from
-// where they are kept durably. It needs Redis 7 and one primary (Sentinel is
-// good, Cluster is not: the keys of a call lie in different slots).
+// Redis can forget rules, so the source does not trust it blindly. The eviction
+// policy must be noeviction. Fill writes a marker, a key that names the server,
+// its place in the replication, and how many keys it had evicted. The script
+// that looks for rules compares the marker with the server on which it runs.
+// After a flush the marker is gone; after a restart, a failover, a demotion or
+// an eviction it is that of another server. Nothing is known then until Fill
+// has written all rules again, from where they are kept durably.
+//
+// It needs Redis 7 with one primary. Sentinel works; Cluster does not, because
+// the keys of one call lie in different slots.
 package redis
 
 import (
@@ -29,23 +30,23 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation"
 )
 
-// Config is what a source needs. Zero fields take their defaults, but for
-// Options and Logger.
+// Config is what a [Source] needs. Options and Logger are required.
 type Config struct {
-	// Options of the connections to the primary. OnConnect must be free.
+	// Options of the connections to the primary. OnConnect must not be set.
 	Options *redis.Options
-	// Logger takes what makes the knowledge unknown.
+	// Logger is told why the knowledge is not fresh.
 	Logger *slog.Logger
 	// Prefix of all keys. Default "curfew:revocation:".
 	Prefix string
 	// Timeout of one look-up. Default 250 ms.
 	Timeout time.Duration
-	// Recheck is the time between two looks at the settings of the server.
-	// Default 1 min.
+	// Recheck is how often the settings of the server are checked. Default 1
+	// min.
 	Recheck time.Duration
 }
 
-// Source asks Redis. Create it with New, Close it. Safe for concurrent use.
+// Source asks Redis. Create it with [New] and Close it. Safe for concurrent
+// use.
 type Source struct {
 	cfg    Config
 	client *redis.Client
@@ -57,8 +58,8 @@ type Source struct {
 
 var _ revocation.ContextSource = (*Source)(nil)
 
-// New connects. It fails if the server cannot be reached, is a replica, or may
-// evict keys.
+// New connects to Redis. It fails if the server cannot be reached, is a
+// replica, or may evict keys.
 func New(ctx context.Context, cfg Config) (*Source, error) {
 	if cfg.Options == nil || cfg.Logger == nil || cfg.Options.OnConnect != nil {
 		return nil, errors.New("redis revocations: options without OnConnect, and a logger, are required")

@@ -1,4 +1,5 @@
-// Package revocationtest holds the suite that every revocation source passes.
+// Package revocationtest is the conformance suite of revocation sources. All
+// sources of this module pass it; run it on your own.
 package revocationtest
 
 import (
@@ -12,21 +13,22 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/inflight"
 )
 
-// Backend is an empty source that the suite may fill.
+// Backend is a new and empty source that the suite may fill.
 type Backend struct {
 	// Source is what is tested. It is fresh when the suite gets it.
 	Source revocation.Source
-	// Revoke revokes and returns when the source promises that it is in force.
+	// Revoke stores rules, and returns when the source promises that they are
+	// in force.
 	Revoke func(rules ...revocation.Rule) error
-	// Carry puts what a source that asks needs to know of the caller's call into
-	// the context, as the chain does. Nil if it needs nothing.
+	// Carry adds to the context what the source needs to know about the call,
+	// as the chain does. Nil if it needs nothing.
 	Carry func(ctx context.Context, id *identity.Identity) context.Context
 }
 
 const issuer = "https://auth.curfew.dev"
 
-// RunSource runs the suite. open is called once per test; run runs a test, in
-// a bubble of virtual time if the source needs one, and may be nil.
+// RunSource runs the suite. open is called once for each test. run runs one
+// test, in a bubble of testing/synctest for example; nil runs it directly.
 func RunSource(t *testing.T, run func(t *testing.T, test func(*testing.T)), open func(t *testing.T) Backend) {
 	if run == nil {
 		run = func(t *testing.T, test func(*testing.T)) { test(t) }

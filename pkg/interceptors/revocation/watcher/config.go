@@ -12,9 +12,9 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/message"
 )
 
-// Dial opens a stream to a server of the feed. It is called again for every
-// attempt, and should then prefer another server than the last time. The
-// stream ends with ctx.
+// Dial opens a stream to a server of the feed. It is called for every attempt,
+// and each time should prefer another server than before. The stream must end
+// when ctx does.
 type Dial func(ctx context.Context) (message.ClientStream, error)
 
 // The defaults of [Config].
@@ -24,27 +24,29 @@ const (
 	DefaultGrace = 5 * time.Second
 )
 
-// Config is what a [Watcher] needs. Dial, Replica and Clock have no default.
+// Config is what a [Watcher] needs. Dial and Replica are required; every other
+// field that is zero takes its default.
 type Config struct {
 	// Dial reaches the servers.
 	Dial Dial
-	// Replica names this process, for people.
+	// Replica names this process for people. 1 to 200 bytes.
 	Replica string
-	// Incarnation is random per process; empty makes one. Never a name that
-	// outlives the process.
+	// Incarnation identifies this process among those of the same name.
+	// Default: random text. Never use a name that outlives the process.
 	Incarnation string
-	// TTL is the lease that the servers grant; a renewal is sent every TTL/3
-	// at the latest.
+	// TTL is the lease that the servers grant; it is renewed every TTL/3.
+	// Default [DefaultTTL].
 	TTL time.Duration
-	// Drift bounds how fast any two clocks may drift apart, as a ratio. It must
-	// be that of the servers.
+	// Drift is the most by which any two clocks drift apart, as a ratio. It
+	// must be that of the servers. Default [DefaultDrift].
 	Drift float64
-	// Grace is how long after the end of the lease running fail-closed calls
-	// may go on; then they are cancelled with revocation.ErrStale.
+	// Grace is how long running fail-closed calls may go on after the end of
+	// the lease. Then they are cancelled with revocation.ErrStale. Default
+	// [DefaultGrace].
 	Grace time.Duration
-	// Clock counts the lease; leaseclock.System in production.
+	// Clock counts the lease. Default leaseclock.System.
 	Clock leaseclock.Clock
-	// Logger; nothing is logged if nil.
+	// Logger is optional.
 	Logger *slog.Logger
 }
 

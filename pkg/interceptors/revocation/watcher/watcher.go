@@ -1,12 +1,16 @@
 // Package watcher is the replica side of the leased feed: a revocation source
-// that knows every revocation that has returned, without a look-up per call.
+// that knows every revocation whose revoking call has returned, without a
+// look-up per call.
 //
-// It holds the set of revocations and a lease. While the lease runs, a
-// revoking call somewhere does not return before this process has applied its
-// rule; when it is over, the process says that its knowledge is not fresh and
-// the method's policy decides. Nothing here is pushed time: a lease counts
-// from the moment at which this process asked for it, on its own clock, so a
-// process that was paused finds its lease over.
+// A [Watcher] holds the set of rules and a lease. While the lease runs, no
+// revoking call returns before this process has applied its rule. When the
+// lease is over, the watcher says that its knowledge is not fresh, and the
+// policy of the method decides. A lease counts from the moment at which this
+// process asked for it, on its own clock, so that a process that was paused
+// finds its lease over.
+//
+// Package watchergrpc connects a watcher to its servers over gRPC; package feed
+// is the server side.
 package watcher
 
 import (
@@ -24,8 +28,8 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/leaseclock"
 )
 
-// Watcher follows the feed. Create it with New, then Run it. Its methods are
-// safe for concurrent use.
+// Watcher follows the feed. Create it with [New], then call [Watcher.Run]. Its
+// methods are safe for concurrent use.
 type Watcher struct {
 	cfg   Config
 	clock leaseclock.Clock
@@ -65,7 +69,7 @@ var (
 	_ inflight.Owner    = (*Watcher)(nil)
 )
 
-// New returns a watcher that is not running yet, or what is wrong with cfg.
+// New returns a watcher that does not run yet, or an error if cfg is invalid.
 func New(cfg Config) (*Watcher, error) {
 	cfg, err := cfg.complete()
 	if err != nil {
@@ -105,27 +109,28 @@ func (w *Watcher) Check(id *identity.Identity) revocation.Verdict {
 // Inflight implements [inflight.Owner].
 func (w *Watcher) Inflight() *inflight.Index { return &w.inflight }
 
-// Ready is closed when the first snapshot is in and the first lease is held.
-// A replica is not ready before.
+// Ready is closed when the first snapshot and the first lease have arrived. Do
+// not serve before.
 func (w *Watcher) Ready() <-chan struct{} { return w.ready }
 
-// Status is what a watcher knows about itself.
+// Status is the state of a watcher, for metrics.
 type Status struct {
 	// Generation and AppliedSeq are the position in the feed.
 	Generation string
 	AppliedSeq int64
 	// Rules is the number of rules held.
 	Rules int
-	// Lease is what is left of the lease; zero or negative if it is over, zero if there was none.
+	// Lease is what is left of the lease. Negative if it is over, zero if there
+	// was none.
 	Lease time.Duration
-	// Losses counts the leases that ended before the next one was held, or were given up: between the two, calls
-	// are refused whose method does not bear staleness.
+	// Losses counts the leases that were over, or given up, before the next one
+	// came. Between the two, calls of fail-closed methods are refused.
 	Losses uint64
-	// Left tells that the lease was given up for good, by a stop.
+	// Left is true after [Watcher.Leave].
 	Left bool
 }
 
-// Status returns the state of the watcher.
+// Status returns the current state of the watcher.
 func (w *Watcher) Status() Status {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -140,9 +145,9 @@ func (w *Watcher) Status() Status {
 	return Status{Generation: w.generation, AppliedSeq: w.applied, Rules: s.set.Len(), Lease: left, Losses: losses, Left: w.left}
 }
 
-// Run follows the feed until ctx ends or [Watcher.Leave] is called, and
-// returns nil then. No failure of a server ends it: the lease runs out, and
-// comes back with the servers. Run is called once.
+// Run follows the feed until ctx ends or [Watcher.Leave] is called, and then
+// returns nil. No failure of a server ends it: the lease runs out, and comes
+// back when the servers do. A second call returns an error.
 func (w *Watcher) Run(ctx context.Context) error {
 	w.mu.Lock()
 	if w.started {
@@ -162,11 +167,11 @@ func (w *Watcher) Run(ctx context.Context) error {
 	return nil
 }
 
-// Leave drops the lease for good and tells the server so, which then stops
-// waiting for this process. The caller has stopped admitting before. Checks
-// answer "not fresh" from now on, later grants are ignored, and running
-// fail-closed calls are not cancelled: a stop drains them. Leave returns when
-// Run has, or with the cause when ctx ends.
+// Leave gives up the lease for good and tells the server, so that no revoking
+// call waits for this process. Stop admitting calls first. From then on checks
+// are not fresh and grants are ignored, but running fail-closed calls are not
+// cancelled, so that a stop can drain them. Leave returns nil when Run has
+// returned, or the cause of ctx if that ends first.
 func (w *Watcher) Leave(ctx context.Context) error {
 	w.mu.Lock()
 	started := w.started

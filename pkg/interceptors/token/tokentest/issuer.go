@@ -1,5 +1,6 @@
-// Package tokentest mints access tokens for tests: an issuer with a key of its
-// own, the Verifier that trusts it, and tokens with any claim changed.
+// Package tokentest issues access tokens for tests: an issuer with a key of its
+// own, the verifier that trusts it, and tokens in which any claim can be
+// changed.
 package tokentest
 
 import (
@@ -15,17 +16,17 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/token"
 )
 
-// KeyID is `kid` of the tokens of every Issuer.
+// KeyID is the `kid` of all tokens of an Issuer.
 const KeyID = "test-key"
 
-// Issuer signs tokens of the curfew profile. Safe for concurrent use.
+// Issuer signs tokens of the profile token.Curfew. Safe for concurrent use.
 type Issuer struct {
 	// URL is `iss`.
 	URL     string
 	private ed25519.PrivateKey
 }
 
-// New returns an issuer with the name of the platform's own and a new key.
+// New returns an issuer that has the name token.CurfewIssuer and a new key.
 func New(t testing.TB) *Issuer {
 	t.Helper()
 	_, private, err := ed25519.GenerateKey(nil)
@@ -40,7 +41,7 @@ func (i *Issuer) Public() ed25519.PublicKey {
 	return ed25519.PublicKey(i.private[ed25519.SeedSize:])
 }
 
-// Keys are the keys of the issuer.
+// Keys returns the keys of the issuer.
 func (i *Issuer) Keys(t testing.TB) token.Keys {
 	t.Helper()
 	keys, err := token.NewStatic(token.Key{ID: KeyID, Algorithm: token.EdDSA, Public: i.Public()})
@@ -50,7 +51,8 @@ func (i *Issuer) Keys(t testing.TB) token.Keys {
 	return keys
 }
 
-// Verifier trusts the issuer, under the curfew profile.
+// Verifier returns a verifier that trusts the issuer, under the profile
+// token.Curfew.
 func (i *Issuer) Verifier(t testing.TB) *token.Verifier {
 	t.Helper()
 	v, err := token.NewVerifier(token.Curfew(i.URL, i.Keys(t)))
@@ -61,11 +63,11 @@ func (i *Issuer) Verifier(t testing.TB) *token.Verifier {
 	return v
 }
 
-// Claims are the members of a payload. A nil value removes a member.
+// Claims are members of a payload. A nil value removes the member.
 type Claims map[string]any
 
-// User returns a token of a user, 5 minutes long, authenticated just now at
-// aal1, epoch 1, with a new session. Changes are laid over that.
+// User returns a token of a user: good for 5 minutes, of a login at this moment
+// with acr aal1, with epoch 1 and a new session. Then changes are applied.
 func (i *Issuer) User(t testing.TB, subject string, roles []string, changes ...Claims) string {
 	t.Helper()
 	if roles == nil {
@@ -84,19 +86,20 @@ func (i *Issuer) User(t testing.TB, subject string, roles []string, changes ...C
 	return i.Sign(t, Claims{"alg": token.EdDSA, "typ": "at+jwt", "kid": KeyID}, claims)
 }
 
-// Service returns a token of the principal services/{name}.
+// Service returns a token of the service services/{name}. Then changes are
+// applied.
 func (i *Issuer) Service(t testing.TB, name string, changes ...Claims) string {
 	t.Helper()
 	return i.User(t, "services/"+name, []string{"service"}, changes...)
 }
 
-// Sign signs any header and payload, good or bad.
+// Sign signs any header and payload, valid or not.
 func (i *Issuer) Sign(t testing.TB, header, claims Claims) string {
 	t.Helper()
 	return i.SignText(encode(t, header), encode(t, claims))
 }
 
-// SignText signs two texts, which need not be JSON.
+// SignText signs any two texts, which need not be JSON.
 func (i *Issuer) SignText(header, payload string) string {
 	signed := base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + base64.RawURLEncoding.EncodeToString([]byte(payload))
 	return signed + "." + base64.RawURLEncoding.EncodeToString(ed25519.Sign(i.private, []byte(signed)))

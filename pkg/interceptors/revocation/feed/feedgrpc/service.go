@@ -1,7 +1,10 @@
-// Package feedgrpc serves an engine of the leased feed as the gRPC service
-// curfew.revocation.v1.RevocationService, behind a chain of package interceptors
-// that says who watches. Services connect to it with package watchergrpc. Who
-// revokes calls Engine.Await after the commit and turns an error into [Status].
+// Package feedgrpc serves an engine of the leased feed over gRPC, as
+// curfew.revocation.v1.RevocationService. Run it behind a chain of package
+// interceptors, which authenticates the watchers. Watchers connect with package
+// watchergrpc.
+//
+// A method that revokes calls [feed.Engine.Await] after its commit, and returns
+// [Status] of the error.
 package feedgrpc
 
 import (
@@ -20,8 +23,8 @@ import (
 	revocationv1 "github.com/curfew-platform/curfew/proto/gen/curfew/revocation/v1"
 )
 
-// Service implements revocationv1.RevocationServiceServer. Who may call what
-// is decided by the interceptors before it.
+// Service implements revocationv1.RevocationServiceServer. It does not
+// authorize: that is up to the chain in front of it.
 type Service struct {
 	revocationv1.UnimplementedRevocationServiceServer
 	engine    *feed.Engine
@@ -30,9 +33,8 @@ type Service struct {
 
 var _ revocationv1.RevocationServiceServer = (*Service)(nil)
 
-// New returns the service of an engine. The directory is where it finds the
-// watchers of the other servers of the feed; without one, which is nil, it lists
-// its own.
+// New returns the service of an engine. directory is where it finds the
+// watchers of the other engines; with nil it lists only its own.
 func New(engine *feed.Engine, directory feed.Directory) *Service {
 	return &Service{engine: engine, directory: directory}
 }
@@ -71,7 +73,7 @@ func (s *Service) AwaitRevocation(ctx context.Context, r *revocationv1.AwaitRevo
 	return &revocationv1.AwaitRevocationResponse{Revocation: Receipt(receipt)}, nil
 }
 
-// Receipt returns the message of a receipt.
+// Receipt returns r as a message.
 func Receipt(r feed.Receipt) *revocationv1.Receipt {
 	return &revocationv1.Receipt{Seq: r.Seq, Acked: r.Acked, Expired: r.Expired, Waited: durationpb.New(r.Waited)}
 }

@@ -15,11 +15,11 @@ import (
 	authzv1 "github.com/curfew-platform/curfew/proto/gen/curfew/authz/v1"
 )
 
-// Domain is the ErrorInfo.domain of the errors of this package.
+// Domain is the ErrorInfo domain of the errors of this package.
 const Domain = "revocation.curfew.dev"
 
-// ReasonPending is the ErrorInfo.reason of a revocation that is committed and
-// not known to be in force everywhere yet. Its metadata hold "seq" and
+// ReasonPending is the ErrorInfo reason of a revocation that is committed but
+// not yet known to be in force everywhere. The metadata hold "seq" and
 // "in_force_by" (RFC 3339).
 const ReasonPending = "REVOCATION_PENDING"
 
@@ -30,8 +30,9 @@ func invalid(msg string) error {
 	return status.New(codes.InvalidArgument, chainDomain, authzv1.ErrorReason_ERROR_REASON_REQUEST_INVALID, msg)
 }
 
-// Status returns the status of an error of Engine.Await, one that passes the
-// interceptors. Revoking RPCs use it too: after the commit a plain failure would be wrong.
+// Status returns the gRPC status for an error of [feed.Engine.Await]. Methods
+// that revoke must use it, because after the commit a plain failure would be
+// wrong.
 func Status(err error) error {
 	pending, ok := errors.AsType[*feed.PendingError](err)
 	if !ok {

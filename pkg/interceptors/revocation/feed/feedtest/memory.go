@@ -13,8 +13,8 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/feed"
 )
 
-// Memory is a [feed.Store] within one process. Several engines may share it.
-// Create it with NewMemory.
+// Memory is a [feed.Store] in memory, which several engines of one process may
+// share. Create it with [NewMemory].
 type Memory struct {
 	head chan struct{} // the row lock of the head: holds its one token
 
@@ -42,8 +42,8 @@ func NewMemory() *Memory {
 	return m
 }
 
-// Begin begins a transaction that revokes: it takes the lock of the head and
-// the next position, as the last statement before the commit.
+// Begin begins a revoking transaction: it locks the head and takes the next
+// position. commit ends it.
 func (m *Memory) Begin(rules ...revocation.Rule) (seq int64, commit func()) {
 	<-m.head
 	m.mu.Lock()
@@ -68,14 +68,15 @@ func (m *Memory) Begin(rules ...revocation.Rule) (seq int64, commit func()) {
 	}
 }
 
-// Revoke commits the rules in one transaction and returns their position.
+// Revoke commits rules in one transaction and returns their position.
 func (m *Memory) Revoke(rules ...revocation.Rule) int64 {
 	seq, commit := m.Begin(rules...)
 	commit()
 	return seq
 }
 
-// Wake returns a channel that gets a signal after every commit.
+// Wake returns a channel that gets a signal after every commit, for
+// feed.Config.Wake.
 func (m *Memory) Wake() <-chan struct{} {
 	c := make(chan struct{}, 1)
 	m.mu.Lock()
@@ -84,15 +85,15 @@ func (m *Memory) Wake() <-chan struct{} {
 	return c
 }
 
-// SetClock sets the clock of the store forward by d, or back.
+// SetClock sets the clock of the store forward by d, or back if d is negative.
 func (m *Memory) SetClock(d time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.ahead += d
 }
 
-// Restore goes back to a position, as a failover that lost commits does, and
-// begins a new generation.
+// Restore goes back to position seq and begins a new generation, as after a
+// failover that lost commits.
 func (m *Memory) Restore(seq int64) {
 	m.Lose(seq)
 	m.mu.Lock()
@@ -100,7 +101,7 @@ func (m *Memory) Restore(seq int64) {
 	m.generation++
 }
 
-// Lose is Restore by somebody who begins no new generation.
+// Lose is Restore by somebody who forgets to begin a new generation.
 func (m *Memory) Lose(seq int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -15,13 +15,13 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/feed"
 )
 
-// Backend is an empty feed that the suite may fill.
+// Backend is a new and empty feed that the suite may fill.
 type Backend struct {
-	// Store is what is tested.
+	// Store is the store under test.
 	Store feed.Store
-	// Begin runs a revoking transaction with the rules up to before its commit,
-	// as the service does it, and returns its position. It blocks while another
-	// one has begun and not committed.
+	// Begin runs a revoking transaction with rules, as the service does, up to
+	// the point before its commit, and returns its position. It blocks while
+	// another transaction has begun and not yet committed.
 	Begin func(ctx context.Context, rules ...revocation.Rule) (seq int64, commit func() error, err error)
 
 	numbers *atomic.Int64 // of the renewals
@@ -39,7 +39,7 @@ func (b Backend) revoke(t *testing.T, rules ...revocation.Rule) int64 {
 	return seq
 }
 
-// RunStore runs the suite. open is called once per test.
+// RunStore runs the suite. open is called once for each test.
 func RunStore(t *testing.T, open func(t *testing.T) Backend) {
 	for name, test := range map[string]func(*testing.T, Backend){
 		"an empty feed has a generation and no rules":                                        emptyFeed,

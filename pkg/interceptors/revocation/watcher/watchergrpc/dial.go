@@ -17,15 +17,17 @@ import (
 	revocationv1 "github.com/curfew-platform/curfew/proto/gen/curfew/revocation/v1"
 )
 
-// Dial returns a way to reach the servers behind the clients, which authorize
-// themselves as a service principal. Every attempt takes the next client, from
-// a random one on: with one client per server the watchers spread over them,
-// and one that is asked to move goes elsewhere.
-// With one client of several servers its balancer decides; use round_robin.
+// Dial returns a watcher.Dial for the servers behind clients. The clients must
+// carry the token of a service principal. Every attempt takes the next client,
+// starting with a random one. With one client for each server, watchers spread
+// over the servers, and a watcher that is asked to move goes to another one.
+// With one client for several servers, its load balancing decides; use
+// round_robin.
 //
-// A stream that brought something and then ended because its token was over is
-// opened at the same server again. There the acknowledgements go on to count;
-// at another one, the first would wait until the lease that it gave is over.
+// If a stream has worked and then ends because its token has expired, it is
+// opened again at the same server. That server still counts the
+// acknowledgements; with another one, a revoking call would have to wait for
+// the old lease.
 func Dial(clients ...revocationv1.RevocationServiceClient) (watcher.Dial, error) {
 	if len(clients) == 0 || slices.Contains(clients, nil) {
 		return nil, errors.New("watchergrpc: no client")
