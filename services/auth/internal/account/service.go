@@ -15,8 +15,6 @@ type Store interface {
 	registerStore
 	loginStore
 	exchangeExternalStore
-	externalIssuersStore
-	externalIdentitiesStore
 	refreshStore
 	changePasswordStore
 	logoutStore
@@ -31,6 +29,12 @@ type Store interface {
 	listSigningKeysStore
 	rotateSigningKeyStore
 	revokeSigningKeyStore
+	listExternalIssuersStore
+	revokeExternalIssuerStore
+	acceptExternalIssuerStore
+	listExternalIdentitiesStore
+	linkExternalIdentityStore
+	unlinkExternalIdentityStore
 }
 
 // Hasher hashes and checks passwords with bounded concurrency.

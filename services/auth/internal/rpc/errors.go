@@ -83,9 +83,55 @@ var refusals = []refusal{
 
 func details(d ...proto.Message) []proto.Message { return d }
 
+// keysAway are errors that say nothing about a token: its keys cannot be had now.
+//
+//nolint:gochecknoglobals // A constant table.
+var keysAway = []struct {
+	err     error
+	message string
+}{
+	{signingkey.ErrUnavailable, "the signing keys cannot be had now; try again"},
+	{servicetoken.ErrKeysUnavailable, "the keys of the platform cannot be had now; try again"},
+	{external.ErrUnavailable, "the keys of the external issuer cannot be had now; try again"},
+}
+
 // fail makes the status of an error. What is not known stays as it is, and the
 // chain makes a generic Internal of it.
 func fail(err error) error {
+	if st := withData(err); st != nil {
+		return st
+	}
+	for _, k := range keysAway {
+		if errors.Is(err, k.err) {
+			return status.WithCause(status.New(codes.Unavailable, authzDomain, authzv1.ErrorReason_ERROR_REASON_KEYS_UNAVAILABLE,
+				k.message, status.Retry(busyRetry)), err)
+		}
+	}
+	// A call that ended is judged by the chain, which knows why it did. A limit
+	// of a connection to the database is none of a call.
+	limited := errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, account.ErrStoreUnavailable)
+	if limited || errors.Is(err, context.Canceled) {
+		return err
+	}
+	if errors.Is(err, pagetoken.ErrInvalid) {
+		return status.New(codes.InvalidArgument, authzDomain, authzv1.ErrorReason_ERROR_REASON_PAGE_TOKEN_INVALID,
+			"the page token is not one of this list", status.Field("page_token", "not one of this list"))
+	}
+	if errors.Is(err, account.ErrRetryKeyRequired) {
+		return status.New(codes.InvalidArgument, authzDomain, authzv1.ErrorReason_ERROR_REASON_REQUEST_INVALID,
+			"a native session is refreshed with a retry key only", status.Field("retry_key", "required for a native session"))
+	}
+	for _, r := range refusals {
+		if errors.Is(err, r.err) {
+			return status.WithCause(status.New(r.code, domain, r.reason, r.message, r.details...), err)
+		}
+	}
+	return err
+}
+
+// withData returns the status of an error that says more than which one it is:
+// how long to wait, or how far the call came. It is nil for others.
+func withData(err error) error {
 	if pending, ok := errors.AsType[*account.PendingError](err); ok {
 		return revocationPending(pending)
 	}
@@ -104,42 +150,11 @@ func fail(err error) error {
 		return status.New(codes.ResourceExhausted, authzDomain, authzv1.ErrorReason_ERROR_REASON_RATE_LIMITED,
 			"too many sessions for this subject; refresh the one that there is, or wait", status.Retry(fast.RetryAfter))
 	}
-	if errors.Is(err, pagetoken.ErrInvalid) {
-		return status.New(codes.InvalidArgument, authzDomain, authzv1.ErrorReason_ERROR_REASON_PAGE_TOKEN_INVALID,
-			"the page token is not one of this list", status.Field("page_token", "not one of this list"))
-	}
-	if errors.Is(err, account.ErrRetryKeyRequired) {
-		return status.New(codes.InvalidArgument, authzDomain, authzv1.ErrorReason_ERROR_REASON_REQUEST_INVALID,
-			"a native session is refreshed with a retry key only", status.Field("retry_key", "required for a native session"))
-	}
 	if wait, ok := errors.AsType[*signingkey.NotReadyError](err); ok {
 		return status.New(codes.FailedPrecondition, domain, authv1.ErrorReason_ERROR_REASON_SIGNING_KEY_NOT_READY,
 			"the next signing key is not known everywhere yet; try again", status.Retry(wait.RetryAfter))
 	}
-	if errors.Is(err, signingkey.ErrUnavailable) {
-		return status.WithCause(status.New(codes.Unavailable, authzDomain, authzv1.ErrorReason_ERROR_REASON_KEYS_UNAVAILABLE,
-			"the signing keys cannot be had now; try again", status.Retry(busyRetry)), err)
-	}
-	if errors.Is(err, servicetoken.ErrKeysUnavailable) {
-		return status.New(codes.Unavailable, authzDomain, authzv1.ErrorReason_ERROR_REASON_KEYS_UNAVAILABLE,
-			"the keys of the platform cannot be had now; try again", status.Retry(busyRetry))
-	}
-	if errors.Is(err, external.ErrUnavailable) {
-		return status.WithCause(status.New(codes.Unavailable, authzDomain, authzv1.ErrorReason_ERROR_REASON_KEYS_UNAVAILABLE,
-			"the keys of the external issuer cannot be had now; try again", status.Retry(busyRetry)), err)
-	}
-	// A call that ended is judged by the chain, which knows why it did. A limit
-	// of a connection to the database is none of a call.
-	limited := errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, account.ErrStoreUnavailable)
-	if limited || errors.Is(err, context.Canceled) {
-		return err
-	}
-	for _, r := range refusals {
-		if errors.Is(err, r.err) {
-			return status.WithCause(status.New(r.code, domain, r.reason, r.message, r.details...), err)
-		}
-	}
-	return err
+	return nil
 }
 
 // revocationPending is no failure: the revocation is committed.
