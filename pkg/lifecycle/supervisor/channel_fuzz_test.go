@@ -53,12 +53,14 @@ func listener(t testing.TB, end *wire, id identity) *process {
 const (
 	// callBytes is more than a parent sends before it calls, and less than after.
 	callBytes = 100
-	// callTime is how long a child waits for a call that may never come.
+	// callTime is how long a child waits for the call of a parent that may have
+	// heard enough before.
 	callTime = 20 * time.Millisecond
 )
 
-// hearOut lets the parent's side hear bytes until their end.
-func hearOut(t testing.TB, id identity, said []byte) (*process, error) {
+// hearOut lets the parent's side hear bytes until their end. Those behind the
+// first frame come when the parent has called, or after a time.
+func hearOut(t testing.TB, id identity, said []byte, unasked time.Duration) (*process, error) {
 	t.Helper()
 	parent, child := pair(t)
 	p := listener(t, parent, id)
@@ -70,7 +72,7 @@ func hearOut(t testing.TB, id identity, said []byte) (*process, error) {
 			first = min(first, 9+int(said[0])<<16+int(said[1])<<8+int(said[2]))
 		}
 		_, _ = child.Write(said[:first])
-		_ = child.SetReadDeadline(time.Now().Add(callTime))
+		_ = child.SetReadDeadline(time.Now().Add(unasked))
 		_, _ = io.ReadFull(child, make([]byte, callBytes))
 		_, _ = child.Write(said[first:])
 		_ = child.Conn.(*net.UnixConn).CloseWrite()
@@ -134,7 +136,7 @@ func recorded(t testing.TB, id identity) []byte {
 
 func TestWhatAChildHasSaidIsUnderstoodTheSameASecondTime(t *testing.T) {
 	id := identity{slot: 2, generation: 7}
-	p, err := hearOut(t, id, recorded(t, id))
+	p, err := hearOut(t, id, recorded(t, id), patience)
 	if !isClosed(p.greeted) || !isClosed(p.ready) || !p.calm || !p.bye || p.vitals.progress != 9 {
 		t.Errorf("greeted %v, ready %v, calm %v, bye %v, vitals %+v: %v",
 			isClosed(p.greeted), isClosed(p.ready), p.calm, p.bye, p.vitals, err)
@@ -153,7 +155,7 @@ func FuzzChannel(f *testing.F) {
 	f.Add([]byte("HTTP/1.1 200 OK\r\n\r\n"))
 	f.Fuzz(func(t *testing.T, said []byte) {
 		began := time.Now()
-		p, err := hearOut(t, id, said)
+		p, err := hearOut(t, id, said, callTime)
 		if err == nil {
 			t.Error("the conversation ended without an error")
 		}

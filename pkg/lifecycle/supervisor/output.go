@@ -24,6 +24,9 @@ const (
 	// all that is left, which is what fits into the pipes.
 	outputStall = time.Second
 	outputEnd   = 5 * time.Second
+	// outputLook is how often that is looked at. Both are counted in looks: of a
+	// pause of this process only one is due afterwards.
+	outputLook = 10 * time.Millisecond
 	// floodNotice is how often dropped lines are reported.
 	floodNotice = time.Second
 )
@@ -65,7 +68,10 @@ func (o *output) follow(stream string, file *os.File) {
 			r = io.TeeReader(p, (*stderrTail)(o))
 		}
 		defer p.leave()
-		err := splitLines(r, func(line []byte, more bool) { o.line(stream, line, more) })
+		err := splitLines(r, func(line []byte, more bool) {
+			o.line(stream, line, more)
+			p.enter(false) // one Read brings many lines
+		})
 		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 			o.log.Warn("child output can't be read", "stream", stream, "error", err)
 		}
@@ -82,7 +88,7 @@ func (o *output) finish() {
 		o.notice(true)
 	}()
 	end := time.After(outputEnd)
-	tick := time.NewTicker(outputLinger / 50)
+	tick := time.NewTicker(outputLook)
 	defer tick.Stop()
 	for waiting := true; waiting; {
 		select {
@@ -104,14 +110,14 @@ func (o *output) finish() {
 func (o *output) stalled() bool {
 	busy, blocked := 0, 0
 	for _, p := range o.pipes {
-		empty, since := p.state()
+		reading, empty, stood := p.look()
 		switch {
-		case since.IsZero():
-		case empty && time.Since(since) > outputLinger:
+		case !reading:
+		case empty && stood > outputLinger:
 			_ = p.SetReadDeadline(time.Now())
 		case !empty:
 			busy++
-			if time.Since(since) > outputStall {
+			if stood > outputStall {
 				blocked++
 			}
 		}
@@ -124,8 +130,9 @@ type pipe struct {
 	*os.File
 
 	mu    sync.Mutex
-	empty bool // a Read is under way, which returns at once if there is anything
-	since time.Time
+	over  bool          // nobody reads any more
+	empty bool          // a Read is under way, which returns at once if there is anything
+	stood time.Duration // by looks, since something was read, or a line of it was logged
 }
 
 // Read notes when it began and when it returned.
@@ -139,20 +146,22 @@ func (p *pipe) Read(b []byte) (int, error) {
 func (p *pipe) enter(empty bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.empty, p.since = empty, time.Now()
+	p.empty, p.stood = empty, 0
 }
 
 // leave notes that nobody reads any more.
 func (p *pipe) leave() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.since = time.Time{}
+	p.over = true
 }
 
-func (p *pipe) state() (empty bool, since time.Time) {
+// look is called once in outputLook.
+func (p *pipe) look() (reading, empty bool, stood time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.empty, p.since
+	p.stood += outputLook
+	return !p.over, p.empty, p.stood
 }
 
 // capture makes everything that follows on stderr part of the stacks instead

@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -111,6 +112,40 @@ func TestABlockedLogDelaysTheEndByABoundedTimeOnly(t *testing.T) {
 	if stderr, _ := o.kept(); !strings.HasPrefix(stderr, "line\n") {
 		t.Errorf("kept: %q", stderr)
 	}
+}
+
+// A slow log is not a blocked one: what counts is the time of a line, and not
+// that of all that one read of the pipe has brought.
+func TestALogThatIsSlowGetsEveryLine(t *testing.T) {
+	const lines = 30
+	var log slow
+	o := newOutput(slog.New(&log), "name", "test")
+	r, w, err := pipeOf(strings.Repeat("line\n", lines))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	o.follow("stdout", r)
+	o.finish()
+	if got := log.lines.Load(); got != lines {
+		t.Errorf("%d of %d lines", got, lines)
+	}
+}
+
+// slow is a handler that takes a twentieth of the longest time for each line.
+type slow struct {
+	slog.Handler
+
+	lines atomic.Int64
+}
+
+func (s *slow) Enabled(context.Context, slog.Level) bool { return true }
+func (s *slow) Handle(context.Context, slog.Record) error {
+	<-time.After(outputStall / 20)
+	s.lines.Add(1)
+	return nil
 }
 
 // blocked is a handler that blocks until its channel is closed.
