@@ -5,9 +5,10 @@
 // never per account alone: somebody who knows an address of the shop's
 // customer cannot lock that customer out, because the customer comes from
 // elsewhere. An address is the one of the client, not of a proxy before it, and
-// of IPv6 its first 64 bits, because one customer has all of the others. What it therefore does not stop is a guesser with very many
-// network addresses; long passwords and the list of breached ones are what
-// helps there. Counts are kept by each replica for itself, in bounded memory.
+// of IPv6 its first 64 bits, because one customer has all of the others.
+// What it therefore does not stop is a guesser with very many network addresses;
+// long passwords and the list of breached ones help there. Counts are kept by
+// each replica for itself, in bounded memory.
 package attempt
 
 import (

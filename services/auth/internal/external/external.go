@@ -35,8 +35,6 @@ type Claim struct {
 	// AuthTime is when the user proved who they are; zero if the token does not
 	// say. It may be ahead of our clock by the leeway of the profile.
 	AuthTime time.Time
-	// ExpiresAt is `exp`.
-	ExpiresAt time.Time
 	// Provision says that users of this issuer who are not known here may be
 	// made.
 	Provision bool
@@ -104,7 +102,7 @@ func (is *Issuers) verify(ctx context.Context, raw string) (Claim, error) {
 	}
 	return Claim{
 		Issuer: id.Issuer, Subject: id.Subject, SessionID: id.SessionID,
-		AuthTime: id.AuthTime, ExpiresAt: id.ExpiresAt, Provision: from.provision,
+		AuthTime: id.AuthTime, Provision: from.provision,
 	}, nil
 }
 

@@ -44,12 +44,9 @@ func TestATokenSaysWhoSomebodyIsAtItsIssuer(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			tc.want.Issuer, tc.want.ExpiresAt = p.URL, got.ExpiresAt
+			tc.want.Issuer = p.URL
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Error(diff)
-			}
-			if left := time.Until(got.ExpiresAt); left < 4*time.Minute || left > 5*time.Minute {
-				t.Errorf("ends in %s", left)
 			}
 		})
 	}

@@ -116,7 +116,7 @@ func Open(ctx context.Context, cfg Config) (*Ring, error) {
 
 // Primary returns the key that signs, and its id. The error is ErrUnavailable.
 func (r *Ring) Primary(ctx context.Context) (id string, key ed25519.PrivateKey, err error) {
-	s, err := r.current(ctx, func(s *set) bool { return !r.revoked(s.primary) })
+	s, err := r.current(ctx)
 	if err != nil {
 		return "", nil, err
 	}
@@ -128,7 +128,7 @@ func (r *Ring) Primary(ctx context.Context) (id string, key ed25519.PrivateKey, 
 // read again when the primary is refused here: it has a successor, which may be
 // new to this replica.
 func (r *Ring) All(ctx context.Context) ([]Public, error) {
-	s, err := r.current(ctx, func(known *set) bool { return !r.revoked(known.primary) })
+	s, err := r.current(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -154,24 +154,26 @@ func (r *Ring) Key(ctx context.Context, kid string) (string, crypto.PublicKey, e
 
 func (r *Ring) revoked(kid string) bool { return r.cfg.Revoked != nil && r.cfg.Revoked(kid) }
 
-// current returns a set that may be relied on and is good, after a refresh if
-// necessary.
-func (r *Ring) current(ctx context.Context, good func(*set) bool) (*set, error) {
-	if s := r.set.Load(); r.fresh(s) && good(s) {
+// good says whether a set may be relied on, and its primary is not refused here.
+func (r *Ring) good(s *set) bool { return r.fresh(s) && !r.revoked(s.primary) }
+
+// current returns a good set, after a refresh if necessary.
+func (r *Ring) current(ctx context.Context) (*set, error) {
+	if s := r.set.Load(); r.good(s) {
 		return s, nil
 	}
 	if err := r.enter(ctx); err != nil {
 		return nil, err
 	}
 	defer r.leave()
-	if s := r.set.Load(); r.fresh(s) && good(s) {
+	if s := r.set.Load(); r.good(s) {
 		return s, nil // whoever was here before has asked
 	}
 	if err := r.refresh(ctx); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	s := r.set.Load()
-	if !r.fresh(s) || !good(s) {
+	if !r.good(s) {
 		return nil, ErrUnavailable
 	}
 	return s, nil
