@@ -41,7 +41,7 @@ func TestThePageShowsTheCodeThatRuns(t *testing.T) {
 	} else if want != string(content) {
 		t.Error("the page shows other code than what runs: in e2e: go test ./quickstart -run Page -update")
 	}
-	for _, name := range []string{"permissions.json", "issuer.go", "server.go", "feed.go", "matrix_test.go"} {
+	for _, name := range []string{"permissions.json", "issuer.go", "server.go", "handler.go", "feed.go", "matrix_test.go"} {
 		if !shown[name] {
 			t.Errorf("the page does not show %s", name)
 		}
