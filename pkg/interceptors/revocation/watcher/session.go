@@ -89,6 +89,13 @@ func (s *session) run(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+	return s.exchange(ctx, handshake, in, out)
+}
+
+// exchange renews the lease and receives what the server says, until the stream
+// ends. The first message stops handshake.
+func (s *session) exchange(ctx context.Context, handshake *time.Timer, in <-chan received, out chan<- message.Request) error {
+	w := s.w
 	tick := time.NewTicker(w.cfg.TTL / 3)
 	defer tick.Stop()
 	due := false
