@@ -7,8 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -186,39 +184,4 @@ func shell(t *testing.T, script string) string {
 		t.Fatalf("%s: %v\n%s", script, err, out)
 	}
 	return string(out)
-}
-
-// descendants are the processes below pid, from /proc.
-func descendants(t *testing.T, pid int) []int {
-	t.Helper()
-	children := map[int][]int{}
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range stats {
-		raw, err := os.ReadFile(file)
-		if err != nil {
-			continue // It has ended.
-		}
-		fields := strings.Fields(string(raw[bytes.LastIndexByte(raw, ')')+1:]))
-		child, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
-		parent, _ := strconv.Atoi(fields[1])
-		children[parent] = append(children[parent], child)
-	}
-	var all []int
-	for queue := []int{pid}; len(queue) > 0; queue = queue[1:] {
-		all = append(all, children[queue[0]]...)
-		queue = append(queue, children[queue[0]]...)
-	}
-	return all
-}
-
-// alive tells whether the process runs and is no zombie.
-func alive(pid int) bool {
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return false
-	}
-	return strings.Fields(string(raw[bytes.LastIndexByte(raw, ')')+1:]))[0] != "Z"
 }
