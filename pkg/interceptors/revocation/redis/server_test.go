@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -19,6 +20,13 @@ func (r *rig) do(args ...any) {
 	r.t.Helper()
 	if err := r.admin.Do(r.t.Context(), args...).Err(); err != nil {
 		r.t.Fatalf("%v: %v", args, err)
+	}
+}
+
+func (r *rig) signal(s syscall.Signal) {
+	r.t.Helper()
+	if err := syscall.Kill(r.process.Pid(), s); err != nil {
+		r.t.Error(err)
 	}
 }
 
@@ -81,7 +89,8 @@ func TestAServerThatWasReplacedIsNotBelievedNorWhenTheAddressReturns(t *testing.
 	b.do("REPLICAOF", "NO", "ONE")
 	where.move(b)
 	// Calls that hang at the old one make the pool connect again.
-	a.do("CLIENT", "PAUSE", 500, "ALL") // ms
+	a.signal(syscall.SIGSTOP)
+	defer a.signal(syscall.SIGCONT)
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() { _ = s.Check(caller) })
@@ -94,7 +103,8 @@ func TestAServerThatWasReplacedIsNotBelievedNorWhenTheAddressReturns(t *testing.
 		case <-time.After(time.Millisecond):
 		}
 	}
-	a.do("PING") // answered when the pause is over
+	a.signal(syscall.SIGCONT)
+	a.do("PING")
 	for range 500 {
 		if s.Check(caller).Admit(time.Hour) == nil {
 			t.Fatal("the old server is believed")
