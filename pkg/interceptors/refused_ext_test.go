@@ -198,7 +198,6 @@ func TestAFeedThatIsWrongIsRefusedWithItsReason(t *testing.T) {
 		"clocks that run as they like":    {func(c *feed.Config) { c.Drift = 0.5 }, "drift"},
 		"a negative lease":                {func(c *feed.Config) { c.TTL = -time.Second }, "negative"},
 		"a row that ends with a watcher":  {func(c *feed.Config) { c.RowLease = 5 * time.Second }, "row lease"},
-		"a margin that leaves no lease":   {func(c *feed.Config) { c.Margin = feed.DefaultTTL }, "margin"},
 		"a poll as long as the row lease": {func(c *feed.Config) { c.Poll = feed.DefaultRowLease }, "row lease"},
 	})
 	dial := func(context.Context) (message.ClientStream, error) { return nil, errors.New("no server") }

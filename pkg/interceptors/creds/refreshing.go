@@ -25,17 +25,12 @@ func (f optionFunc) apply(r *Refreshing) { f(r) }
 // came, at most 30 s.
 func WithEarly(d time.Duration) Option { return optionFunc(func(r *Refreshing) { r.early = d }) }
 
-// WithTimeout bounds one renewal. Default 30 s, which is the longest that
-// [Session] takes, and the time for which the issuer repeats an answer that was
-// lost.
-func WithTimeout(d time.Duration) Option { return optionFunc(func(r *Refreshing) { r.timeout = d }) }
-
 // WithPlaintext allows the token to be sent over a connection without TLS. Use
 // it on loopback and on networks that are trusted as a whole.
 func WithPlaintext() Option { return optionFunc(func(r *Refreshing) { r.plaintext = true }) }
 
 const (
-	defaultTimeout = retryFor + attemptTimeout
+	renewalTimeout = retryFor + attemptTimeout // what a Session takes at most
 	maxEarly       = 30 * time.Second
 	// retryEarly is the least time between early renewals, also where they fail,
 	// or bring what has little time left.
@@ -52,7 +47,6 @@ var errClosed = errors.New("creds: closed")
 type Refreshing struct {
 	source    TokenSource
 	early     time.Duration
-	timeout   time.Duration
 	plaintext bool
 
 	ctx    context.Context //nolint:containedctx // of the renewals, which outlive the calls that asked
@@ -84,7 +78,7 @@ type flight struct {
 func NewRefreshing(source TokenSource, opts ...Option) *Refreshing {
 	required("NewRefreshing", source)
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &Refreshing{source: source, timeout: defaultTimeout, ctx: ctx, cancel: cancel}
+	r := &Refreshing{source: source, ctx: ctx, cancel: cancel}
 	for _, o := range opts {
 		o.apply(r)
 	}
@@ -203,7 +197,7 @@ func (r *Refreshing) ask(f *flight, wait time.Duration) (Token, error) {
 	if err := sleep(r.ctx, wait); err != nil {
 		return Token{}, err
 	}
-	ctx, cancel := context.WithTimeout(r.ctx, r.timeout)
+	ctx, cancel := context.WithTimeout(r.ctx, renewalTimeout)
 	defer cancel()
 	for again := false; ; again = true {
 		t, err := r.source.Token(ctx)

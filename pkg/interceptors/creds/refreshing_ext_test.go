@@ -155,7 +155,7 @@ func TestWaitingEndsWithTheCallAndTheRenewalGoesOn(t *testing.T) {
 
 func TestAClosedOneEndsItsRenewal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := creds.NewRefreshing(&mill{takes: time.Hour}, creds.WithTimeout(2*time.Hour))
+		r := creds.NewRefreshing(&mill{takes: 20 * time.Second})
 		done := make(chan error, 1)
 		go func() {
 			_, err := r.Token(t.Context())

@@ -130,11 +130,3 @@ type Stats struct {
 	Entries int
 	Bytes   uint64
 }
-
-// HitRatio returns hits divided by hits and misses; 0 before the first call.
-func (s Stats) HitRatio() float64 {
-	if s.Hits+s.Misses == 0 {
-		return 0
-	}
-	return float64(s.Hits) / float64(s.Hits+s.Misses)
-}

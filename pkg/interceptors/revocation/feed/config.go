@@ -44,15 +44,9 @@ type Config struct {
 	// Drift is the most by which any two clocks drift apart, as a ratio between
 	// 0 and 0.5. Default [DefaultDrift].
 	Drift float64
-	// Margin is how long before the end of the row lease the leases granted
-	// under it end. Default 2 TTL x Drift.
-	Margin time.Duration
 	// Wake says that the feed or a row may have changed (LISTEN/NOTIFY). It
 	// only makes things faster, and may be nil.
 	Wake <-chan struct{}
-	// SendTimeout ends the stream of a watcher that takes no message for so
-	// long. Default 2 TTL.
-	SendTimeout time.Duration
 	// Clock counts the leases. Default leaseclock.System.
 	Clock leaseclock.Clock
 	// Logger is optional.
@@ -76,12 +70,6 @@ func (c Config) complete() (Config, error) {
 	if c.Drift == 0 {
 		c.Drift = DefaultDrift
 	}
-	if c.Margin == 0 {
-		c.Margin = time.Duration(2 * c.Drift * float64(c.TTL))
-	}
-	if c.SendTimeout == 0 {
-		c.SendTimeout = 2 * c.TTL
-	}
 	if c.Clock == nil {
 		c.Clock = leaseclock.System()
 	}
@@ -98,10 +86,8 @@ func (c Config) complete() (Config, error) {
 		return c, errors.New("feed: no replica name")
 	case c.Drift <= 0 || c.Drift >= 0.5:
 		return c, fmt.Errorf("feed: drift %v is not between 0 and 0.5", c.Drift)
-	case c.TTL <= 0 || c.Poll <= 0 || c.Margin < 0 || c.SendTimeout <= 0:
+	case c.TTL <= 0 || c.Poll <= 0:
 		return c, errors.New("feed: negative duration")
-	case c.Margin >= c.TTL:
-		return c, fmt.Errorf("feed: margin %s leaves nothing of a lease of %s", c.Margin, c.TTL)
 	case c.RowLease < 2*leaseclock.Lengthen(c.TTL, c.Drift)+c.Poll:
 		return c, fmt.Errorf("feed: row lease %s is shorter than two leases of %s and a poll of %s", c.RowLease, c.TTL, c.Poll)
 	}
@@ -110,3 +96,10 @@ func (c Config) complete() (Config, error) {
 	}
 	return c, nil
 }
+
+// margin is how long before the end of the row lease the leases granted under it
+// end: the clocks by which the two are counted drift apart.
+func (c Config) margin() time.Duration { return time.Duration(2 * c.Drift * float64(c.TTL)) }
+
+// sendTimeout is for how long a watcher may take no message of its stream.
+func (c Config) sendTimeout() time.Duration { return 2 * c.TTL }

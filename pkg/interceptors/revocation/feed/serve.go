@@ -90,7 +90,7 @@ func (e *Engine) write(ctx context.Context, en *entry, s message.ServerStream) e
 	for {
 		batch := e.next(en)
 		for _, m := range batch {
-			watchdog.Reset(e.cfg.SendTimeout)
+			watchdog.Reset(e.cfg.sendTimeout())
 			err := s.Send(m)
 			watchdog.Stop()
 			if err != nil {

@@ -145,9 +145,9 @@ func (e *Engine) ttl(acked int64, now leaseclock.Instant) time.Duration {
 	if e.stopping || e.lost || e.generation == "" {
 		return 0
 	}
-	// Rule 8: not beyond the own row lease, minus a margin.
-	ttl := min(e.cfg.TTL, e.row.deadline.Left(now)-e.cfg.Margin)
-	// Rule 7: the deadline is at most one TTL(1+e) after the dispatch of the
+	// Not beyond the own row lease, minus a margin.
+	ttl := min(e.cfg.TTL, e.row.deadline.Left(now)-e.cfg.margin())
+	// The deadline is at most one TTL(1+e) after the dispatch of the
 	// oldest event not acknowledged. Without it a watcher that renews and does
 	// not apply holds every barrier for ever.
 	if d, ok := e.unacked(acked); ok {
