@@ -67,8 +67,11 @@ func TestARuleRevokesWhatItIsAboutAndNothingElse(t *testing.T) {
 
 func TestRulesOfDifferentKindsDoNotMeet(t *testing.T) {
 	rules := []revocation.Rule{
-		{Kind: revocation.KindToken, ID: "token"}, {Kind: revocation.KindSession, ID: "session"}, {Kind: revocation.KindKey, ID: "key"},
-		{Kind: revocation.KindSubjectEpoch, ID: "user", Epoch: 5}, {Kind: revocation.KindSubjectBlock, ID: "blocked", Until: start.Add(time.Hour)},
+		{Kind: revocation.KindToken, ID: "token"},
+		{Kind: revocation.KindSession, ID: "session"},
+		{Kind: revocation.KindKey, ID: "key"},
+		{Kind: revocation.KindSubjectEpoch, ID: "user", Epoch: 5},
+		{Kind: revocation.KindSubjectBlock, ID: "blocked", Until: start.Add(time.Hour)},
 	}
 	for i := range rules {
 		rules[i].Issuer, rules[i].KeepUntil = "iss", start.Add(time.Hour)
