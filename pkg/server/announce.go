@@ -35,6 +35,18 @@ func announce(path string, bound addresses) lifecycle.Part {
 	}
 }
 
+// checkAddrFile refuses what is not a file: renaming would put one in the place
+// of a device or a pipe, and take that away when the service stops.
+func checkAddrFile(path string) error {
+	if dir, err := os.Stat(filepath.Dir(path)); err != nil || !dir.IsDir() {
+		return fmt.Errorf("--addr-file %s: there is no such folder", path)
+	}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("--addr-file %s: is not a file (%v)", path, info.Mode().Type())
+	}
+	return nil
+}
+
 func writeAddresses(path string, bound addresses) error {
 	content, err := json.Marshal(bound)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"reflect"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -103,6 +104,7 @@ func newParser(cmd Command, stdout, stderr io.Writer) (*rootFlags, *kong.Kong, e
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(code int) { panic(exit(code)) }),
 		kong.Embed(cmd.Config),
+		Paths(),
 		kong.DynamicCommand(serveName, "Serve until SIGTERM (the default).", "", &struct{}{}, `default:"1"`),
 	}
 	for _, sub := range subcommands(cmd) {
@@ -118,6 +120,22 @@ func newParser(cmd Command, stdout, stderr io.Writer) (*rootFlags, *kong.Kong, e
 	}
 	parser, err := kong.New(flags, options...)
 	return flags, parser, err
+}
+
+// Paths is how a command line reads paths: an empty one stays empty, and so turns
+// its flag off, in a variable too. Kong would read the working directory.
+func Paths() kong.Option {
+	return kong.NamedMapper("path", kong.MapperFunc(func(ctx *kong.DecodeContext, target reflect.Value) error {
+		var path string
+		if err := ctx.Scan.PopValueInto("file", &path); err != nil {
+			return err //nolint:wrapcheck // The flag is named by the parser.
+		}
+		if path != "" {
+			path = kong.ExpandPath(path)
+		}
+		target.SetString(path)
+		return nil
+	}))
 }
 
 func subcommands(cmd Command) []Subcommand {

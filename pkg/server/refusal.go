@@ -110,7 +110,7 @@ func explain(r *http.Request, err error) error {
 		return errBody
 	}
 	if s := grpcstatus.Convert(err); s.Code() == codes.InvalidArgument && len(s.Details()) == 0 {
-		return invalid(strings.TrimPrefix(s.Message(), "proto: "))
+		return invalid(strings.TrimLeft(strings.TrimPrefix(s.Message(), "proto:"), " \u00a0")) // which of the spaces, the build decides
 	}
 	return err
 }

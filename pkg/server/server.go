@@ -67,7 +67,7 @@ func Add(rt *Runtime, api API) error {
 	if err := api.Chain.Check(srv); err != nil {
 		return err
 	}
-	listener, err := listen(api.Settings.Listen)
+	listener, err := listen("--listen", api.Settings.Listen)
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func Add(rt *Runtime, api API) error {
 	}
 	bound := addresses{GRPC: listener.Addr().String()}
 	if api.Settings.HealthListen != "" {
-		healthListener, err := listen(api.Settings.HealthListen)
+		healthListener, err := listen("--health-listen", api.Settings.HealthListen)
 		if err != nil {
 			return err
 		}
@@ -91,7 +91,7 @@ func Add(rt *Runtime, api API) error {
 		}
 	}
 	if api.Settings.HTTPListen != "" {
-		httpListener, err := listen(api.Settings.HTTPListen)
+		httpListener, err := listen("--http-listen", api.Settings.HTTPListen)
 		if err != nil {
 			return err
 		}
@@ -127,11 +127,11 @@ func newGRPCServer(api API, tlsConfig *tls.Config, tracker *grpcserver.Tracker, 
 	return srv
 }
 
-func listen(addr string) (net.Listener, error) {
+func listen(flag, addr string) (net.Listener, error) {
 	var lc net.ListenConfig
 	l, err := lc.Listen(context.Background(), "tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("listen: %w", err)
+		return nil, fmt.Errorf("%s: %w", flag, err)
 	}
 	return l, nil
 }

@@ -279,6 +279,32 @@ func TestHealthHasAListenerWhereReasonsAreTold(t *testing.T) {
 	}
 }
 
+func TestAPortThatIsTakenIsNamedByItsFlag(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // Loopback.
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	const free = "127.0.0.1:0"
+	for flag, settings := range map[string]*Settings{
+		"--listen: ":        {Listen: taken.Addr().String()},
+		"--http-listen: ":   {Listen: free, HTTPListen: taken.Addr().String()},
+		"--health-listen: ": {Listen: free, HealthListen: taken.Addr().String()},
+	} {
+		group, err := lifecycle.New(lifecycle.WithoutSignals(), lifecycle.WithReportWriter(io.Discard))
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = Add(&Runtime{Name: "test", Log: slog.New(slog.DiscardHandler), Group: group}, API{
+			Settings: settings, Chain: testChain(t, settings),
+			Register: func(s grpc.ServiceRegistrar) { authv1.RegisterTokenServiceServer(s, keys{}) },
+		})
+		if err == nil || !strings.HasPrefix(err.Error(), flag) {
+			t.Errorf("%s%v", flag, err)
+		}
+	}
+}
+
 func TestAMethodWithoutARuleStopsTheServerFromStarting(t *testing.T) {
 	group, err := lifecycle.New(lifecycle.WithoutSignals(), lifecycle.WithReportWriter(io.Discard))
 	if err != nil {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -53,38 +54,22 @@ type Settings struct {
 
 // Validate returns everything that is wrong with the settings.
 func (s *Settings) Validate() error {
-	var errs []error
-	if err := checkAddress("--listen", s.Listen); err != nil {
-		errs = append(errs, err)
-	}
+	errs := []error{s.checkAddress("--listen", s.Listen, false), s.Kafka.Validate(), s.checkTLS()}
 	if s.HTTPListen != "" {
-		if err := checkAddress("--http-listen", s.HTTPListen); err != nil {
-			errs = append(errs, err)
-		}
+		errs = append(errs, s.checkAddress("--http-listen", s.HTTPListen, false))
 	}
 	if s.HealthListen != "" {
-		if err := checkAddress("--health-listen", s.HealthListen); err != nil {
-			errs = append(errs, err)
-		}
+		errs = append(errs, s.checkAddress("--health-listen", s.HealthListen, true))
 	}
-	if err := s.rates().Check(); err != nil {
-		errs = append(errs, fmt.Errorf("--address-rate and --identity-rate: %w", err))
+	if s.AddrFile != "" {
+		errs = append(errs, checkAddrFile(s.AddrFile))
 	}
-	if err := s.Kafka.Validate(); err != nil {
-		errs = append(errs, err)
-	}
-	if (s.TLSCert == "") != (s.TLSKey == "") {
-		errs = append(errs, errors.New("--tls-cert and --tls-key go together"))
-	}
-	if s.TLSClientCA != "" && s.TLSCert == "" {
-		errs = append(errs, errors.New("--tls-client-ca needs --tls-cert"))
-	}
-	if s.TLSCert == "" && !s.Insecure {
-		for flag, addr := range map[string]string{"--listen": s.Listen, "--http-listen": s.HTTPListen} {
-			if addr != "" && !loopback(addr) {
-				errs = append(errs, fmt.Errorf("%s %s is not loopback: set --tls-cert and --tls-key, or --insecure", flag, addr))
-			}
-		}
+	if rates := s.rates(); rates.Address.Check() != nil {
+		errs = append(errs, fmt.Errorf("--address-rate %v: want 0, or up to a million", s.AddressRate))
+	} else if rates.Identity.Check() != nil {
+		errs = append(errs, fmt.Errorf("--identity-rate %v: want 0, or up to a million", s.IdentityRate))
+	} else if err := rates.Check(); err != nil {
+		errs = append(errs, fmt.Errorf("--trusted-proxies: %w", err))
 	}
 	if s.Grace <= 0 {
 		errs = append(errs, fmt.Errorf("--grace must be positive, got %v", s.Grace))
@@ -92,9 +77,33 @@ func (s *Settings) Validate() error {
 	return errors.Join(errs...)
 }
 
-func checkAddress(flag, addr string) error {
-	if _, _, err := net.SplitHostPort(addr); err != nil {
+// checkAddress finds what no machine can listen on. What is open to nobody, or
+// says nothing worth hiding, needs no TLS.
+func (s *Settings) checkAddress(flag, addr string, open bool) error {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
 		return fmt.Errorf("%s %q: expected host:port", flag, addr)
+	}
+	if _, err := net.DefaultResolver.LookupPort(context.Background(), "tcp", port); err != nil {
+		return fmt.Errorf("%s %q: %q is no port", flag, addr, port)
+	}
+	if !open && s.TLSCert == "" && !s.Insecure && !loopback(addr) {
+		return fmt.Errorf("%s %s is not loopback: set --tls-cert and --tls-key, or --insecure", flag, addr)
+	}
+	return nil
+}
+
+func (s *Settings) checkTLS() error {
+	switch {
+	case (s.TLSCert == "") != (s.TLSKey == ""):
+		return errors.New("--tls-cert and --tls-key go together")
+	case s.TLSCert == "" && s.TLSClientCA != "":
+		return errors.New("--tls-client-ca needs --tls-cert")
+	case s.TLSCert == "":
+		return nil
+	}
+	if err := s.certificates().Check(); err != nil {
+		return fmt.Errorf("--tls-cert, --tls-key and --tls-client-ca: %w", err)
 	}
 	return nil
 }

@@ -9,7 +9,10 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/token"
 	"github.com/curfew-platform/curfew/pkg/server"
 	"github.com/curfew-platform/curfew/pkg/server/database"
+	"github.com/curfew-platform/curfew/pkg/server/keyset"
 	"github.com/curfew-platform/curfew/services/auth/internal/account"
+	"github.com/curfew-platform/curfew/services/auth/internal/issuer"
+	"github.com/curfew-platform/curfew/services/auth/internal/servicetoken"
 )
 
 // Config is the settings of the service, as flags and as CURFEW_AUTH_*.
@@ -47,9 +50,9 @@ func (c *Config) Common() *server.Settings { return &c.Settings }
 
 // Validate implements server.Config.
 func (c *Config) Validate() error {
-	errs := []error{c.Settings.Validate(), c.Database.Validate(), c.limits().Validate(), c.validateLife(), c.Cluster.validate(c.Issuer), c.validateExternals()}
-	if c.KeysetFile == "" {
-		errs = append(errs, errors.New("--keyset-file is required"))
+	errs := []error{c.Settings.Validate(), c.Database.Validate(), c.validateLife(), c.validateIssuer(), c.Cluster.validate(c.Issuer), c.validateExternals(), keyset.Validate(c.KeysetFile)}
+	if err := c.limits().Validate(); err != nil {
+		errs = append(errs, fmt.Errorf("--refresh-window, --session-idle, --session-absolute and --max-sessions: %w", err))
 	}
 	if c.SigningKeyAnnounce <= 0 {
 		errs = append(errs, fmt.Errorf("--signing-key-announce %v is not positive", c.SigningKeyAnnounce))
@@ -65,6 +68,9 @@ func (c *Config) Validate() error {
 	}
 	if !(c.ExchangeRate >= 0 && c.ExchangeRate <= fastestRate) {
 		errs = append(errs, fmt.Errorf("--exchange-rate %v is not between 0 and %d", c.ExchangeRate, fastestRate))
+	}
+	if _, err := registry(c); err != nil {
+		errs = append(errs, fmt.Errorf("--service-keys-file: %w", err))
 	}
 	return errors.Join(errs...)
 }
@@ -105,6 +111,9 @@ func ruleLife() time.Duration {
 // holder of the parent may get it, another in which it is given as it is.
 func (c *Config) validateLife() error {
 	profile := token.Curfew("", nil)
+	if c.RefreshWindow < time.Second {
+		return fmt.Errorf("--refresh-window %v is below 1s, which clients need to hear of a pair", c.RefreshWindow)
+	}
 	if c.AccessLife > profile.MaxLife {
 		return fmt.Errorf("--access-life %v is above %v, the longest life that verifiers admit", c.AccessLife, profile.MaxLife)
 	}
@@ -113,6 +122,23 @@ func (c *Config) validateLife() error {
 			c.AccessLife, least, c.RefreshWindow, profile.Leeway)
 	}
 	return nil
+}
+
+// validateIssuer makes an issuer that never signs.
+func (c *Config) validateIssuer() error {
+	if _, err := issuer.New(c.issuing(), nil); err != nil {
+		return fmt.Errorf("--issuer and --access-life: %w", err)
+	}
+	return nil
+}
+
+func (c *Config) issuing() issuer.Config {
+	return issuer.Config{
+		Issuer:   c.Issuer,
+		Audience: token.CurfewAudience,
+		Life:     c.AccessLife,
+		Roles:    append(account.Roles(), servicetoken.Role),
+	}
 }
 
 // stallLimit leaves room in the window: a client gives up after a third of it

@@ -46,12 +46,7 @@ func newCore(ctx context.Context, log *slog.Logger, cfg *Config, pool *pgxpool.P
 	if err != nil {
 		return nil, err
 	}
-	tokens, err := issuer.New(issuer.Config{
-		Issuer:   cfg.Issuer,
-		Audience: token.CurfewAudience,
-		Life:     cfg.AccessLife,
-		Roles:    append(account.Roles(), servicetoken.Role),
-	}, ring)
+	tokens, err := issuer.New(cfg.issuing(), ring)
 	if err != nil {
 		return nil, err
 	}

@@ -37,17 +37,42 @@ func TestALifeThatVerifiersRefuseOrThatEndsBeforeThePairIsHandedOutIsNoSetting(t
 		{time.Hour + time.Second, 30 * time.Second, "--access-life 1h0m1s is above 1h0m0s"},
 		{65 * time.Second, 30 * time.Second, "--access-life 1m5s is not above 1m5s"},
 		{10 * time.Second, 30 * time.Second, "--access-life 10s is not above 1m5s"},
+		{5 * time.Minute, time.Nanosecond, "--refresh-window 1ns is below 1s"},
 	} {
 		cfg, ok := auth.Command().Config.(*auth.Config)
 		if !ok {
 			t.Fatal("the configuration is of another type")
 		}
-		(&world{}).config(cfg)
+		newWorldAt(t, "postgres://nowhere").config(cfg)
 		cfg.AccessLife, cfg.RefreshWindow = c.life, c.window
-		cfg.Database.URL = "postgres://nowhere"
 		err := cfg.Validate()
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%v with a window of %v: %v", c.life, c.window, err)
+		}
+	}
+}
+
+// --check and the start say the same, and before anything is asked of the database.
+func TestWhatTheSettingsNameIsLookedAtBeforeServing(t *testing.T) {
+	for want, change := range map[string]func(*auth.Config){
+		"":                      func(*auth.Config) {},
+		"--keyset-file: ":       func(c *auth.Config) { c.KeysetFile += "x" },
+		"--service-keys-file: ": func(c *auth.Config) { c.ServiceKeysFile = c.KeysetFile },
+		"--database-url: ":      func(c *auth.Config) { c.Database.URL = "x" },
+		"--issuer and ":         func(c *auth.Config) { c.Issuer = "x" },
+		"--session-idle":        func(c *auth.Config) { c.SessionIdle = 0 },
+		"--cluster-ca-file: ": func(c *auth.Config) {
+			c.Cluster = auth.ClusterSettings{Issuer: "https://k", JWKSURL: "https://k/jwks", CAFile: c.KeysetFile, Accounts: []string{"a/b"}}
+		},
+	} {
+		cfg, ok := auth.Command().Config.(*auth.Config)
+		if !ok {
+			t.Fatal("the configuration is of another type")
+		}
+		newWorldAt(t, "postgres://nowhere").config(cfg)
+		change(cfg)
+		if err := cfg.Validate(); want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("want %q, got %v", want, err)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/curfew-platform/curfew/pkg/interceptors/certfile"
 	"github.com/curfew-platform/curfew/pkg/lifecycle"
 	"github.com/curfew-platform/curfew/pkg/server"
 	"github.com/curfew-platform/curfew/services/auth/internal/cluster"
@@ -57,6 +58,11 @@ func (s *ClusterSettings) validate(issuer string) error {
 	}
 	if s.JWKSURL == "" && (s.CAFile != "" || s.TokenFile != "") {
 		errs = append(errs, errors.New("--cluster-ca-file and --cluster-token-file go with --cluster-jwks-url"))
+	}
+	if s.CAFile != "" {
+		if err := (certfile.Paths{CA: s.CAFile}).Check(); err != nil {
+			errs = append(errs, fmt.Errorf("--cluster-ca-file: %w", err))
+		}
 	}
 	_, err := s.config(issuer)
 	return errors.Join(append(errs, err)...)

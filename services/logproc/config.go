@@ -14,6 +14,7 @@ import (
 	"github.com/curfew-platform/curfew/pkg/server"
 	"github.com/curfew-platform/curfew/pkg/server/database"
 	"github.com/curfew-platform/curfew/pkg/server/guard"
+	"github.com/curfew-platform/curfew/pkg/server/keyset"
 	logprocv1 "github.com/curfew-platform/curfew/proto/gen/curfew/logproc/v1"
 	"github.com/curfew-platform/curfew/services/logproc/internal/decode"
 	"github.com/curfew-platform/curfew/services/logproc/internal/kafka"
@@ -86,8 +87,7 @@ func (c *Config) Validate() error {
 	}
 	// A worker serves nobody but its parent.
 	if !supervisor.IsChild() || os.Getenv(workerVariable) == "" {
-		required(c.KeysetFile, "--keyset-file")
-		errs = append(errs, c.Guard.Validate())
+		errs = append(errs, keyset.Validate(c.KeysetFile), c.Guard.Validate())
 	}
 	return errors.Join(errs...)
 }

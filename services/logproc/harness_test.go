@@ -75,7 +75,7 @@ func newBed(t testing.TB, brokers []string) *bed {
 		t.Fatal(err)
 	}
 	b.write(t, "keyset.json", keys)
-	b.write(t, "service.pem", []byte("unused: services/auth is not there"))
+	b.write(t, "service.token", []byte("unused: services/auth is not there"))
 	return b
 }
 
@@ -133,7 +133,7 @@ func (b *bed) start(t testing.TB, topic string, args ...string) *program {
 	p.cmd = exec.Command(exe, append([]string{
 		"serve", "--kafka-brokers", strings.Join(b.brokers, ","), "--database-url", b.database, "--topics", topic,
 		"--group", "g-" + topic, "--instance-id", "pod-0", "--keyset-file", filepath.Join(b.dir, "keyset.json"),
-		"--service-key-file", filepath.Join(b.dir, "service.pem"), "--auth-addr", "127.0.0.1:1", "--dead-letter-topic", topic + ".dlq",
+		"--service-token-file", filepath.Join(b.dir, "service.token"), "--auth-addr", "127.0.0.1:1", "--dead-letter-topic", topic + ".dlq",
 		"--session-timeout", "6s", "--addr-file", p.addr,
 	}, args...)...)
 	p.cmd.Env = append(os.Environ(), programVariable+"=1")

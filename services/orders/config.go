@@ -9,6 +9,7 @@ import (
 	"github.com/curfew-platform/curfew/pkg/server"
 	"github.com/curfew-platform/curfew/pkg/server/database"
 	"github.com/curfew-platform/curfew/pkg/server/guard"
+	"github.com/curfew-platform/curfew/pkg/server/keyset"
 )
 
 // The gRPC services that --serve picks from.
@@ -44,10 +45,7 @@ func (c *Config) Common() *server.Settings { return &c.Settings }
 
 // Validate implements server.Config.
 func (c *Config) Validate() error {
-	errs := []error{c.Settings.Validate(), c.Database.Validate(), c.Guard.Validate()}
-	if c.KeysetFile == "" {
-		errs = append(errs, errors.New("--keyset-file is required"))
-	}
+	errs := []error{c.Settings.Validate(), c.Database.Validate(), c.Guard.Validate(), keyset.Validate(c.KeysetFile)}
 	if len(c.Serve) == 0 {
 		errs = append(errs, errors.New("--serve names nothing"))
 	}

@@ -1,6 +1,8 @@
 package orders
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/status"
 	"github.com/curfew-platform/curfew/pkg/server/database"
+	"github.com/curfew-platform/curfew/pkg/server/keyset"
 	ordersv1 "github.com/curfew-platform/curfew/proto/gen/curfew/orders/v1"
 )
 
@@ -66,13 +69,21 @@ func TestAProcessServesWhatServeNames(t *testing.T) {
 
 func TestAConfigurationThatCannotWorkIsRefused(t *testing.T) {
 	t.Parallel()
+	keys := filepath.Join(t.TempDir(), "keyset.json")
+	content, err := keyset.Generate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(keys, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	good := func() *Config {
 		c := &Config{
-			Serve: allServices(), Database: database.Settings{URL: "postgres://x"}, KeysetFile: "k", KafkaBrokers: []string{"b"}, EventsTopic: "t", EventsPartitions: 1,
+			Serve: allServices(), Database: database.Settings{URL: "postgres://x"}, KeysetFile: keys, KafkaBrokers: []string{"b"}, EventsTopic: "t", EventsPartitions: 1,
 			PaymentWindow: time.Minute, ProviderTimeout: time.Second, StatsTimeout: time.Second,
 		}
 		c.Settings.Listen, c.Settings.Grace = "127.0.0.1:0", time.Second
-		c.Guard.AuthAddr, c.Guard.ServiceKeyFile, c.Guard.Issuer = "a", "f", "i"
+		c.Guard.AuthAddr, c.Guard.ServiceTokenFile, c.Guard.Issuer = "localhost:1", "f", "i"
 		return c
 	}
 	if err := good().Validate(); err != nil {

@@ -32,18 +32,20 @@ func check(t *testing.T, s *Set, name string) (time.Duration, error) {
 		dir = filepath.Join(root, "bin")
 	}
 	program := filepath.Join(dir, name)
-	if _, err := os.Stat(program); err != nil {
-		t.Fatalf("%v: run make build first", err)
+	for _, p := range []string{program, filepath.Join(dir, "curfew")} {
+		if _, err := os.Stat(p); err != nil {
+			t.Fatalf("%v: run make build first", err)
+		}
 	}
 	cmd := exec.CommandContext(t.Context(), program, "--check")
-	secrets := secrets(t)
+	secrets := secrets(t, dir)
 	for variable, value := range s.settings(s.main(name)) {
 		switch {
 		case variable == "GOMEMLIMIT" && value == "": // a figure of the pod, which checkMemory looks at
 			continue
 		case value == "":
 			value = name + "-0" // its name, by the downward API
-		case strings.HasPrefix(value, "/etc/curfew/secrets/"):
+		case strings.HasPrefix(value, "/etc/curfew/"):
 			value = filepath.Join(secrets, filepath.Base(value))
 		}
 		cmd.Env = append(cmd.Env, variable+"="+value)
@@ -61,9 +63,9 @@ func check(t *testing.T, s *Set, name string) (time.Duration, error) {
 	return time.ParseDuration(string(match[1]))
 }
 
-// secrets is a folder with what a Secret holds that a service reads to validate
-// its settings.
-func secrets(t *testing.T) string {
+// secrets is a folder with what the volumes of a pod hold that a service reads to
+// validate its settings. The programs are in bin.
+func secrets(t *testing.T, bin string) string {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -74,14 +76,26 @@ func secrets(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 	dir := t.TempDir()
 	for name, content := range map[string][]byte{
-		"kafka-ca.crt":   pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+		"ca.crt":         certificate,
+		"tls.crt":        certificate,
+		"tls.key":        pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}),
+		"kafka-ca.crt":   certificate,
 		"kafka-password": []byte("secret"),
+		"database-url":   []byte("postgres://curfew@postgres/curfew"),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if out, err := exec.CommandContext(t.Context(), filepath.Join(bin, "curfew"), "keyset", "new", filepath.Join(dir, "keyset.json")).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
 	}
 	return dir
 }

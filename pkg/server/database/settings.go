@@ -3,6 +3,7 @@ package database
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 )
@@ -16,12 +17,23 @@ type Settings struct {
 	MigrateFile string `name:"migrate-database-url-file" help:"File that holds this URL instead, which only this service may read." type:"path"`
 }
 
-// Validate returns everything that is wrong for a serving process.
+// Validate returns everything that is wrong for a serving process, the file of
+// the URL and those that it names included. It connects to nothing.
 func (s *Settings) Validate() error {
 	if !s.Serving(nil).Given() {
 		return errors.New("--database-url or --database-url-file is required")
 	}
-	return s.exclusive()
+	if err := s.exclusive(); err != nil {
+		return err
+	}
+	if _, err := s.Serving(nil).parse("check"); err != nil {
+		flag := "--database-url"
+		if s.URLFile != "" {
+			flag = "--database-url-file"
+		}
+		return fmt.Errorf("%s: %w", flag, err)
+	}
+	return nil
 }
 
 func (s *Settings) exclusive() error {

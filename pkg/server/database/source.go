@@ -81,6 +81,9 @@ func (s Source) read() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("database URL file: %w", err)
 	}
+	if info.IsDir() {
+		return "", s.named(errors.New("is a directory"))
+	}
 	if mode := info.Mode().Perm(); mode&0o007 != 0 {
 		return "", fmt.Errorf("database URL file %s is open to every user of the machine (mode %04o); set it to 0600 or 0640", s.File, mode)
 	}

@@ -131,9 +131,23 @@ func TestADatabaseIsGivenOnce(t *testing.T) {
 			t.Errorf("want %q, got %v", want, err)
 		}
 	}
-	for _, s := range []database.Settings{{URL: "u"}, {URLFile: "f", MigrateURL: "u"}} {
+	path := filepath.Join(t.TempDir(), "url")
+	put(t, path, "postgres://h/d", 0o600)
+	for _, s := range []database.Settings{{URL: "postgres://h/d"}, {URLFile: path, MigrateURL: "u"}} {
 		if err := s.Validate(); err != nil {
 			t.Errorf("%+v: %v", s, err)
+		}
+	}
+}
+
+func TestADatabaseThatCannotBeUsedIsRefusedByItsFlag(t *testing.T) {
+	for want, s := range map[string]database.Settings{
+		"--database-url: ":      {URL: "postgres://u:s3cret@h:99999/d"},
+		"--database-url-file: ": {URLFile: filepath.Join(t.TempDir(), "none")},
+		"is a directory":        {URLFile: t.TempDir()},
+	} {
+		if err := s.Validate(); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("want %q, got %v", want, err)
 		}
 	}
 }

@@ -64,7 +64,7 @@ func TestAServiceShowsItsCertificateWhereAuthDemandsOne(t *testing.T) {
 }
 
 func TestACertificateForAuthAndItsKeyGoTogether(t *testing.T) {
-	s := Settings{AuthAddr: "localhost:1", Issuer: token.CurfewIssuer, ServiceKeyFile: "key.pem", AuthTLSCert: "tls.crt"}
+	s := Settings{AuthAddr: "localhost:1", Issuer: token.CurfewIssuer, ServiceKeyFile: keyFile(t), AuthTLSCert: "tls.crt"}
 	if err := s.Validate(); err == nil {
 		t.Error("a certificate without a key is accepted")
 	}

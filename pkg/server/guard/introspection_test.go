@@ -101,7 +101,7 @@ func TestTheAgeOfAnAnswerBelongsToIntrospection(t *testing.T) {
 		"the feed":                   {Feed, time.Second, false},
 	} {
 		s := Settings{
-			AuthAddr: "localhost:1", Issuer: token.CurfewIssuer, ServiceKeyFile: "key.pem",
+			AuthAddr: "localhost:1", Issuer: token.CurfewIssuer, ServiceKeyFile: keyFile(t),
 			Revocation: c.source, IntrospectionMaxAge: c.maxAge,
 		}
 		if err := s.Validate(); (err == nil) != c.good {

@@ -60,7 +60,47 @@ func (s *Settings) Validate() error {
 	if s.Issuer == "" {
 		errs = append(errs, errors.New("--issuer is required"))
 	}
-	return errors.Join(errs...)
+	if len(s.ReplicaID) > maxReplicaID {
+		errs = append(errs, fmt.Errorf("--replica-id is longer than %d bytes", maxReplicaID))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return errors.Join(s.validateKey(), s.validateTarget())
+}
+
+// maxReplicaID is what the feed takes.
+const maxReplicaID = 200
+
+// validateKey tries the key. A token of the platform may still be on its way
+// into its file.
+func (s *Settings) validateKey() error {
+	if s.ServiceKeyFile == "" {
+		return nil
+	}
+	if _, err := (creds.Assertion{KeyFile: s.ServiceKeyFile}).Sign(time.Now()); err != nil {
+		return fmt.Errorf("--service-key-file: %w", err)
+	}
+	return nil
+}
+
+// validateTarget makes the connections to services/auth, and nothing of them
+// leaves this process.
+func (s *Settings) validateTarget() error {
+	files, err := s.files(slog.New(slog.DiscardHandler))
+	if err != nil {
+		return fmt.Errorf("--auth-tls-ca, --auth-tls-cert and --auth-tls-key: %w", err)
+	}
+	d := &dialer{files: files, plaintext: s.AuthPlaintext}
+	_, err = d.all(s.authAddresses(), nil)
+	switch err := errors.Join(err, d.close()); {
+	case err == nil:
+		return nil
+	case files == nil && !s.AuthPlaintext:
+		return fmt.Errorf("--auth-addr, without --auth-tls-ca and --auth-plaintext: %w", err)
+	default:
+		return fmt.Errorf("--auth-addr: %w", err)
+	}
 }
 
 // files are the certificates towards services/auth; nil for plaintext.

@@ -77,12 +77,26 @@ func newJSON(generate func() (*keyset.Handle, error)) (json.RawMessage, error) {
 	return buf.Bytes(), nil
 }
 
+// Validate returns what is wrong with the value of --keyset-file, the file included.
+func Validate(path string) error {
+	if path == "" {
+		return errors.New("--keyset-file is required")
+	}
+	if _, err := Load(path); err != nil {
+		return fmt.Errorf("--keyset-file: %w", err)
+	}
+	return nil
+}
+
 // Load reads a keyset file. It refuses a file that others than its owner and
 // group can read. Errors name the path and never quote the content.
 func Load(path string) (*Set, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("keyset file: %w", err)
+	}
+	if info.IsDir() {
+		return nil, fmt.Errorf("keyset file %s: is a directory", path)
 	}
 	if mode := info.Mode().Perm(); mode&0o007 != 0 {
 		return nil, fmt.Errorf("keyset file %s: mode %v lets everybody read it: %w", path, mode, fs.ErrPermission)

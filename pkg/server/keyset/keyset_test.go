@@ -95,3 +95,20 @@ func TestAnErrorNeverQuotesTheKeys(t *testing.T) {
 		}
 	}
 }
+
+func TestTheFlagIsNamedWhenItsFileCannotBeUsed(t *testing.T) {
+	good := filepath.Join(t.TempDir(), "keyset.json")
+	if err := os.WriteFile(good, generated(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := keyset.Validate(good); err != nil {
+		t.Error(err)
+	}
+	for path, want := range map[string]string{
+		"": "is required", good + "x": "no such file", filepath.Dir(good): "is a directory", os.DevNull: "lets everybody read it",
+	} {
+		if err := keyset.Validate(path); err == nil || !strings.HasPrefix(err.Error(), "--keyset-file") || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", path, err)
+		}
+	}
+}
