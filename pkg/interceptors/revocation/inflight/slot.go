@@ -19,7 +19,7 @@ const (
 type slot struct {
 	call atomic.Pointer[Call] // nil while it is free
 	next *slot                // of the free list of a shard, guarded by its lock
-	home *shard               // where it was taken from
+	home *shard               // where it was taken from; nil for the first one of a shard
 	_    [slotBytes - 3*unsafe.Sizeof(uintptr(0))]byte
 }
 
@@ -30,17 +30,30 @@ type chunk struct {
 }
 
 // shard is slots that are free. Goroutines that come back to one find a slot
-// that is still in the cache of their processor.
+// that is still in the cache of their processor. Most calls find the first slot
+// free, and need nothing else of the shard.
 type shard struct {
-	mu   sync.Mutex // held for a moment, and never waited for
-	free *slot
-	_    [slotBytes - unsafe.Sizeof(sync.Mutex{}) - unsafe.Sizeof(uintptr(0))]byte
+	first slot
+	mu    sync.Mutex // held for a moment, and never waited for
+	free  *slot
+	_     [slotBytes - unsafe.Sizeof(sync.Mutex{}) - unsafe.Sizeof(uintptr(0))]byte
 }
 
 var (
-	_ [slotBytes]byte = [unsafe.Sizeof(slot{})]byte{}
-	_ [slotBytes]byte = [unsafe.Sizeof(shard{})]byte{}
+	_ [slotBytes]byte     = [unsafe.Sizeof(slot{})]byte{}
+	_ [2 * slotBytes]byte = [unsafe.Sizeof(shard{})]byte{}
 )
+
+// enter puts the call into a slot.
+func (x *Index) enter(c *Call) *slot {
+	first := &x.shard[stripe.Here()%shards].first
+	if first.call.Load() == nil && first.call.CompareAndSwap(nil, c) {
+		return first
+	}
+	s := x.take()
+	s.call.Store(c)
+	return s
+}
 
 // near returns a shard that nobody else has, locked: the goroutine's own, or
 // else one of the next.
@@ -110,6 +123,11 @@ func (x *Index) more() *slot {
 
 // running yields the calls that run, and those that just ended.
 func (x *Index) running(yield func(*Call) bool) {
+	for i := range x.shard {
+		if c := x.shard[i].first.call.Load(); c != nil && !yield(c) {
+			return
+		}
+	}
 	for made := x.chunks.Load(); made != nil; made = made.older {
 		for i := range made.slots {
 			if c := made.slots[i].call.Load(); c != nil && !yield(c) {

@@ -8,10 +8,36 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/identity"
 )
 
+// occupied returns an index whose first slots all have a call.
+func occupied() *Index {
+	x := &Index{}
+	for i := range x.shard {
+		x.shard[i].first.call.Store(&Call{parent: context.Background(), id: &identity.Identity{}})
+	}
+	return x
+}
+
+func TestACallIsFoundWhicheverSlotItHas(t *testing.T) {
+	for name, x := range map[string]*Index{"the first one": {}, "another one": occupied()} {
+		others := x.Len()
+		ctx, leave := x.Enter(context.Background(), &identity.Identity{Subject: "u1"}, true)
+		if n := x.Len() - others; n != 1 {
+			t.Errorf("%s: %d calls", name, n)
+		}
+		if n := x.Cancel(func(id *identity.Identity) bool { return id.Subject == "u1" }, context.Canceled); n != 1 || ctx.Err() == nil {
+			t.Errorf("%s: %d calls cancelled, this one: %v", name, n, ctx.Err())
+		}
+		leave()
+		if n := x.Len() - others; n != 0 {
+			t.Errorf("%s: %d calls after the end", name, n)
+		}
+	}
+}
+
 // A goroutine can lose its processor while it holds a shard. The calls of all
 // others go on.
 func TestACallThatFindsAShardBusyTakesAnother(t *testing.T) {
-	var x Index
+	x := occupied()
 	for i := range shards - 1 {
 		x.shard[i].mu.Lock()
 	}
@@ -52,33 +78,13 @@ func TestTheIndexIsAsLargeAsTheMostCallsAtOnce(t *testing.T) {
 }
 
 func TestCallsThatComeOneAfterTheOtherUseTheSameSlots(t *testing.T) {
-	var x Index
-	for range 10 * plenty {
-		_, leave := x.Enter(context.Background(), &identity.Identity{}, true)
-		leave()
-	}
-	if n := x.slots.Load(); n > plenty {
-		t.Errorf("%d slots for one call at a time", n)
-	}
-}
-
-// Two calls in one slot: a sweep would see one of them.
-func TestNoSlotIsGivenTwice(t *testing.T) {
-	var x Index
-	free := make([]*slot, 2*plenty)
-	for i := range free {
-		free[i] = x.take()
-	}
-	for i, s := range free {
-		s.home = &x.shard[i%shards]
-		x.give(s)
-	}
-	taken := make(map[*slot]bool, len(free))
-	for range free {
-		s := x.take()
-		if taken[s] {
-			t.Fatalf("a slot was given twice, after %d", len(taken))
+	for want, x := range map[int64]*Index{0: {}, plenty: occupied()} {
+		for range 10 * plenty {
+			_, leave := x.Enter(context.Background(), &identity.Identity{}, true)
+			leave()
 		}
-		taken[s] = true
+		if n := x.slots.Load(); n > want {
+			t.Errorf("%d slots for one call at a time, want %d at most", n, want)
+		}
 	}
 }

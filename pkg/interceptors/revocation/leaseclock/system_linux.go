@@ -14,15 +14,11 @@ type systemClock struct {
 // System returns the clock of this machine.
 func System() Clock { return systemClock{vdso: vdso()} }
 
-// Now implements [Clock]. The boot clock is read last: what happens between
-// the two readings makes a deadline earlier on the wall clock, never later.
-func (c systemClock) Now() Instant {
+// asked is the instant with the boot clock by a system call. It is read last:
+// what happens between the two readings makes a deadline earlier on the wall
+// clock, never later.
+func asked() Instant {
 	wall := time.Duration(time.Now().UnixNano())
-	return Instant{Boot: c.boot(), Wall: wall}
-}
-
-// asked is the boot clock by a system call.
-func asked() time.Duration {
 	var ts unix.Timespec
 	// Raw: the clock is read on every call and never blocks, so the scheduler
 	// need not hear of it; that would double the price.
@@ -32,5 +28,5 @@ func asked() time.Duration {
 		// seccomp filter) leaves no way to tell the age of a lease.
 		panic("leaseclock: no boot clock: " + errno.Error())
 	}
-	return time.Duration(ts.Nano())
+	return Instant{Boot: time.Duration(ts.Nano()), Wall: wall}
 }

@@ -14,21 +14,28 @@ import (
 // sysinfo is AT_SYSINFO_EHDR of getauxval(3): where that object is.
 const sysinfo = 33
 
-// boot is the boot clock. It is read on every call, so the way into the kernel
-// is spared, which takes five times as long as the reading, and longer with
-// filters and mitigations.
-func (c systemClock) boot() time.Duration {
+// Now implements [Clock], in the same order as asked. It is called on every
+// call, so the way into the kernel is spared, which takes five times as long as
+// a reading, and longer with filters and mitigations.
+func (c systemClock) Now() Instant {
 	if c.vdso != 0 {
-		if sec, nsec, result := call(c.vdso, unix.CLOCK_BOOTTIME); result == 0 {
-			return time.Duration(sec)*time.Second + time.Duration(nsec)
+		wall, known := c.read(unix.CLOCK_REALTIME)
+		boot, too := c.read(unix.CLOCK_BOOTTIME)
+		if known && too {
+			return Instant{Boot: boot, Wall: wall}
 		}
 	}
 	return asked()
 }
 
+func (c systemClock) read(clock uintptr) (time.Duration, bool) {
+	sec, nsec, result := call(c.vdso, clock)
+	return time.Duration(sec)*time.Second + time.Duration(nsec), result == 0
+}
+
 // vdso is where clock_gettime is in the shared object that the kernel maps into
 // every process (vdso(7)); 0 if it is not found. It tells the same time as the system call.
-// Go's runtime reads its own clocks there, of which this is none.
+// Go's runtime reads its own clocks there, of which the boot clock is none.
 var vdso = sync.OnceValue(func() uintptr {
 	vector, err := unix.Auxv()
 	if err != nil {
