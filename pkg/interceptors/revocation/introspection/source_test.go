@@ -68,7 +68,7 @@ func open(t *testing.T, i *issuer, o introspection.Options) *introspection.Sourc
 }
 
 func TestIntrospectionIsASource(t *testing.T) {
-	revocationtest.RunSource(t, nil, func(t *testing.T) revocationtest.Backend {
+	revocationtest.RunSource(t, func(t *testing.T) revocationtest.Backend {
 		i := newIssuer()
 		return revocationtest.Backend{Source: open(t, i, introspection.Options{}), Carry: carry, Revoke: func(rules ...revocation.Rule) error {
 			_, err := i.rules.Revoke(rules...)
@@ -80,8 +80,7 @@ func TestIntrospectionIsASource(t *testing.T) {
 // With a cache it promises to refuse when the answers have become too old.
 func TestIntrospectionWithACacheIsASource(t *testing.T) {
 	const maxAge = 2 * time.Millisecond // of virtual time, in which the suite asks each microsecond
-	run := func(t *testing.T, test func(*testing.T)) { synctest.Test(t, test) }
-	revocationtest.RunSource(t, run, func(t *testing.T) revocationtest.Backend {
+	revocationtest.RunSourceInBubble(t, func(t *testing.T) revocationtest.Backend {
 		i := newIssuer()
 		s := open(t, i, introspection.Options{MaxAge: maxAge})
 		return revocationtest.Backend{Source: s, Carry: carry, Revoke: func(rules ...revocation.Rule) error {

@@ -9,7 +9,7 @@ import (
 )
 
 func TestMemoryIsASource(t *testing.T) {
-	revocationtest.RunSource(t, nil, func(*testing.T) revocationtest.Backend {
+	revocationtest.RunSource(t, func(*testing.T) revocationtest.Backend {
 		s := memory.New()
 		return revocationtest.Backend{Source: s, Revoke: func(rules ...revocation.Rule) error {
 			_, err := s.Revoke(rules...)

@@ -61,7 +61,7 @@ func admit(t *testing.T, s *postgres.Source, want error) {
 }
 
 func TestTheSourceKeepsWhatEverySourcePromises(t *testing.T) {
-	revocationtest.RunSource(t, nil, func(t *testing.T) revocationtest.Backend {
+	revocationtest.RunSource(t, func(t *testing.T) revocationtest.Backend {
 		t.Helper()
 		s, pool := open(t)
 		return revocationtest.Backend{Source: s, Revoke: func(rules ...revocation.Rule) error {

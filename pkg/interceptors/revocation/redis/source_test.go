@@ -137,7 +137,7 @@ func becomes(t *testing.T, s *redis.Source, want error) {
 
 func TestTheSourceKeepsWhatEverySourcePromises(t *testing.T) {
 	r := newRig(t)
-	revocationtest.RunSource(t, nil, func(t *testing.T) revocationtest.Backend {
+	revocationtest.RunSource(t, func(t *testing.T) revocationtest.Backend {
 		t.Helper()
 		if err := r.admin.FlushAll(t.Context()).Err(); err != nil {
 			t.Fatal(err)

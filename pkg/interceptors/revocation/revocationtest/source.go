@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/identity"
@@ -27,12 +28,21 @@ type Backend struct {
 
 const issuer = "https://auth.curfew.dev"
 
-// RunSource runs the suite. open is called once for each test. run runs one
-// test, in a bubble of testing/synctest for example; nil runs it directly.
-func RunSource(t *testing.T, run func(t *testing.T, test func(*testing.T)), open func(t *testing.T) Backend) {
-	if run == nil {
-		run = func(t *testing.T, test func(*testing.T)) { test(t) }
-	}
+// RunSource runs the suite. open is called once for each test.
+func RunSource(t *testing.T, open func(t *testing.T) Backend) {
+	t.Helper()
+	run(t, open, func(t *testing.T, test func(*testing.T)) { test(t) })
+}
+
+// RunSourceInBubble is [RunSource] in virtual time: each test, open included, runs
+// in a bubble of testing/synctest.
+func RunSourceInBubble(t *testing.T, open func(t *testing.T) Backend) {
+	t.Helper()
+	run(t, open, synctest.Test)
+}
+
+func run(t *testing.T, open func(t *testing.T) Backend, in func(t *testing.T, test func(*testing.T))) {
+	t.Helper()
 	for name, test := range map[string]func(*testing.T, Backend){
 		"every kind of rule is in force when Revoke returns":  everyKind,
 		"nothing but what a rule is about is refused":         nothingElse,
@@ -45,7 +55,7 @@ func RunSource(t *testing.T, run func(t *testing.T, test func(*testing.T)), open
 		"a check is safe beside a revocation and never flaps": concurrent,
 	} {
 		t.Run(name, func(t *testing.T) {
-			run(t, func(t *testing.T) { test(t, open(t)) })
+			in(t, func(t *testing.T) { test(t, open(t)) })
 		})
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation"
@@ -18,12 +17,7 @@ import (
 // TestTheWatcherIsASource runs the whole feed: what Revoke promises is what
 // the barrier of the engine says.
 func TestTheWatcherIsASource(t *testing.T) {
-	inBubble := func(t *testing.T, test func(*testing.T)) {
-		synctest.Test(t, func(t *testing.T) {
-			test(t)
-		})
-	}
-	revocationtest.RunSource(t, inBubble, func(t *testing.T) revocationtest.Backend {
+	revocationtest.RunSourceInBubble(t, func(t *testing.T) revocationtest.Backend {
 		ctx, cancel := context.WithCancel(context.Background())
 		quiet := slog.New(slog.DiscardHandler)
 		store := feedtest.NewMemory()
