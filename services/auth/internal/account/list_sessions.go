@@ -7,8 +7,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// PageLimit is the largest page of a list.
-const PageLimit = 100
+// pageLimit is the largest page of a list.
+const pageLimit = 100
 
 // SessionPage asks for sessions older than After; the zero After is the first page.
 type SessionPage struct {
@@ -26,7 +26,7 @@ type listSessionsStore interface {
 // ListSessions returns at most limit live sessions of a user, newest first,
 // those after the given one, and whether there are more.
 func (s *Service) ListSessions(ctx context.Context, user, after uuid.UUID, limit int) (page []Session, more bool, err error) {
-	limit = max(1, min(limit, PageLimit))
+	limit = max(1, min(limit, pageLimit))
 	page, err = s.store.Sessions(ctx, SessionPage{UserID: user, After: after, Limit: limit + 1, Idle: s.limits.Idle})
 	if err != nil {
 		return nil, false, err

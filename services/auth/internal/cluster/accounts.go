@@ -5,17 +5,17 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/curfew-platform/curfew/services/auth/internal/issuer"
 )
 
 // subjectPrefix begins `sub` of every service account.
 const subjectPrefix = "system:serviceaccount:"
 
-// Names of Kubernetes (RFC 1123): a namespace is a label, an account a
-// subdomain; a service has the shape of `services/NAME`.
+// Names of Kubernetes (RFC 1123): a namespace is a label, an account a subdomain.
 var (
 	namespaceShape = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 	accountShape   = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`)
-	serviceShape   = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
 )
 
 // Accounts says which service each account stands for. It is immutable; the
@@ -33,7 +33,7 @@ func ParseAccounts(list []string) (Accounts, error) {
 		if !named {
 			service = name
 		}
-		if !namespaceShape.MatchString(namespace) || !accountShape.MatchString(name) || !serviceShape.MatchString(service) {
+		if !namespaceShape.MatchString(namespace) || !accountShape.MatchString(name) || !issuer.ServiceName(service) {
 			return Accounts{}, fmt.Errorf("%q is not NAMESPACE/NAME=SERVICE", element)
 		}
 		subject := subjectPrefix + namespace + ":" + name

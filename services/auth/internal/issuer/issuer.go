@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -26,7 +27,7 @@ const Type = "at+jwt"
 
 var (
 	uuidShape    = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
-	subjectShape = regexp.MustCompile(`^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|services/[a-z][a-z0-9-]{0,62})$`)
+	serviceShape = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
 	wordShape    = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
 )
 
@@ -127,9 +128,17 @@ func (i *Issuer) Issue(ctx context.Context, s Subject) (token string, expires ti
 	return token, expires.UTC(), nil
 }
 
+// ServiceName says whether a service can have this bare name.
+func ServiceName(name string) bool { return serviceShape.MatchString(name) }
+
+func isService(subject string) bool {
+	name, ok := strings.CutPrefix(subject, "services/")
+	return ok && ServiceName(name)
+}
+
 func (i *Issuer) check(s Subject) error {
 	switch {
-	case !subjectShape.MatchString(s.ID):
+	case !uuidShape.MatchString(s.ID) && !isService(s.ID):
 		return fmt.Errorf("sub: %w", ErrShape)
 	case !uuidShape.MatchString(s.SessionID):
 		return fmt.Errorf("sid: %w", ErrShape)

@@ -40,7 +40,7 @@ RETURNING kid`
 	replaceKeySQL = `INSERT INTO signing_keys (kid, public_key, sealed, is_primary, primary_at) VALUES ($1, $2, $3, true, now())`
 
 	leapSQL           = `UPDATE users SET epoch = epoch + $1`
-	endAllSessionsSQL = `UPDATE sessions SET revoked_at = now(), reason = 2 WHERE revoked_at IS NULL`
+	endAllSessionsSQL = `UPDATE sessions SET revoked_at = now(), reason = $1 WHERE revoked_at IS NULL`
 
 	newGenerationSQL = `UPDATE revocation_head SET generation = gen_random_uuid() RETURNING generation::text`
 )
@@ -87,7 +87,7 @@ func (s *Store) Recover(ctx context.Context, key signingkey.Stored, keepSessions
 		}
 		r.Users = leaped.RowsAffected()
 		if !keepSessions {
-			ended, err := tx.Exec(ctx, endAllSessionsSQL)
+			ended, err := tx.Exec(ctx, endAllSessionsSQL, reasonEnded)
 			if err != nil {
 				return err
 			}

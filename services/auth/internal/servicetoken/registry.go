@@ -10,15 +10,14 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+
+	"github.com/curfew-platform/curfew/services/auth/internal/issuer"
 )
 
 // Role of every service.
 const Role = "service"
 
-var (
-	nameShape = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
-	kidShape  = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,128}$`)
-)
+var kidShape = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,128}$`)
 
 // Registry is the public keys of services. It is immutable and safe for
 // concurrent use; the zero Registry has none.
@@ -59,7 +58,7 @@ func ParseRegistry(content []byte) (Registry, error) {
 	r := Registry{keys: make(map[registered]ed25519.PublicKey, len(list))}
 	for i, e := range list {
 		switch {
-		case !nameShape.MatchString(e.Service):
+		case !issuer.ServiceName(e.Service):
 			return Registry{}, fmt.Errorf("element %d: service %q is not a name", i, e.Service)
 		case !kidShape.MatchString(e.KeyID):
 			return Registry{}, fmt.Errorf("element %d: kid is not 1 to 128 of A-Z a-z 0-9 _ . -", i)
