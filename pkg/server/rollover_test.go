@@ -115,7 +115,7 @@ func TestAnAuthorityIsReplacedUnderLoadOnBothListeners(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*patience) // some hundred handshakes
 	defer cancel()
 	all := callers(t, bound, files)
 	counts := map[string]*atomic.Int64{}

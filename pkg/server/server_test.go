@@ -19,6 +19,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -37,8 +38,12 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/memory"
 	"github.com/curfew-platform/curfew/pkg/interceptors/token"
 	"github.com/curfew-platform/curfew/pkg/lifecycle"
+	"github.com/curfew-platform/curfew/pkg/localenv/freeport"
 	authv1 "github.com/curfew-platform/curfew/proto/gen/curfew/auth/v1"
 )
+
+// patience bounds every wait, for a busy machine.
+const patience = time.Minute
 
 // keys serves GetJwks, which is public, and IntrospectToken, which is not.
 type keys struct {
@@ -89,7 +94,7 @@ func serve(t *testing.T, settings *Settings) addresses {
 	group, bound := start(t, settings, nil)
 	select {
 	case <-group.Started():
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("not started")
 	}
 	return bound()
@@ -153,7 +158,7 @@ func jwks(t *testing.T, addr string, creds credentials.TransportCredentials) err
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	_, err = authv1.NewTokenServiceClient(conn).GetJwks(ctx, &authv1.GetJwksRequest{})
 	return err
@@ -218,12 +223,11 @@ func TestTheEdgeTakesTheTokenFromAuthorizationOnly(t *testing.T) {
 }
 
 func TestHealthSaysServingOnlyWhenTheServiceIsReady(t *testing.T) {
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+	ports, err := freeport.Find(t.Context(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := free.Addr().String()
-	free.Close()
+	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[0]))
 	var condition atomic.Int64
 	condition.Store(int64(lifecycle.Unready))
 	group, _ := start(t, &Settings{Listen: addr}, func() lifecycle.Health {
@@ -234,7 +238,7 @@ func TestHealthSaysServingOnlyWhenTheServiceIsReady(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	watch, err := healthv1.NewHealthClient(conn).Watch(ctx, &healthv1.HealthCheckRequest{}, grpc.WaitForReady(true))
 	if err != nil {
@@ -453,7 +457,7 @@ func TestNewCertificatesAndAuthoritiesAreTakenWithoutARestart(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+		_ = conn.SetDeadline(time.Now().Add(patience))
 		// The settings of HTTP/2, which both send first. A client that is refused reads why.
 		_, err = conn.Read(make([]byte, 1))
 		return conn.ConnectionState().PeerCertificates[0].SerialNumber.Int64(), err == nil
