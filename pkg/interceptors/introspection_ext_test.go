@@ -10,9 +10,27 @@ import (
 
 	"github.com/curfew-platform/curfew/pkg/interceptors"
 	"github.com/curfew-platform/curfew/pkg/interceptors/internal/shop"
+	"github.com/curfew-platform/curfew/pkg/interceptors/revocation"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/introspection"
 	"github.com/curfew-platform/curfew/pkg/interceptors/token"
 )
+
+func TestAQuestionToTheIssuerServesMethodsThatIntrospect(t *testing.T) {
+	var active bool
+	var down error
+	var ask introspection.Ask = func(context.Context, token.Raw) (bool, error) { return active, down }
+	h := newHarness(t, &shop.Server{}, func(c *interceptors.Config) {
+		c.Revocation, c.Introspector = stale{age: revocation.Unknown}, ask
+	})
+	call := func() error { return shop.Call(with(t, h.issuer.Service(t, "orders")), h.conn, "Peek", shop.Message{}) }
+	want(t, call(), codes.Unauthenticated, "TOKEN_REVOKED")
+	active = true
+	if err := call(); err != nil {
+		t.Error(err)
+	}
+	down = errors.New("connection refused")
+	want(t, call(), codes.Unavailable, "REVOCATION_UNKNOWN")
+}
 
 func TestASourceThatIntrospectsIsGivenTheTokenOfTheCall(t *testing.T) {
 	var good, revoked, down token.Raw

@@ -77,7 +77,7 @@ func newChain(rt *server.Runtime, common *server.Settings, log *slog.Logger, ver
 		Revocation:   source,
 		Policy:       policy,
 		Logger:       log,
-		Introspector: introspector{ask(conn)},
+		Introspector: ask(conn),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("guard: %w", err)

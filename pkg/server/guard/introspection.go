@@ -7,8 +7,6 @@ import (
 
 	"google.golang.org/grpc"
 
-	"github.com/curfew-platform/curfew/pkg/interceptors/identity"
-	"github.com/curfew-platform/curfew/pkg/interceptors/revocation"
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/introspection"
 	"github.com/curfew-platform/curfew/pkg/interceptors/token"
 	authv1 "github.com/curfew-platform/curfew/proto/gen/curfew/auth/v1"
@@ -33,20 +31,4 @@ func newIntrospection(settings *Settings, log *slog.Logger, conn grpc.ClientConn
 		return nil, fmt.Errorf("guard: %w", err)
 	}
 	return source, nil
-}
-
-// introspector asks for the methods whose rule says so, while a source of
-// another kind knows nothing new.
-type introspector struct{ ask introspection.Ask }
-
-// Introspect implements interceptors.Introspector.
-func (i introspector) Introspect(ctx context.Context, _ *identity.Identity, raw token.Raw) error {
-	active, err := i.ask(ctx, raw)
-	if err != nil {
-		return err
-	}
-	if !active {
-		return revocation.ErrRevoked
-	}
-	return nil
 }

@@ -57,7 +57,7 @@ func TestIntrospectionAsksTheIssuerAboutTheTokenOfTheCall(t *testing.T) {
 			if got := source.CheckContext(introspection.WithToken(t.Context(), "a.b.c"), id); got != c.want {
 				t.Errorf("got %+v, want %+v", got, c.want)
 			}
-			if err := (introspector{ask(&c.issuer)}).Introspect(t.Context(), id, "a.b.c"); !errors.Is(err, c.fallback) {
+			if err := ask(&c.issuer).Introspect(t.Context(), id, "a.b.c"); !errors.Is(err, c.fallback) {
 				t.Errorf("a method that introspects: %v", err)
 			}
 			if strings.Join(c.issuer.asked, ",") != "a.b.c,a.b.c" {

@@ -28,6 +28,20 @@ import (
 // concurrent use.
 type Ask func(ctx context.Context, raw token.Raw) (active bool, err error)
 
+// Introspect implements interceptors.Introspector: an Ask also serves the methods
+// with STALENESS_POLICY_INTROSPECT beside a source of another kind.
+func (a Ask) Introspect(ctx context.Context, _ *identity.Identity, raw token.Raw) error {
+	active, err := a(ctx, raw)
+	switch {
+	case err != nil:
+		return err
+	case !active:
+		return revocation.ErrRevoked
+	default:
+		return nil
+	}
+}
+
 // DefaultTimeout bounds one question to the issuer.
 const DefaultTimeout = time.Second
 
