@@ -57,16 +57,25 @@ type Source struct {
 
 var _ revocation.ContextSource = (*Source)(nil)
 
+// Options are the optional settings of a [Source].
+type Options struct {
+	// Timeout of one look-up. Default [DefaultTimeout].
+	Timeout time.Duration
+}
+
 // New returns a source that asks db, which must be a pool of connections to the
-// primary. timeout bounds one look-up; zero is [DefaultTimeout].
-func New(db DB, log *slog.Logger, timeout time.Duration) (*Source, error) {
-	if db == nil || log == nil || timeout < 0 {
+// primary. db and log are required.
+func New(db DB, log *slog.Logger, o Options) (*Source, error) {
+	if db == nil || log == nil {
 		return nil, errors.New("postgres revocations: a database and a logger are required")
 	}
-	if timeout == 0 {
-		timeout = DefaultTimeout
+	if o.Timeout < 0 {
+		return nil, errors.New("postgres revocations: the timeout is negative")
 	}
-	return &Source{db: db, log: log, timeout: timeout}, nil
+	if o.Timeout == 0 {
+		o.Timeout = DefaultTimeout
+	}
+	return &Source{db: db, log: log, timeout: o.Timeout}, nil
 }
 
 // CheckContext implements revocation.ContextSource.

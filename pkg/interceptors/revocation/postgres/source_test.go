@@ -41,7 +41,7 @@ func open(t testing.TB) (*postgres.Source, *pgxpool.Pool) {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	s, err := postgres.New(pool, slog.New(slog.DiscardHandler), patience)
+	s, err := postgres.New(pool, slog.New(slog.DiscardHandler), postgres.Options{Timeout: patience})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func (d standby) QueryRow(ctx context.Context, _ string, args ...any) pgx.Row {
 
 func TestWhatAStandbyDoesNotHaveMayBeInForce(t *testing.T) {
 	_, pool := open(t)
-	s, err := postgres.New(standby{pool}, slog.New(slog.DiscardHandler), patience)
+	s, err := postgres.New(standby{pool}, slog.New(slog.DiscardHandler), postgres.Options{Timeout: patience})
 	if err != nil {
 		t.Fatal(err)
 	}
