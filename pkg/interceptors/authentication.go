@@ -14,8 +14,9 @@ import (
 
 const scheme = "bearer "
 
-// authenticationLink verifies the access token and gives the call its identity. Public methods do not look at the token at all, so that a client
-// with a dead one can still log in.
+// authenticationLink verifies the access token and gives the call its identity.
+// Public methods do not look at the token at all, so that a client with a dead
+// one can still log in.
 func authenticationLink(verifier Verifier, logger *slog.Logger) link {
 	return link{
 		Link: Link{Name: "authentication", Does: "access token as authorization: Bearer, except for public methods"},

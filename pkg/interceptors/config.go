@@ -145,8 +145,8 @@ func (l Limits) check() error {
 	return nil
 }
 
-// absent tells whether there is nothing behind an interface: also no nil pointer
-// in it, which a failed constructor leaves, and which panics at the first call.
+// absent reports whether v is nil, or holds a nil pointer, function or map: a
+// failed constructor may leave one, and it would panic at the first call.
 func absent(v any) bool {
 	if v == nil {
 		return true

@@ -54,8 +54,8 @@ func (r Rates) entries() int {
 	return r.Entries
 }
 
-// addressRateLink stands before authentication: verifying a signature is what a
-// flood of bad tokens would cost.
+// addressRateLink comes before authentication, because verifying signatures is
+// what a flood of bad tokens would cost.
 func addressRateLink(r Rates) (link, error) {
 	l := link{Link: Link{Name: "address-rate", Does: r.Address.String()}}
 	if r.Address.Off() {
@@ -82,9 +82,9 @@ func addressRateLink(r Rates) (link, error) {
 // caller is the user who is limited by identity.
 type caller struct{ issuer, subject string }
 
-// identityRateLink stands after revocation, so that who presents a stolen token
-// that was revoked uses up nothing of its owner's, and before authorization, so
-// that denied calls count.
+// identityRateLink comes after revocation, so that somebody with a revoked
+// token uses up nothing of its owner's rate, and before authorization, so that
+// denied calls count.
 func identityRateLink(r Rates) (link, error) {
 	l := link{Link: Link{Name: "identity-rate", Does: r.Identity.String()}}
 	if r.Identity.Off() {

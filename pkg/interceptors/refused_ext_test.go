@@ -164,6 +164,7 @@ func TestKeysThatAreWeakOrFromAnywhereAreRefused(t *testing.T) {
 		"a question in the clear":       second(introspection.HTTP("http://idp.example.com/introspect", nil, func(*http.Request) error { return nil })),
 		"a question without a proof":    second(introspection.HTTP("https://idp.example.com/introspect", nil, nil)),
 		"nobody to ask":                 second(introspection.New(nil, discard, introspection.Options{})),
+		"answers of a negative age":     second(introspection.New(func(context.Context, token.Raw) (bool, error) { return false, nil }, discard, introspection.Options{MaxAge: -time.Second})),
 		"no server of the feed":         second(watchergrpc.Dial()),
 		"a server that is none":         second(watchergrpc.Dial(nil)),
 		"tokens in the clear":           second(creds.Dial(creds.Target{Address: "orders.example.com:443"}, nil)),

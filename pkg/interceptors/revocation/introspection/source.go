@@ -74,8 +74,11 @@ var _ revocation.ContextSource = (*Source)(nil)
 
 // New returns a source that asks with ask. ask and log are required.
 func New(ask Ask, log *slog.Logger, o Options) (*Source, error) {
-	if ask == nil || log == nil || o.Timeout < 0 || o.MaxAge < 0 || o.Entries < 0 {
+	if ask == nil || log == nil {
 		return nil, errors.New("introspection: who is asked and a logger are required")
+	}
+	if o.Timeout < 0 || o.MaxAge < 0 || o.Entries < 0 {
+		return nil, errors.New("introspection: an option is negative")
 	}
 	s := &Source{ask: ask, log: log, timeout: o.Timeout, maxAge: o.MaxAge, clock: o.Clock}
 	if s.timeout == 0 {
