@@ -145,7 +145,7 @@ func TestSIGTERMAtFullSpeedEndsInALineThatAddsUpAndASuccessorStoresTheRest(t *te
 			t.Errorf("%d rows, but %s", rows, line)
 		}
 		p = b.start(t, topic)
-		eventually(t, "the successor stores the rest", func() bool { return b.stored(t, topic) >= records })
+		b.awaitStored(t, topic, records)
 		p.stop(t)
 		b.judge(t, topic)
 	})

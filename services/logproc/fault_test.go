@@ -72,7 +72,7 @@ func faults(t *testing.T, b *bed, size faultSize) {
 			pods[i] = start(i)
 		}
 	}
-	eventually(t, "all records are stored", func() bool { return b.stored(t, topic) >= int64(size.records) })
+	b.awaitStored(t, topic, int64(size.records))
 	for _, p := range pods {
 		line, numbers := p.stop(t)
 		t.Log(line)

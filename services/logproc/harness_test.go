@@ -264,6 +264,26 @@ func (b *bed) count(t testing.TB, sql string, args ...any) (n int64) {
 	return n
 }
 
+// awaitStored waits until n records of a topic are stored, as long as it goes on:
+// how fast is a matter of the machine.
+func (b *bed) awaitStored(t testing.TB, topic string, n int64) {
+	t.Helper()
+	tick := time.NewTicker(100 * time.Millisecond) // Counting takes from what the pipeline has.
+	defer tick.Stop()
+	last, since := int64(-1), time.Now()
+	for {
+		switch stored := b.stored(t, topic); {
+		case stored >= n:
+			return
+		case stored != last:
+			last, since = stored, time.Now()
+		case time.Since(since) > patience:
+			t.Fatalf("%d of %d records are stored, and none for %v", stored, n, patience)
+		}
+		<-tick.C
+	}
+}
+
 func (b *bed) stored(t testing.TB, topic string) int64 {
 	t.Helper()
 	return b.count(t, "SELECT (SELECT count(*) FROM logs WHERE kafka_topic = $1) + (SELECT count(*) FROM dead_letters WHERE kafka_topic = $1)", topic)

@@ -35,7 +35,7 @@ func TestHostileRecordsAreStoredOrDeadLetteredAndCostNoNeighbour(t *testing.T) {
 		b.produce(t, "hostile", &kgo.Record{Value: v, Timestamp: time.UnixMilli(1_790_000_000_000)})
 	}
 	p := b.start(t, "hostile")
-	eventually(t, "all are stored or dead letters", func() bool { return b.stored(t, "hostile") >= int64(len(values)) })
+	b.awaitStored(t, "hostile", int64(len(values)))
 	if line, numbers := p.stop(t); numbers[0] != int64(len(values)) || numbers[2] != 1 || numbers[6] != 0 {
 		t.Errorf("the line does not add up: %s", line)
 	}
@@ -91,7 +91,7 @@ func TestARowThatPostgresRefusesIsADeadLetterAndItsNeighboursAreStored(t *testin
 	}
 	b.produce(t, "refused", records...)
 	p := b.start(t, "refused")
-	eventually(t, "all are stored or dead letters", func() bool { return b.stored(t, "refused") >= 2000 })
+	b.awaitStored(t, "refused", 2000)
 	eventually(t, "the dead-letter topic has them", func() bool {
 		return b.count(t, "SELECT count(*) FROM dead_letters WHERE published_at IS NOT NULL") == 3
 	})

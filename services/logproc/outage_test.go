@@ -120,7 +120,7 @@ func TestAStopWithoutPostgresEndsInTimeAndClaimsNothingThatIsNotKnown(t *testing
 	}
 	s.thaw()
 	p = b.start(t, "outage")
-	eventually(t, "the successor stores the rest", func() bool { return b.stored(t, "outage") >= records })
+	b.awaitStored(t, "outage", records)
 	p.stop(t)
 	b.judge(t, "outage")
 }

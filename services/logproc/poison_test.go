@@ -32,7 +32,7 @@ func TestARecordThatPanicsIsADeadLetterAndOnlyThat(t *testing.T) {
 	b := newBed(t, fakeBrokers(t))
 	records := poisoned(t, b, "panics", panicMark)
 	p := b.start(t, "panics", "--workers", "2")
-	eventually(t, "all are stored or dead letters", func() bool { return b.stored(t, "panics") >= records })
+	b.awaitStored(t, "panics", records)
 	line, numbers := p.stop(t)
 	if numbers[6] != 0 {
 		t.Errorf("lost: %s", line)
@@ -57,7 +57,7 @@ func TestARecordThatBurnsCPUIsADeadLetter(t *testing.T) {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
 	}
-	eventually(t, "the neighbour partition is stored", func() bool { return b.stored(t, "spins") >= records/2 })
+	b.awaitStored(t, "spins", records/2)
 	kill()
 	eventually(t, "the partition was taken again", func() bool {
 		return b.count(t, "SELECT coalesce(max(epoch), 0) FROM ledger WHERE partition = 0") >= 2
@@ -66,7 +66,7 @@ func TestARecordThatBurnsCPUIsADeadLetter(t *testing.T) {
 		t.Errorf("a SIGKILL from outside counts as evidence: %d", n)
 	}
 	kill()
-	eventually(t, "all are stored or dead letters", func() bool { return b.stored(t, "spins") >= records })
+	b.awaitStored(t, "spins", records)
 	p.stop(t)
 	b.judge(t, "spins")
 	if n := b.count(t, "SELECT count(*) FROM dead_letters WHERE kafka_offset = 100 AND reason = 'crashed' AND detail LIKE '%CPU time%'"); n != 1 {

@@ -15,7 +15,7 @@ func TestRecordsOfAForeignProducerAreStoredOnceEach(t *testing.T) {
 	}
 	b.produce(t, "logs", records...)
 	p := b.start(t, "logs")
-	eventually(t, "all records are stored", func() bool { return b.stored(t, "logs") >= 20_000 })
+	b.awaitStored(t, "logs", 20_000)
 	line, numbers := p.stop(t)
 	t.Log(line)
 	if numbers[0] != 20_000 || numbers[1] != 20_000 || numbers[6] != 0 {

@@ -25,6 +25,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(kafkatest.Runner{M: m}) }
 
 var key = ledger.Key{Topic: "logs"}
 
+// patience bounds every wait, for a busy machine.
+const patience = time.Minute
+
 func cluster(t *testing.T) *kfake.Cluster {
 	t.Helper()
 	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "logs"))
@@ -61,7 +64,7 @@ func source(t *testing.T, c *kfake.Cluster) *Source {
 
 func poll(t *testing.T, s *Source) []fetch.Chunk {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	return s.Poll(ctx, 1000)
 }

@@ -2,10 +2,8 @@ package rpc
 
 import (
 	"bytes"
-	"context"
 	"slices"
 	"testing"
-	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -59,20 +57,12 @@ func TestLargeRecordsAreShownCutOnPagesThatFitIntoAMessage(t *testing.T) {
 
 func TestATailOfLargeRecordsFitsIntoAMessage(t *testing.T) {
 	d := newDesk(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	stream := &tailStream{ctx: ctx, sent: make(chan *logprocv1.TailLogsResponse)}
-	done := make(chan error, 1)
-	go func() { done <- d.logs.TailLogs(&logprocv1.TailLogsRequest{}, stream) }()
-	ticker := time.NewTicker(time.Second)
-	defer ticker.Stop()
-	<-ticker.C
+	sent := d.tail(t)
 	d.store(t, 10, large)
-	m := <-stream.sent
+	m := <-sent
 	if n := proto.Size(m); n > messageLimit || len(m.GetRecords()) == 0 || int64(len(m.GetRecords()))+m.GetSkipped() != 10 {
 		t.Errorf("a message of %d bytes with %d records, %d skipped", n, len(m.GetRecords()), m.GetSkipped())
 	}
-	cancel()
-	<-done
 }
 
 func TestLargeDeadLettersAreShownCutOnPagesThatFitIntoAMessage(t *testing.T) {

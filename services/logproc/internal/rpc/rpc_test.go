@@ -18,6 +18,8 @@ import (
 	"github.com/curfew-platform/curfew/services/logproc/internal/encode"
 	"github.com/curfew-platform/curfew/services/logproc/internal/ledger"
 	"github.com/curfew-platform/curfew/services/logproc/internal/parent"
+	"github.com/curfew-platform/curfew/services/logproc/internal/postgres"
+	"github.com/curfew-platform/curfew/services/logproc/internal/query"
 	"github.com/curfew-platform/curfew/services/logproc/internal/record"
 )
 
@@ -124,29 +126,63 @@ type tailStream struct {
 func (s *tailStream) Context() context.Context { return s.ctx }
 
 func (s *tailStream) Send(m *logprocv1.TailLogsResponse) error {
-	s.sent <- m
-	return nil
+	select {
+	case s.sent <- m:
+	case <-s.ctx.Done():
+	}
+	return s.ctx.Err()
+}
+
+// looks is a store of tails that tells when it was looked at.
+type looks struct {
+	query.TailStore
+	seen chan<- struct{}
+}
+
+func (l looks) Heads(ctx context.Context) (map[ledger.Key]int64, error) {
+	heads, err := l.TailStore.Heads(ctx)
+	select {
+	case l.seen <- struct{}{}:
+	default:
+	}
+	return heads, err
+}
+
+// tail follows what is stored from now on: it returns when the tail has looked
+// at the ledger, before which nothing counts as new.
+func (d *desk) tail(t *testing.T) <-chan *logprocv1.TailLogsResponse {
+	t.Helper()
+	seen := make(chan struct{}, 1)
+	d.logs.Tails = query.NewTails(looks{&postgres.Reader{Pool: d.pool, Group: "g"}, seen})
+	ctx, cancel := context.WithCancel(t.Context())
+	stream := &tailStream{ctx: ctx, sent: make(chan *logprocv1.TailLogsResponse)}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer close(stream.sent)
+		_ = d.logs.TailLogs(&logprocv1.TailLogsRequest{}, stream) // Canceled, or the test misses what it waits for.
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-done
+	})
+	select {
+	case <-seen:
+	case <-done:
+		t.Fatal("the tail has ended")
+	}
+	return stream.sent
 }
 
 func TestATailShowsWhatIsStoredFromNowOnAndCountsWhatItSkips(t *testing.T) {
 	d := newDesk(t)
 	d.store(t, 5, nil)
-	ctx, cancel := context.WithCancel(t.Context())
-	stream := &tailStream{ctx: ctx, sent: make(chan *logprocv1.TailLogsResponse)}
-	done := make(chan error, 1)
-	// The tail begins with a look at the ledger, before which nothing counts as
-	// new; the records that follow are stored after a first empty look.
-	go func() { done <- d.logs.TailLogs(&logprocv1.TailLogsRequest{}, stream) }()
-	ticker := time.NewTicker(time.Second)
-	defer ticker.Stop()
-	<-ticker.C
+	sent := d.tail(t)
 	d.store(t, 700, nil)
-	m := <-stream.sent
+	m := <-sent
 	if len(m.GetRecords()) != 500 || m.GetSkipped() != 200 || m.GetRecords()[0].GetPosition().GetOffset() != 5 {
 		t.Errorf("%d records, %d skipped", len(m.GetRecords()), m.GetSkipped())
 	}
-	cancel()
-	<-done
 }
 
 func TestDeadLettersAndPartitionsAreListedInPages(t *testing.T) {
