@@ -92,7 +92,7 @@ func TestADeadlineThatEndsFirstSaysThatTheRevocationIsCommitted(t *testing.T) {
 	// A replica that died under a lease: nobody acknowledges for it.
 	w.exec(t, `INSERT INTO revocation_engines (replica, incarnation, generation, watermark, watchers, lapsed, renewals, length, lease_until)
 		VALUES ('dead', 'dead', (SELECT generation::text FROM revocation_head), 0, 1, 0, 1, interval '6 s', now() + interval '6 s')`)
-	ctx, cancel := context.WithTimeout(as(t.Context(), caller.GetAccessToken()), 1500*time.Millisecond)
+	ctx, cancel := context.WithTimeout(as(t.Context(), caller.GetAccessToken()), 3*time.Second)
 	defer cancel()
 	_, err := r.account.RevokeSession(ctx, &authv1.RevokeSessionRequest{Name: victim.GetSession()})
 	if status.Code(err) != codes.DeadlineExceeded || status.Reason(err) != "REVOCATION_PENDING" {

@@ -159,6 +159,8 @@ func TestManyTellersWakeAReplicaNoMoreOftenThanOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	e.awaitWake(t, "by the others")
+	wakes++
 	for last := time.After(300 * time.Millisecond); ; {
 		select {
 		case <-e.Wake():
@@ -168,8 +170,8 @@ func TestManyTellersWakeAReplicaNoMoreOftenThanOne(t *testing.T) {
 		}
 		break
 	}
-	if most := int(time.Since(begun)/(5*time.Millisecond)) + 2; wakes == 0 || wakes > most {
-		t.Errorf("%d wakes in %v, want 1 to %d", wakes, time.Since(begun), most)
+	if most := int(time.Since(begun)/(5*time.Millisecond)) + 2; wakes > most {
+		t.Errorf("%d wakes in %v, want %d at most", wakes, time.Since(begun), most)
 	}
 }
 
