@@ -3,8 +3,12 @@
 // its options here, so that none of them speaks plaintext by an oversight.
 //
 // Certificates and passwords are files that are read again for every new
-// connection: they can be replaced while the service runs. Connections that are
-// open keep what they began with; a broker ends them by connections.max.reauth.ms.
+// connection: they can be replaced while the service runs. Files that cannot be
+// used never replace those that can; at the start there is nothing before, and
+// [Settings.Validate] refuses them. A file that is written in place may be read
+// in the middle, so replace it by a rename: the beginning of a password is another
+// password. Connections that are open keep what they began with; a broker ends
+// them by connections.max.reauth.ms.
 package kafkaconn
 
 import (
@@ -80,7 +84,7 @@ func (s *Settings) Options(log *slog.Logger) []kgo.Opt {
 	if files := s.Certificates(log); files != nil {
 		opts = append(opts, kgo.Dialer(dialer(files)))
 	}
-	if m := s.mechanism(); m != nil {
+	if m := s.mechanism(log); m != nil {
 		opts = append(opts, kgo.SASL(m))
 	}
 	return opts
@@ -114,15 +118,20 @@ func (s *Settings) Environment(prefix string) map[string]string {
 // secure says whether TLS is spoken.
 func (s *Settings) secure() bool { return s.TLS || s.TLSCA != "" || s.TLSCert != "" }
 
-func (s *Settings) mechanism() sasl.Mechanism {
+func (s *Settings) mechanism(log *slog.Logger) sasl.Mechanism {
+	if s.SASLMechanism == "" {
+		return nil
+	}
+	file := &latest{settings: s, log: log}
+	_, _ = file.get() // for the first login, which says what is wrong if this does
 	login := func(context.Context) (scram.Auth, error) {
-		password, err := s.password()
+		password, err := file.get()
 		return scram.Auth{User: s.SASLUsername, Pass: password}, err
 	}
 	switch s.SASLMechanism {
 	case mechanismPlain:
 		return plain.Plain(func(context.Context) (plain.Auth, error) {
-			password, err := s.password()
+			password, err := file.get()
 			return plain.Auth{User: s.SASLUsername, Pass: password}, err
 		})
 	case mechanismScram256:
