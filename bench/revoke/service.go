@@ -17,7 +17,6 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/watcher/watchergrpc"
 	"github.com/curfew-platform/curfew/pkg/interceptors/token"
 	authv1 "github.com/curfew-platform/curfew/proto/gen/curfew/auth/v1"
-	revocationv1 "github.com/curfew-platform/curfew/proto/gen/curfew/revocation/v1"
 )
 
 const (
@@ -86,7 +85,7 @@ func watch(ctx context.Context, addr string, refreshing *creds.Refreshing) (leav
 			return leave, err
 		}
 		conns = append(conns, conn)
-		dial, err := watchergrpc.Dial(revocationv1.NewRevocationServiceClient(conn))
+		dial, err := watchergrpc.Dial(conn)
 		if err != nil {
 			return leave, err
 		}

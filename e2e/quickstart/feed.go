@@ -44,7 +44,7 @@ func plaintext(target creds.Target) []creds.Option {
 // Revocations follows the leased feed: call Run on a goroutine, wait for Ready
 // before you serve, and call Leave when you have stopped serving.
 func Revocations(conn *grpc.ClientConn, replica string, log *slog.Logger) (*watcher.Watcher, error) {
-	dial, err := watchergrpc.Dial(watchergrpc.Client(conn))
+	dial, err := watchergrpc.Dial(conn)
 	if err != nil {
 		return nil, err
 	}

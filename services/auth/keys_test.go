@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	grpcstatus "google.golang.org/grpc/status"
 
@@ -21,7 +22,6 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/status"
 	"github.com/curfew-platform/curfew/pkg/interceptors/token"
 	authv1 "github.com/curfew-platform/curfew/proto/gen/curfew/auth/v1"
-	revocationv1 "github.com/curfew-platform/curfew/proto/gen/curfew/revocation/v1"
 	"github.com/curfew-platform/curfew/services/auth"
 )
 
@@ -107,16 +107,16 @@ func (w *world) watch(t *testing.T, service creds.Assertion, at ...*replica) *wa
 	}
 	refreshing := creds.NewRefreshing(creds.ServiceAssertion(service, issue), creds.WithPlaintext())
 	t.Cleanup(refreshing.Close)
-	var clients []revocationv1.RevocationServiceClient
+	var conns []*grpc.ClientConn
 	for _, r := range at {
 		conn, err := creds.Dial(creds.Target{Address: r.conn.Target(), Plaintext: true}, refreshing)
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = conn.Close() })
-		clients = append(clients, revocationv1.NewRevocationServiceClient(conn))
+		conns = append(conns, conn)
 	}
-	dial, err := watchergrpc.Dial(clients...)
+	dial, err := watchergrpc.Dial(conns...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,6 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/revocation/watcher/watchergrpc"
 	"github.com/curfew-platform/curfew/pkg/lifecycle"
 	"github.com/curfew-platform/curfew/pkg/server"
-	revocationv1 "github.com/curfew-platform/curfew/proto/gen/curfew/revocation/v1"
 )
 
 // addSource returns the source of revocations: conn is for questions, feeds are to
@@ -40,11 +39,7 @@ func addSource(rt *server.Runtime, settings *Settings, conn grpc.ClientConnInter
 // addFeed returns the watcher of the feed. Its part says whether it knows the
 // revocations.
 func addFeed(rt *server.Runtime, settings *Settings, feeds []*grpc.ClientConn) (*watcher.Watcher, error) {
-	clients := make([]revocationv1.RevocationServiceClient, len(feeds))
-	for i, conn := range feeds {
-		clients[i] = watchergrpc.Client(conn)
-	}
-	dial, err := watchergrpc.Dial(clients...)
+	dial, err := watchergrpc.Dial(feeds...)
 	if err != nil {
 		return nil, fmt.Errorf("guard: %w", err)
 	}

@@ -37,6 +37,7 @@ var quiet = slog.New(slog.DiscardHandler)
 // server is an engine behind real gRPC over a pipe in memory.
 type server struct {
 	engine *feed.Engine
+	conn   *grpc.ClientConn
 	client revocationv1.RevocationServiceClient
 	grpc   *grpc.Server
 }
@@ -85,12 +86,12 @@ func serve(t *testing.T, store feed.Store, options ...grpc.ServerOption) *server
 		cancel()
 		wg.Wait()
 	})
-	return &server{engine: engine, client: revocationv1.NewRevocationServiceClient(conn), grpc: s}
+	return &server{engine: engine, conn: conn, client: revocationv1.NewRevocationServiceClient(conn), grpc: s}
 }
 
-func watch(t *testing.T, replica string, clients ...revocationv1.RevocationServiceClient) *watcher.Watcher {
+func watch(t *testing.T, replica string, conns ...*grpc.ClientConn) *watcher.Watcher {
 	t.Helper()
-	dial, err := watchergrpc.Dial(clients...)
+	dial, err := watchergrpc.Dial(conns...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +123,7 @@ func TestARevokeIsInForceEverywhereWhenAwaitReturnsOverGRPC(t *testing.T) {
 	store := feedtest.NewMemory()
 	a, b := serve(t, store, grpc.ChainStreamInterceptor(authenticated)), serve(t, store, grpc.ChainStreamInterceptor(authenticated))
 	watchers := []*watcher.Watcher{
-		watch(t, "orders-1", a.client, b.client), watch(t, "orders-2", b.client, a.client), watch(t, "orders-3", b.client),
+		watch(t, "orders-1", a.conn, b.conn), watch(t, "orders-2", b.conn, a.conn), watch(t, "orders-3", b.conn),
 	}
 	for n := range 100 {
 		id := &identity.Identity{Issuer: issuer, Subject: "user", SessionID: time.Duration(n).String()}
@@ -149,7 +150,7 @@ func TestARevokeIsInForceEverywhereWhenAwaitReturnsOverGRPC(t *testing.T) {
 func TestAStoppedServersWatchersGoElsewhereAndKeepTheirLease(t *testing.T) {
 	store := feedtest.NewMemory()
 	a, b := serve(t, store, grpc.ChainStreamInterceptor(authenticated)), serve(t, store, grpc.ChainStreamInterceptor(authenticated))
-	w := watch(t, "orders-1", a.client, b.client)
+	w := watch(t, "orders-1", a.conn, b.conn)
 	stale := make(chan struct{})
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
@@ -187,7 +188,7 @@ func TestAStoppedServersWatchersGoElsewhereAndKeepTheirLease(t *testing.T) {
 
 func TestLeavingIsReadByTheServerOverGRPC(t *testing.T) {
 	s := serve(t, feedtest.NewMemory(), grpc.ChainStreamInterceptor(authenticated))
-	w := watch(t, "orders-1", s.client)
+	w := watch(t, "orders-1", s.conn)
 	if n := len(s.engine.Watchers()); n != 1 {
 		t.Fatalf("%d watchers", n)
 	}
@@ -285,7 +286,7 @@ func TestReplicasAreListedInPages(t *testing.T) {
 	s := serve(t, feedtest.NewMemory(), grpc.ChainStreamInterceptor(authenticated))
 	want := []string{"a", "b", "c", "d", "e"}
 	for _, name := range want {
-		watch(t, name, s.client)
+		watch(t, name, s.conn)
 	}
 	var got []string
 	token := ""

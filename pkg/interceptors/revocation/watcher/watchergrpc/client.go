@@ -8,15 +8,10 @@ import (
 	revocationv1 "github.com/curfew-platform/curfew/proto/gen/curfew/revocation/v1"
 )
 
-// Client returns a client for the servers of the feed behind conn. It connects
-// again for every attempt to open a stream, instead of waiting for gRPC's
-// backoff, which grows with the time for which a server was away: a restarted
-// server is needed as soon as the next one stops, within a lease. How often
-// there is an attempt is up to the watcher.
-func Client(conn *grpc.ClientConn) revocationv1.RevocationServiceClient {
-	return &client{RevocationServiceClient: revocationv1.NewRevocationServiceClient(conn), conn: conn}
-}
-
+// client connects again for every attempt to open a stream, instead of waiting
+// for gRPC's backoff, which grows with the time for which a server was away: a
+// restarted server is needed as soon as the next one stops, within a lease. How
+// often there is an attempt is up to the watcher.
 type client struct {
 	revocationv1.RevocationServiceClient
 

@@ -81,7 +81,7 @@ func TestAServerThatComesBackIsFoundAtTheNextAttemptsAndNotWhenAPauseIsOver(t *t
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	dial, err := watchergrpc.Dial(watchergrpc.Client(conn))
+	dial, err := watchergrpc.Dial(conn)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -17,21 +18,30 @@ import (
 	revocationv1 "github.com/curfew-platform/curfew/proto/gen/curfew/revocation/v1"
 )
 
-// Dial returns a watcher.Dial for the servers behind clients. The clients must
-// carry the token of a service principal. Every attempt takes the next client,
-// starting with a random one. With one client for each server, watchers spread
-// over the servers, and a watcher that is asked to move goes to another one.
-// With one client for several servers, its load balancing decides; use
-// round_robin.
+// Dial returns a watcher.Dial for the servers behind conns, which must carry the
+// token of a service principal (package creds). Every attempt takes the next
+// connection, starting with a random one. With one connection for each server,
+// watchers spread over the servers, and a watcher that is asked to move goes to
+// another one. With one connection for several servers, its load balancing
+// decides; use round_robin. Every attempt ends the backoff of its connection.
 //
 // If a stream has worked and then ends because its token has expired, it is
 // opened again at the same server. That server still counts the
 // acknowledgements; with another one, a revoking call would have to wait for
 // the old lease.
-func Dial(clients ...revocationv1.RevocationServiceClient) (watcher.Dial, error) {
-	if len(clients) == 0 || slices.Contains(clients, nil) {
-		return nil, errors.New("watchergrpc: no client")
+func Dial(conns ...*grpc.ClientConn) (watcher.Dial, error) {
+	if len(conns) == 0 || slices.Contains(conns, nil) {
+		return nil, errors.New("watchergrpc: no connection")
 	}
+	clients := make([]revocationv1.RevocationServiceClient, len(conns))
+	for i, conn := range conns {
+		clients[i] = &client{RevocationServiceClient: revocationv1.NewRevocationServiceClient(conn), conn: conn}
+	}
+	return among(clients), nil
+}
+
+// among returns a way to reach one of several servers after the other.
+func among(clients []revocationv1.RevocationServiceClient) watcher.Dial {
 	var attempt atomic.Uint64
 	attempt.Store(rand.Uint64N(uint64(len(clients))))
 	return func(ctx context.Context) (message.ClientStream, error) {
@@ -46,7 +56,7 @@ func Dial(clients ...revocationv1.RevocationServiceClient) (watcher.Dial, error)
 		// Only for the latest stream: a watcher that moves has another one.
 		again := func() { attempt.CompareAndSwap(number, number-1) }
 		return &clientStream{stream: stream, cancel: cancel, again: again}, nil
-	}, nil
+	}
 }
 
 type clientStream struct {

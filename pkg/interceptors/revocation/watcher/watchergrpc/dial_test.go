@@ -60,10 +60,7 @@ func TestAStreamWhoseTokenIsOverIsOpenedAtTheSameServerAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a, b := &server{messages: test.messages, end: test.end}, &server{messages: test.messages, end: test.end}
-			dial, err := Dial(a, b)
-			if err != nil {
-				t.Fatal(err)
-			}
+			dial := among([]revocationv1.RevocationServiceClient{a, b})
 			for range 4 {
 				drain(t, dial)
 			}
@@ -79,10 +76,7 @@ func TestTheEndOfAnOldStreamDoesNotTakeAWatcherBackToWhereItLeft(t *testing.T) {
 	t.Parallel()
 	over := status.Error(codes.Unauthenticated, "the token is over")
 	servers := []*server{{messages: 1, end: over}, {messages: 1, end: over}, {messages: 1, end: over}}
-	dial, err := Dial(servers[0], servers[1], servers[2])
-	if err != nil {
-		t.Fatal(err)
-	}
+	dial := among([]revocationv1.RevocationServiceClient{servers[0], servers[1], servers[2]})
 	old, err := dial(t.Context())
 	if err != nil {
 		t.Fatal(err)
