@@ -19,8 +19,8 @@ type RemoteOptions struct {
 	// Refresh is the age from which the set is fetched again, in the background,
 	// when a key is asked for. Default 5 min.
 	Refresh time.Duration
-	// Pause is the least time between two fetches: it bounds what tokens with
-	// invented key ids can cause. Default 5 s.
+	// Pause is the least time between the beginnings of two fetches: it bounds
+	// what tokens with invented key ids can cause. Default 5 s.
 	Pause time.Duration
 	// MaxStale is how long keys are used after the last successful fetch: an
 	// outage of the issuer must not be an outage of its tokens, nor make a
@@ -55,8 +55,8 @@ func (o RemoteOptions) withDefaults() RemoteOptions {
 // asked, at most one fetch at a time; Close ends a running one.
 //
 // It is not jwkset's HTTP client because that has no bound for the age of what
-// it serves, makes callers queue for its rate limit, and drops a whole set for
-// one malformed key.
+// it serves, makes any number of callers queue for its rate limit, and drops a
+// whole set for one malformed key.
 type Remote struct {
 	fetch   Fetch
 	options RemoteOptions
@@ -66,12 +66,13 @@ type Remote struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
-	mu        sync.Mutex
-	keys      map[string]Key
-	fetchedAt time.Time // of keys
-	triedAt   time.Time
-	failed    error         // of the last fetch
-	running   chan struct{} // closed when the fetch that runs is over
+	mu         sync.Mutex
+	keys       map[string]Key
+	fetchedAt  time.Time // of keys
+	triedAt    time.Time // when the last fetch began
+	answeredAt time.Time // when the last one that is over began
+	failed     error     // of that one
+	next       *fetching // that runs, or will; nil if none does
 }
 
 // NewRemote returns the keys that fetch gives. Nothing is fetched before the
@@ -89,107 +90,88 @@ func NewRemote(fetch Fetch, logger *slog.Logger, options RemoteOptions) (*Remote
 
 // Close ends a running fetch and waits for it. Keys that are known stay usable.
 func (r *Remote) Close() {
-	r.cancel()
+	r.mu.Lock()
+	r.cancel() // look looks at this and starts under the same lock
+	r.mu.Unlock()
 	r.wg.Wait()
 }
 
-// Key implements Keys. It waits for a fetch only if the last one is longer ago
-// than Pause and the key is not known, or with Fresh the set is due.
+// Key implements Keys. A key that is not known may have been published after the
+// last fetch: [ErrUnknownKey] is the answer only if a fetch that began after the
+// call did not bring it. So a call waits for a fetch if its key is not known, at
+// most Pause and what the fetch takes; or, with Fresh, if the set is due.
+// It does not wait, and the error is [ErrKeysUnavailable], if the last fetch
+// failed less than Pause ago, if its deadline is before the next one can begin,
+// or if 1000 calls wait for that one: strangers who invent key ids cause no more
+// than that.
 func (r *Remote) Key(ctx context.Context, kid string) (string, crypto.PublicKey, error) {
-	k, running, err := r.look(kid, time.Now(), true)
-	if running == nil {
-		return k.Algorithm, k.Public, err
+	asked := time.Now()
+	for first := true; ; first = false {
+		k, next, err := r.look(ctx, kid, asked, first)
+		if next == nil {
+			return k.Algorithm, k.Public, err
+		}
+		if err := next.wait(ctx, k.Public != nil); err != nil {
+			return "", nil, unavailable(err)
+		}
 	}
-	var patience <-chan time.Time // without an end if there is nothing else to judge by
-	if k.Public != nil {
-		timer := time.NewTimer(freshWait)
-		defer timer.Stop()
-		patience = timer.C
-	}
-	select {
-	case <-running:
-	case <-patience:
-	case <-ctx.Done():
-		return "", nil, fmt.Errorf("%w: %w", ErrKeysUnavailable, context.Cause(ctx))
-	}
-	k, _, err = r.look(kid, time.Now(), false)
-	return k.Algorithm, k.Public, err
 }
 
 // look returns the key, or the fetch to wait for, with the key that counts if it
-// takes too long, or why there is neither. One
-// call waits for one fetch: start is false after that.
-func (r *Remote) look(kid string, now time.Time, start bool) (Key, <-chan struct{}, error) {
+// takes too long, or why there is neither. Only the first look of a call waits
+// for the fetch of a key that is known.
+func (r *Remote) look(ctx context.Context, kid string, asked time.Time, first bool) (Key, *fetching, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	now := time.Now()
+	pause := r.pauseLocked(now)
 	usable := r.keys != nil && now.Sub(r.fetchedAt) < r.options.MaxStale
 	if k, ok := r.keys[kid]; ok && usable {
-		var running <-chan struct{}
-		if now.Sub(r.fetchedAt) >= r.options.Refresh {
-			running = r.startLocked(now)
+		if now.Sub(r.fetchedAt) >= r.options.Refresh && pause <= 0 {
+			r.startLocked(0)
 		}
-		if !start || !r.options.Fresh {
-			running = nil // it is fetched in the background
+		if first && r.options.Fresh && now.Sub(r.fetchedAt) >= r.options.Refresh {
+			return k, r.next, nil
 		}
-		return k, running, nil
+		return k, nil, nil // it is fetched in the background
 	}
-	if start {
-		if running := r.startLocked(now); running != nil {
-			return Key{}, running, nil
-		}
-	}
-	// The issuer answered a moment ago and does not have the key; or nobody
-	// knows whether it has.
-	if usable && r.failed == nil {
+	judged := !r.answeredAt.IsZero() && !r.answeredAt.Before(asked)
+	begun := r.next != nil && r.next.begun
+	switch {
+	case r.ctx.Err() != nil:
+		return Key{}, nil, unavailable(r.ctx.Err())
+	case judged && r.failed == nil:
 		return Key{}, nil, ErrUnknownKey
+	case judged, r.failed != nil && (!first || r.next == nil && pause > 0): // whom a failure reached waits for no other one
+		return Key{}, nil, unavailable(r.failed)
+	case !begun && pause > 0 && ends(ctx, now.Add(pause)):
+		return Key{}, nil, unavailable(errAskedBefore)
 	}
-	return Key{}, nil, fmt.Errorf("%w: %w", ErrKeysUnavailable, errors.Join(r.failed, r.ctx.Err()))
+	next := r.startLocked(pause)
+	if !next.join() {
+		return Key{}, nil, unavailable(errCrowd)
+	}
+	return Key{}, next, nil
 }
 
-// startLocked starts or joins a fetch. It is nil if the last one is too near.
-func (r *Remote) startLocked(now time.Time) <-chan struct{} {
-	if r.running != nil {
-		return r.running
+// Why nothing is known of a key although the issuer answers.
+var (
+	errAskedBefore = errors.New("the issuer was asked a moment ago")
+	errCrowd       = errors.New("too many wait until the issuer is asked again")
+)
+
+func unavailable(err error) error { return fmt.Errorf("%w: %w", ErrKeysUnavailable, err) }
+
+// pauseLocked is how long no fetch may begin.
+func (r *Remote) pauseLocked(now time.Time) time.Duration {
+	if r.triedAt.IsZero() {
+		return 0
 	}
-	if (!r.triedAt.IsZero() && now.Sub(r.triedAt) < r.options.Pause) || r.ctx.Err() != nil {
-		return nil
-	}
-	r.triedAt = now
-	running := make(chan struct{})
-	r.running = running
-	r.wg.Go(func() { r.run(running) })
-	return running
+	return r.options.Pause - now.Sub(r.triedAt)
 }
 
-func (r *Remote) run(running chan struct{}) {
-	ctx, cancel := context.WithTimeout(r.ctx, r.options.Timeout)
-	defer cancel()
-	keys, err := r.load(ctx)
-	if err != nil {
-		r.logger.LogAttrs(ctx, slog.LevelWarn, "signing keys not refreshed", slog.String("error", err.Error()))
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.failed = err
-	if err == nil {
-		r.keys, r.fetchedAt = keys, time.Now()
-	}
-	r.running = nil
-	close(running)
-}
-
-func (r *Remote) load(ctx context.Context) (map[string]Key, error) {
-	data, err := r.fetch(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("fetch jwk set: %w", err)
-	}
-	list, err := ParseSet(data)
-	if err != nil {
-		return nil, err
-	}
-	keys := make(map[string]Key, len(list))
-	for _, k := range list {
-		keys[k.ID] = k
-	}
-	return keys, nil
+// ends says whether a call is over before then.
+func ends(ctx context.Context, then time.Time) bool {
+	deadline, ok := ctx.Deadline()
+	return ok && deadline.Before(then)
 }

@@ -140,15 +140,18 @@ func TestEveryOtherTokenIsRefused(t *testing.T) {
 	good := s.Claims("curfew", "orders", audience)
 	for what, raw := range map[string]string{
 		"another cluster's key under this one's id": other.SignAs(t, s.KeyID(), jwt.SigningMethodRS256, other.Private(), good),
-		"an unknown key":              other.Sign(t, good),
-		"PS256 with the key of RS256": s.SignAs(t, s.KeyID(), jwt.SigningMethodPS256, s.Private(), good),
-		"HS256 with the public key":   s.SignAs(t, s.KeyID(), jwt.SigningMethodHS256, s.PublicPEM(t), good),
-		"none":                        s.SignAs(t, s.KeyID(), jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, good),
-		"nothing":                     "",
+		"PS256 with the key of RS256":               s.SignAs(t, s.KeyID(), jwt.SigningMethodPS256, s.Private(), good),
+		"HS256 with the public key":                 s.SignAs(t, s.KeyID(), jwt.SigningMethodHS256, s.PublicPEM(t), good),
+		"none":                                      s.SignAs(t, s.KeyID(), jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, good),
+		"nothing":                                   "",
 	} {
 		if got, err := c.Service(t.Context(), raw); !errors.Is(err, cluster.ErrRefused) {
 			t.Errorf("%s: %q, %v", what, got, err)
 		}
+	}
+	// Who has not asked for keys yet does so at once.
+	if got, err := open(t, s.source(t), "curfew/orders").Service(t.Context(), other.Sign(t, good)); !errors.Is(err, cluster.ErrRefused) {
+		t.Errorf("an unknown key: %q, %v", got, err)
 	}
 }
 
@@ -166,6 +169,7 @@ func TestTheClustersKeysMayBeEllipticAndMayChange(t *testing.T) {
 	if got, err := c.Service(t.Context(), next.Token(t, "curfew", "orders", audience)); err != nil || got != "orders" {
 		t.Errorf("with the new key: %q, %v", got, err)
 	}
+	c = open(t, jwks.Source{File: path}, "curfew/orders")
 	if _, err := c.Service(t.Context(), s.Token(t, "curfew", "orders", audience)); !errors.Is(err, cluster.ErrRefused) {
 		t.Errorf("with the key that is gone: %v", err)
 	}
