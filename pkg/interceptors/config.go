@@ -18,7 +18,8 @@ import (
 )
 
 // Verifier verifies access tokens. *token.Verifier is one. Implementations must
-// be safe for concurrent use.
+// be safe for concurrent use. If one also has a method Describe() string,
+// Chain.Describe prints what that returns, a line for each issuer.
 type Verifier interface {
 	// Verify returns the identity that the token was issued to. The identity
 	// may be shared by concurrent calls and must not be changed. The chain maps

@@ -19,9 +19,8 @@ type Meter interface {
 }
 
 // CallStats are the statistics of one call. Every string is one of a bounded
-// number: methods that have a rule, and reasons that are enum values of .proto
-// files. So all of them may be attributes of a metric. Who called is not among
-// them.
+// number: methods that have a rule, and reasons that the server itself gives.
+// So all of them may be attributes of a metric. Who called is not among them.
 type CallStats struct {
 	// Method is the full method name, or [OtherMethod] if it has no rule.
 	Method string

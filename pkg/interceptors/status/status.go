@@ -50,8 +50,8 @@ func Plain(code codes.Code, msg string) error {
 	return &Error{st: status.New(code, msg)}
 }
 
-// Shown makes an error of a status that was made to be shown, all of it, with a
-// reason that is no enum value.
+// Shown returns an error that shows st as it is, also a reason that is no enum
+// value. Only for a status that was made to be shown.
 func Shown(st *status.Status) error { return &Error{st: st} }
 
 // WithCause returns err with a cause, which the chain logs and clients never
