@@ -62,6 +62,9 @@ func (b *buffer) String() string {
 	return b.data.String()
 }
 
+// patience bounds every wait: a busy machine starts a dozen processes slowly.
+const patience = 3 * time.Minute
+
 // environment is a running `curfew dev`.
 type environment struct {
 	t              *testing.T
@@ -124,7 +127,7 @@ func (e *environment) status() int {
 	select {
 	case <-e.ended:
 		return e.cmd.ProcessState.ExitCode()
-	case <-time.After(2 * time.Minute):
+	case <-time.After(patience):
 		e.t.Fatal("curfew dev does not end")
 		return -1
 	}
@@ -133,7 +136,7 @@ func (e *environment) status() int {
 // await polls until the condition holds.
 func (e *environment) await(what string, holds func() bool) {
 	e.t.Helper()
-	await(e.t, time.Minute, what, func() bool {
+	await(e.t, patience, what, func() bool {
 		select {
 		case <-e.ended:
 			e.t.Fatalf("curfew dev ended before %s", what)
@@ -177,7 +180,7 @@ func await(t *testing.T, bound time.Duration, what string, holds func() bool) {
 // shell runs a script and returns what it prints.
 func shell(t *testing.T, script string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, "sh", "-c", script).CombinedOutput()
 	if err != nil {

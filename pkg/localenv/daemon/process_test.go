@@ -13,6 +13,9 @@ import (
 	"github.com/curfew-platform/curfew/pkg/localenv/daemon"
 )
 
+// patience bounds every wait, for a busy machine.
+const patience = time.Minute
+
 func output(t *testing.T) *os.File {
 	t.Helper()
 	file, err := os.Create(filepath.Join(t.TempDir(), "out"))
@@ -51,7 +54,7 @@ func TestAProgramThatIgnoresItsStopSignalIsKilledAndNamed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.Await(bounded(t, 10*time.Second), written(spec)); err != nil {
+	if err := p.Await(bounded(t, patience), written(spec)); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.Stop(bounded(t, 100*time.Millisecond)); err == nil || !strings.Contains(err.Error(), "was killed") {
@@ -65,7 +68,7 @@ func TestAProgramThatEndsBeforeItIsReadyIsAnError(t *testing.T) {
 		t.Fatal(err)
 	}
 	never := func(context.Context) error { return errors.New("never") }
-	if err := p.Await(bounded(t, 10*time.Second), never); err == nil || !strings.Contains(err.Error(), "exit status 3") {
+	if err := p.Await(bounded(t, patience), never); err == nil || !strings.Contains(err.Error(), "exit status 3") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -77,14 +80,14 @@ func TestADetachedProgramIsFoundByItsRecordAndStopped(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Await(bounded(t, 10*time.Second), written(spec)); err != nil {
+	if err := r.Await(bounded(t, patience), written(spec)); err != nil {
 		t.Fatal(err)
 	}
 	found, err := daemon.Load(file)
 	if err != nil || found != r {
 		t.Fatalf("found %+v, %v, want %+v", found, err, r)
 	}
-	if err := found.Stop(bounded(t, 10*time.Second)); err != nil {
+	if err := found.Stop(bounded(t, patience)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := daemon.Load(file); !errors.Is(err, daemon.ErrNotRecorded) {

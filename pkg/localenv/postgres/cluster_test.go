@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -113,7 +114,7 @@ func TestDataSurvivesAKillOfTheServerAndItsStaleLockFile(t *testing.T) {
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	awaitGone(t, pid)
+	awaitGone(t, dir, pid)
 	// The number was given to somebody else since: this process, which PostgreSQL takes for its own server.
 	replacePid(t, dir, os.Getpid())
 	second := start(t, dir)
@@ -238,11 +239,21 @@ func replacePid(t *testing.T, dir string, pid int) {
 
 func lockFile(dir string) string { return filepath.Join(dir, "postgres", "data", "postmaster.pid") }
 
-func awaitGone(t *testing.T, pid int) {
+// awaitGone waits until a server is gone, and those of its processes that it
+// left: while one lives, its shared memory keeps another server from starting.
+func awaitGone(t *testing.T, dir string, pid int) {
 	t.Helper()
+	data := filepath.Join(dir, "postgres", "data")
+	left := func() bool {
+		folders, _ := filepath.Glob("/proc/[0-9]*/cwd")
+		return slices.ContainsFunc(folders, func(link string) bool {
+			folder, err := os.Readlink(link)
+			return err == nil && folder == data
+		})
+	}
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for daemon.CommandLine(pid) != "" {
+	for daemon.CommandLine(pid) != "" || left() {
 		select {
 		case <-t.Context().Done():
 			t.Fatal("the server does not end")
