@@ -8,13 +8,13 @@ import (
 	"github.com/curfew-platform/curfew/pkg/interceptors/identity"
 )
 
-// Call is one running call: its place in the index, and the context of its
-// handler, which a sweep can cancel. The zero value must be begun first, by
-// [Index.Register] or [Call.Begin], and is used for one call.
+// Call is one running call: its entry in the index, and the context of its
+// handler, which a revocation can cancel. [Index.Register] or [Call.Begin]
+// comes first. A Call is used once.
 //
-// It is a context.Context. Most handlers never wait on theirs, so the part of
-// the standard library that can be waited on is made when somebody first does:
-// a call that nobody waits on costs no allocation beside its own.
+// It implements context.Context. Most handlers never wait on their context, so
+// what is needed for waiting is only made when somebody does, and a call on
+// which nobody waits allocates nothing besides the Call.
 type Call struct {
 	parent     context.Context //nolint:containedctx // a context has one
 	id         *identity.Identity
@@ -32,17 +32,17 @@ type Call struct {
 
 var _ context.Context = (*Call)(nil)
 
-// Begin makes the call the context of a handler without entering it into an
-// index: nothing but its parent and [Call.Cancel] ends it early.
+// Begin makes c a context that derives from parent, without an entry in an
+// index. Only parent and [Call.Cancel] end it early.
 func (c *Call) Begin(parent context.Context) { c.parent = parent }
 
-// Leave takes the call out of the index and ends its context. Once.
+// Leave takes the call out of its index and ends its context. Call it once.
 func (c *Call) Leave() {
 	c.unlink()
 	c.Cancel(nil)
 }
 
-// Cancel ends the context with a cause (context.Cause), unless it has ended
+// Cancel ends the context with cause (context.Cause), unless it has ended
 // already. A nil cause is context.Canceled.
 func (c *Call) Cancel(cause error) {
 	c.mu.Lock()
