@@ -93,9 +93,10 @@ const (
 )
 
 // Await waits until every watcher of every engine refuses what was revoked at
-// position seq. Call it after the commit of the revocation. It returns within
-// one row lease, lengthened by the drift, whatever the store and the watchers
-// do. If ctx ends first, the error is a [*PendingError].
+// position seq. Call it after the commit of the revocation. Whatever the store
+// and the watchers do, it returns within one row lease, the longest that any
+// engine asks for, lengthened by the drift. If ctx ends first, the error is a
+// [*PendingError].
 //
 // A call may revoke the very token that it was made with. The watcher of its
 // own process then cancels its context with [revocation.ErrRevoked] while it
