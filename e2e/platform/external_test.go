@@ -137,19 +137,23 @@ func TestATokenOfARealProviderOpensASessionThatOutlivesTheProvider(t *testing.T)
 		t.Errorf("another user is %v, %v", other.GetUser(), err)
 	}
 
-	// A new key is found within seconds: keys are not asked for more often.
+	// A token under a key of the moment waits until the provider may be asked
+	// again, and what brings this key takes away those that were withdrawn.
 	if err := p.Rotate(); err != nil {
 		t.Fatal(err)
 	}
+	p.Withdraw()
 	next, err := p.Refresh(t.Context(), ann)
 	if err != nil {
 		t.Fatal(err)
 	}
 	leak.Secret("token of the provider", next.AccessToken)
-	eventually(t, "a token under the new key is taken", func() bool {
-		_, err := exchange(t.Context(), auth, next.AccessToken)
-		return err == nil
-	})
+	if _, err := exchange(t.Context(), auth, next.AccessToken); err != nil {
+		t.Errorf("a token under the new key: %v", err)
+	}
+	if _, err := exchange(t.Context(), auth, ann.AccessToken); stand.Reason(err) != "EXTERNAL_TOKEN_INVALID" {
+		t.Errorf("a token under the key that was withdrawn: %v", err)
+	}
 
 	// Without the provider sessions go on, and so does what is known of its keys.
 	p.Stop()
