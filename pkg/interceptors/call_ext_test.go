@@ -6,8 +6,11 @@ import (
 	"strings"
 	"testing"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	grpcstatus "google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/dynamicpb"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors"
@@ -88,4 +91,24 @@ func TestAContextPrintsNoToken(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// A service that forwards the token is told about it by whom it calls. That is
+// no answer of this service.
+func TestACallThatIsCutOffSaysSoWhateverADownstreamAnswers(t *testing.T) {
+	entered := make(chan struct{})
+	h := newHarness(t, &shop.Server{Unary: func(ctx context.Context, _ string, _ *dynamicpb.Message) error {
+		close(entered)
+		<-ctx.Done()
+		st, err := grpcstatus.New(codes.Unauthenticated, "theirs").WithDetails(&errdetails.ErrorInfo{Domain: "authz.curfew.dev", Reason: "TOKEN_EXPIRED"})
+		if err != nil {
+			return err
+		}
+		return st.Err()
+	}})
+	done := make(chan error, 1)
+	go func() { done <- shop.Call(with(t, h.issuer.User(t, "u1", []string{"customer"})), h.conn, "Get", own) }()
+	<-entered
+	h.revoke()
+	want(t, <-done, codes.Unauthenticated, "TOKEN_REVOKED")
 }

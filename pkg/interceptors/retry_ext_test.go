@@ -76,3 +76,16 @@ func TestTheRetryPolicyOfAClientWaitsAsLongAsTheServerAsks(t *testing.T) {
 		t.Errorf("%d calls: the second did not wait for %s", len(calls), asked)
 	}
 }
+
+func TestTheAnswersOfAStreamBeginWithItsRequestID(t *testing.T) {
+	h := newHarness(t, &shop.Server{Stream: func(_ string, s grpc.ServerStream) error { return s.SendMsg(shop.Message{}.Proto()) }})
+	ctx := metadata.AppendToOutgoingContext(with(t, h.issuer.User(t, "u1", []string{"customer"})), interceptors.RequestIDKey, "r1")
+	stream, err := shop.Open(ctx, h.conn, "Watch")
+	if err != nil {
+		t.Fatal(err)
+	}
+	header, err := stream.Header()
+	if id := header.Get(interceptors.RequestIDKey); err != nil || len(id) != 1 || id[0] != "r1" {
+		t.Errorf("%v, %v", id, err)
+	}
+}

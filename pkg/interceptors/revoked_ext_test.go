@@ -242,6 +242,9 @@ func TestAStreamWhoseTokenIsOverIsRefusedBeforeItsHandlerBegins(t *testing.T) {
 	if admitted := status.Info(err).GetMetadata()[creds.Admitted]; admitted != "" {
 		t.Errorf("admitted: %q", admitted)
 	}
+	if n := h.source.Inflight().Len(); n != 0 {
+		t.Errorf("%d calls left in the index", n)
+	}
 }
 
 // Tokens live for long, streams may not: what would end one must not keep it.

@@ -105,6 +105,10 @@ func TestTokensThatShareASlotAreBothFound(t *testing.T) {
 			}
 		}
 	}
+	c.get("unknown")
+	if s := c.stats(); s.Hits != 12 || s.Misses != 1 {
+		t.Errorf("%d hits and %d misses", s.Hits, s.Misses)
+	}
 }
 
 // Equal hashes are no proof that it is the same token; different ones are, that

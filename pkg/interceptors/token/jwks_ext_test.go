@@ -1,7 +1,11 @@
 package token_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -50,13 +54,51 @@ func TestJunkInAKeySetHarmsNobodyElse(t *testing.T) {
 
 func TestKeySetsThatAreNoneAreRefused(t *testing.T) {
 	issuer := tokentest.New(t)
-	many := strings.TrimSuffix(strings.Repeat(jwk(issuer, "k")+",", 101), ",")
+	var many []string
+	for i := range 101 {
+		many = append(many, jwk(issuer, fmt.Sprint(i)))
+	}
+	if keys, err := token.ParseSet(set(many[:100]...)); err != nil || len(keys) != 100 {
+		t.Errorf("100 keys: %d, %v", len(keys), err)
+	}
 	for name, data := range map[string][]byte{
 		"empty": nil, "html": []byte("<html>"), "array": []byte("[]"), "no keys": []byte(`{}`), "keys are text": []byte(`{"keys":"x"}`),
-		"101 keys": set(many), "too long": append(set(jwk(issuer, "k")), make([]byte, 300<<10)...),
+		"101 keys": set(many...), "too long": append(set(jwk(issuer, "k")), strings.Repeat(" ", 256<<10)...),
 	} {
 		if _, err := token.ParseSet(data); err == nil {
 			t.Errorf("%s: taken", name)
 		}
 	}
+}
+
+// Many providers leave `alg` out.
+func TestAKeyThatNamesNoAlgorithmHasTheOneOfItsKind(t *testing.T) {
+	ed := strings.Replace(jwk(tokentest.New(t), "ed"), `"alg":"EdDSA",`, ``, 1)
+	keys, err := token.ParseSet(set(ed, curve(t, elliptic.P256()), curve(t, elliptic.P384()),
+		`{"kty":"RSA","kid":"rsa","n":"`+b64(strings.Repeat("\xff", 256))+`","e":"AQAB"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, k := range keys {
+		got[k.ID] = k.Algorithm
+	}
+	want := map[string]string{"ed": token.EdDSA, "P-256": token.ES256, "P-384": token.ES384, "rsa": token.RS256}
+	if !maps.Equal(got, want) {
+		t.Errorf("got %v", got)
+	}
+}
+
+func curve(t *testing.T, c elliptic.Curve) string {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(c, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	point, err := key.PublicKey.Bytes() // 4, x, y
+	if err != nil {
+		t.Fatal(err)
+	}
+	half := len(point) / 2
+	return fmt.Sprintf(`{"kty":"EC","crv":%q,"kid":%[1]q,"x":%q,"y":%q}`, c.Params().Name, b64(string(point[1:1+half])), b64(string(point[1+half:])))
 }

@@ -31,6 +31,10 @@ func TestKeysThatProveNothingAreRefusedByTheConstructor(t *testing.T) {
 		t.Fatal(err)
 	}
 	weakRSA := &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 1023), E: 65537}
+	hugeRSA := &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 8192), E: 65537}
+	plainRSA := &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 2047), E: 1}
+	goodRSA := &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 2047), E: 65537}
+	offCurve := &ecdsa.PublicKey{Curve: elliptic.P256(), X: big.NewInt(1), Y: big.NewInt(1)}
 	evenRSA := &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 2047), E: 2}
 	point := func(s string) ed25519.PublicKey {
 		b, err := hex.DecodeString(s)
@@ -40,25 +44,29 @@ func TestKeysThatProveNothingAreRefusedByTheConstructor(t *testing.T) {
 		return b
 	}
 	for name, keys := range map[string][]token.Key{
-		"none":                           {},
-		"HS256 secret of 31 bytes":       {{ID: "k", Algorithm: token.HS256, Public: make([]byte, 31)}},
-		"HS256 secret under EdDSA":       {{ID: "k", Algorithm: token.EdDSA, Public: make([]byte, 32)}},
-		"Ed25519 under HS256":            {{ID: "k", Algorithm: token.HS256, Public: good}},
-		"Ed25519 too short":              {{ID: "k", Algorithm: token.EdDSA, Public: good[:31]}},
-		"Ed25519 all zero":               {{ID: "k", Algorithm: token.EdDSA, Public: make(ed25519.PublicKey, 32)}},
-		"Ed25519 of order 8":             {{ID: "k", Algorithm: token.EdDSA, Public: point("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05")}},
-		"Ed25519 of order 8, other sign": {{ID: "k", Algorithm: token.EdDSA, Public: point("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa")}},
-		"Ed25519 of order 2":             {{ID: "k", Algorithm: token.EdDSA, Public: point("ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f")}},
-		"P-224":                          {{ID: "k", Algorithm: token.ES256, Public: &p224.PublicKey}},
-		"P-256 under ES384":              {{ID: "k", Algorithm: token.ES384, Public: &p256.PublicKey}},
-		"P-256 under RS256":              {{ID: "k", Algorithm: token.RS256, Public: &p256.PublicKey}},
-		"RSA of 1024 bits":               {{ID: "k", Algorithm: token.RS256, Public: weakRSA}},
-		"RSA with an even exponent":      {{ID: "k", Algorithm: token.RS256, Public: evenRSA}},
-		"none as algorithm":              {{ID: "k", Algorithm: "none", Public: good}},
-		"a private key":                  {{ID: "k", Algorithm: token.ES256, Public: p256}},
-		"no id":                          {{Algorithm: token.EdDSA, Public: good}},
-		"one id twice":                   {{ID: "k", Algorithm: token.EdDSA, Public: good}, {ID: "k", Algorithm: token.EdDSA, Public: good}},
-		"no key":                         {{ID: "k", Algorithm: token.EdDSA}},
+		"none":                            {},
+		"HS256 secret of 31 bytes":        {{ID: "k", Algorithm: token.HS256, Public: make([]byte, 31)}},
+		"HS256 secret under EdDSA":        {{ID: "k", Algorithm: token.EdDSA, Public: make([]byte, 32)}},
+		"Ed25519 under HS256":             {{ID: "k", Algorithm: token.HS256, Public: good}},
+		"Ed25519 too short":               {{ID: "k", Algorithm: token.EdDSA, Public: good[:31]}},
+		"Ed25519 all zero":                {{ID: "k", Algorithm: token.EdDSA, Public: make(ed25519.PublicKey, 32)}},
+		"Ed25519 of order 8":              {{ID: "k", Algorithm: token.EdDSA, Public: point("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05")}},
+		"Ed25519 of order 8, other sign":  {{ID: "k", Algorithm: token.EdDSA, Public: point("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa")}},
+		"Ed25519 of order 2":              {{ID: "k", Algorithm: token.EdDSA, Public: point("ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f")}},
+		"P-224":                           {{ID: "k", Algorithm: token.ES256, Public: &p224.PublicKey}},
+		"P-256 under ES384":               {{ID: "k", Algorithm: token.ES384, Public: &p256.PublicKey}},
+		"P-256 under RS256":               {{ID: "k", Algorithm: token.RS256, Public: &p256.PublicKey}},
+		"RSA of 1024 bits":                {{ID: "k", Algorithm: token.RS256, Public: weakRSA}},
+		"RSA of 8193 bits":                {{ID: "k", Algorithm: token.RS256, Public: hugeRSA}},
+		"RSA whose signature is its text": {{ID: "k", Algorithm: token.RS256, Public: plainRSA}},
+		"RSA under ES256":                 {{ID: "k", Algorithm: token.ES256, Public: goodRSA}},
+		"a point off the curve":           {{ID: "k", Algorithm: token.ES256, Public: offCurve}},
+		"RSA with an even exponent":       {{ID: "k", Algorithm: token.RS256, Public: evenRSA}},
+		"none as algorithm":               {{ID: "k", Algorithm: "none", Public: good}},
+		"a private key":                   {{ID: "k", Algorithm: token.ES256, Public: p256}},
+		"no id":                           {{Algorithm: token.EdDSA, Public: good}},
+		"one id twice":                    {{ID: "k", Algorithm: token.EdDSA, Public: good}, {ID: "k", Algorithm: token.EdDSA, Public: good}},
+		"no key":                          {{ID: "k", Algorithm: token.EdDSA}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := token.NewStatic(keys...); err == nil {

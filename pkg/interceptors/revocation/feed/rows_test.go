@@ -135,6 +135,61 @@ func TestARowOfAnEngineWithALongerLeaseIsWaitedForAsLong(t *testing.T) {
 }
 
 // The own watchers have acknowledged long before the wait for others is over.
+func TestARowWithALongerLeaseThatHasJustComeIsWaitedForAsLong(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		long := 2 * rowLease
+		a := r.engine("auth-a")
+		synctest.Wait() // it has looked at the rows, and there was no other
+		b := r.engine("auth-b", func(c *feed.Config) { c.RowLease = long })
+		b.join("orders", "x", 0).renew(0)
+		b.hooks.cut()
+		got, err := a.Await(r.ctx, r.store.Revoke(subjectRule("user")))
+		if err != nil || got.Waited < long {
+			t.Errorf("waited %s for a row lease of %s, %v", got.Waited, long, err)
+		}
+	})
+}
+
+func TestAReceiptCountsTheWatchersOfAnEngineThatDiedWhileItWaited(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		a, b := r.engine("auth-a"), r.engine("auth-b")
+		far := b.join("orders", "y", 0)
+		far.renew(0)
+		time.Sleep(rowLease / 3) // the row of b says that there is one
+		far.renew(0)
+		b.hooks.cut()
+		time.Sleep(rowLease / 2) // a has seen the row as it stays
+		got, err := a.Await(r.ctx, r.store.Revoke(subjectRule("user")))
+		if err != nil || got.Acked != 0 || got.Expired != 1 || got.Waited > rowLease {
+			t.Errorf("%+v, %v", got, err)
+		}
+	})
+}
+
+func TestAReceiptCountsTheWatchersOfARowThatNobodyCanReadAnyMore(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		a, b := r.engine("auth-a"), r.engine("auth-b")
+		near, far := a.join("orders", "x", 0), b.join("orders", "y", 0)
+		near.renew(0)
+		far.renew(0)
+		time.Sleep(rowLease / 3)
+		near.renew(0)
+		far.renew(0)
+		done := a.await(r.store.Revoke(subjectRule("user")))
+		synctest.Wait() // the rows are listed
+		near.renew(1)
+		a.hooks.cut()
+		b.hooks.cut()
+		time.Sleep(2 * rowLease)
+		if !returned(done) {
+			t.Fatal("waits for more than a row lease")
+		}
+		if got := <-done; got.Acked != 1 || got.Expired != 1 {
+			t.Errorf("%d acknowledged and %d expired", got.Acked, got.Expired)
+		}
+	})
+}
+
 func TestAReceiptCountsEveryWatcherOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		a, b := r.engine("auth-a"), r.engine("auth-b")

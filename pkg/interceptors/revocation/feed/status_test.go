@@ -78,5 +78,8 @@ func TestWhatARevokingCallWaitedForIsTold(t *testing.T) {
 		if len(told) != 2 || complete[0] || !complete[1] || told[0].Waited < time.Second || told[1] != receipt {
 			t.Errorf("told %+v, %v", told, complete)
 		}
+		if l := e.Receipts(); len(l) != 1 || l[0] != receipt {
+			t.Errorf("remembered are %+v", l)
+		}
 	})
 }

@@ -76,6 +76,7 @@ func TestEveryOtherAssertionIsRefused(t *testing.T) {
 		"no exp":                   func(_ map[string]any, c jwt.MapClaims) { delete(c, "exp") },
 		"expired":                  func(_ map[string]any, c jwt.MapClaims) { c["exp"] = now.Add(-time.Minute).Unix() },
 		"a day long":               func(_ map[string]any, c jwt.MapClaims) { c["exp"] = now.Add(24 * time.Hour).Unix() },
+		"made long ago":            func(_ map[string]any, c jwt.MapClaims) { c["iat"] = now.Add(-10 * time.Minute).Unix() },
 		"of the future":            func(_ map[string]any, c jwt.MapClaims) { c["iat"] = now.Add(time.Hour).Unix() },
 		"no iat":                   func(_ map[string]any, c jwt.MapClaims) { delete(c, "iat") },
 		"no jti":                   func(_ map[string]any, c jwt.MapClaims) { delete(c, "jti") },

@@ -3,6 +3,7 @@ package feedgrpc
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -97,6 +98,24 @@ func TestTheWatchersOfAllServersAreListedPageByPage(t *testing.T) {
 	}
 	if want := []string{"a at other", "b at other", "b at third", "c at other"}; !slices.Equal(got, want) {
 		t.Errorf("listed %v, want %v", got, want)
+	}
+}
+
+func TestAPageIsOf100WatchersUnlessItIsSaidAndOf1000AtMost(t *testing.T) {
+	other := feed.Report{Server: feed.RowKey{Replica: "auth", Incarnation: "other"}, Receipts: []feed.Receipt{{Seq: 1}}}
+	for i := range 1500 {
+		other.Watchers = append(other.Watchers, feed.Watcher{Principal: "services/orders", ReplicaID: fmt.Sprintf("%04d", i), Incarnation: "x"})
+	}
+	s := newListing(t, &reports{list: []feed.Report{other}})
+	for asked, want := range map[int32]int{0: 100, 7: 7, 5000: 1000} {
+		first, err := s.ListRevocationReplicas(t.Context(), &revocationv1.ListRevocationReplicasRequest{PageSize: asked})
+		if err != nil || len(first.GetReplicas()) != want || len(first.GetLastReceipts()) != 1 {
+			t.Fatalf("of %d asked there are %d, %v", asked, len(first.GetReplicas()), err)
+		}
+		next, err := s.ListRevocationReplicas(t.Context(), &revocationv1.ListRevocationReplicasRequest{PageSize: asked, PageToken: first.GetNextPageToken()})
+		if err != nil || len(next.GetReplicas()) != min(want, 1500-want) || next.GetReplicas()[0].GetReplicaId() != fmt.Sprintf("%04d", want) || len(next.GetLastReceipts()) != 0 {
+			t.Errorf("then %d, %v", len(next.GetReplicas()), err)
+		}
 	}
 }
 
