@@ -38,8 +38,13 @@ type Auditor interface {
 }
 
 // AuditLog returns an Auditor that writes each event to logger as a line
-// "audit".
-func AuditLog(logger *slog.Logger) Auditor { return auditLog{logger} }
+// "audit". Without a logger it is nil, which [New] refuses if a rule needs one.
+func AuditLog(logger *slog.Logger) Auditor {
+	if logger == nil {
+		return nil
+	}
+	return auditLog{logger}
+}
 
 type auditLog struct{ logger *slog.Logger }
 

@@ -68,6 +68,7 @@ func TestAChainThatIsWrongIsRefusedWithItsReason(t *testing.T) {
 		"a verifier that is a nil pointer":    {func(c *interceptors.Config) { c.Verifier = (*token.Verifier)(nil) }, "verifier"},
 		"a source that is a nil pointer":      {func(c *interceptors.Config) { c.Revocation = (*watcher.Watcher)(nil) }, "revocation source"},
 		"an auditor that is a nil pointer":    {func(c *interceptors.Config) { c.Audit = (*auditRecorder)(nil) }, "auditor"},
+		"an audit that is written nowhere":    {func(c *interceptors.Config) { c.Audit = interceptors.AuditLog(nil) }, "auditor"},
 		"an introspector that is no function": {func(c *interceptors.Config) { c.Introspector = introspector(nil) }, "introspector"},
 		"a meter that is a nil pointer":       {func(c *interceptors.Config) { c.Metrics = (*meter)(nil) }, "metrics"},
 		"a validator that is a nil pointer":   {func(c *interceptors.Config) { c.Validator = (*validator)(nil) }, "validator"},
