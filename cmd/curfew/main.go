@@ -27,6 +27,8 @@ import (
 )
 
 type commandLine struct {
+	Version kong.VersionFlag `help:"Print the version and exit."`
+
 	Dev dev.Flags `cmd:"" help:"Start everything and stay, or run a command in it: curfew dev [flags] [-- CMD...]."`
 	Run struct{}  `cmd:"" help:"Run one process of it: curfew run auth|orders|logproc|broker [flags]."`
 
@@ -49,7 +51,7 @@ func run(args []string) int {
 	}
 	args, command := split(args)
 	var line commandLine
-	parser := kong.Must(&line, kong.Name("curfew"), kong.UsageOnError(),
+	parser := kong.Must(&line, kong.Name("curfew"), kong.UsageOnError(), server.Paths(), kong.Vars{"version": "curfew " + server.Version()},
 		kong.Description("A platform in which stopping is safe."))
 	parsed, err := parser.Parse(args)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -76,5 +77,18 @@ func TestACommandThatDoesNotExistIsReportedAsByAShell(t *testing.T) {
 	e := begin(t, stateDir(t), nil, "--port", "0", "--", "curfew-no-such-command")
 	if got := e.status(); got != 127 {
 		t.Errorf("exit status %d", got)
+	}
+}
+
+// An empty variable is how a setting is turned off where variables cannot be
+// taken away; as a path it was the working directory.
+func TestTheProgramSaysItsVersionAndTakesAnEmptyPathForNone(t *testing.T) {
+	t.Parallel()
+	if out, err := exec.CommandContext(t.Context(), binary, "--version").Output(); err != nil || !strings.HasPrefix(string(out), "curfew ") {
+		t.Errorf("%q, %v", out, err)
+	}
+	out, err := exec.CommandContext(t.Context(), binary, "revocations", "--auth-addr=127.0.0.1:1", "--auth-tls-ca=", "--token-file="+filepath.Join(t.TempDir(), "none")).CombinedOutput()
+	if err == nil || !strings.HasPrefix(string(out), "curfew revocations: read the token: ") {
+		t.Errorf("%q, %v", out, err)
 	}
 }

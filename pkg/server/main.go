@@ -72,7 +72,7 @@ func run(cmd Command, args, reexec []string, stdout, stderr io.Writer) (code int
 	if flags.Check {
 		return check(cmd, parsed, stdout, stderr)
 	}
-	rt := &Runtime{Name: cmd.Name, Version: version(), Reexec: reexec, Stdout: stdout}
+	rt := &Runtime{Name: cmd.Name, Version: Version(), Reexec: reexec, Stdout: stdout}
 	sub := lookup(cmd, name)
 	if sub.Supervised {
 		return supervised(cmd, sub, rt, stderr)
@@ -102,7 +102,7 @@ func newParser(cmd Command, stdout, stderr io.Writer) (*rootFlags, *kong.Kong, e
 		kong.Name(cmd.Name),
 		kong.Description(cmd.Description),
 		kong.DefaultEnvars("CURFEW_" + strings.ToUpper(cmd.Name)),
-		kong.Vars{"version": cmd.Name + " " + version()},
+		kong.Vars{"version": cmd.Name + " " + Version()},
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(code int) { panic(exit(code)) }),
 		kong.Embed(cmd.Config),
@@ -323,8 +323,8 @@ func newLogger(rt *Runtime, settings *Settings, stderr io.Writer, shipper *logsh
 	return slog.New(h.WithAttrs([]slog.Attr{slog.String("service", rt.Name), slog.String("version", rt.Version)}))
 }
 
-// version is what the linker stamped, else the module's version.
-func version() string {
+// Version is what the linker stamped into this program, else the module's version.
+func Version() string {
 	if stamped != "" {
 		return stamped
 	}

@@ -35,7 +35,15 @@ func (f *Flags) Dial(address string, more ...grpc.DialOption) (*grpc.ClientConn,
 		}
 		target.Files = files
 	}
-	return creds.Dial(target, nil, more...)
+	conn, err := creds.Dial(target, nil, more...)
+	switch {
+	case err == nil:
+		return conn, nil
+	case target.Files == nil && !f.AuthPlaintext:
+		return nil, fmt.Errorf("--auth-addr, without --auth-tls-ca and --auth-plaintext: %w", err)
+	default:
+		return nil, fmt.Errorf("--auth-addr: %w", err)
+	}
 }
 
 // Bearer returns ctx with the token as it is now.

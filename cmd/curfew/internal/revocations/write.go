@@ -17,23 +17,23 @@ const shown = 10
 func (v *view) write(w io.Writer) {
 	fmt.Fprintf(w, "%s, head of the feed %d\n\n", v.at.UTC().Format("15:04:05.0"), v.head)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "SERVER\tWATCHERS\tWATERMARK\tBEHIND\tROW LEASE\tLAPSED\t")
+	fmt.Fprintln(table, "SERVER\tWATCHERS\tWATERMARK\tBEHIND\tROW LEASE\tLAPSED")
 	for _, s := range v.servers {
 		note := ""
 		if !s.GetAnswering() {
-			note = "not asked"
+			note = "\tnot asked"
 		}
-		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%s\t%d\t%s\n", clean(label(s)), s.GetWatchers(), s.GetWatermark(), max(0, v.head-s.GetWatermark()),
+		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%s\t%d%s\n", clean(label(s)), s.GetWatchers(), s.GetWatermark(), max(0, v.head-s.GetWatermark()),
 			v.left(s.GetLeaseUntil()), s.GetLapsed(), note)
 	}
-	fmt.Fprintln(table, "\nREPLICA\tPRINCIPAL\tAT\tACKNOWLEDGED\tBEHIND\tLEASE\tAS OF\t")
+	fmt.Fprintln(table, "\nREPLICA\tPRINCIPAL\tAT\tACKED\tBEHIND\tLEASE\tAS OF")
 	for _, r := range v.replicas {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%s\t%s\t\n", clean(r.GetReplicaId()), clean(r.GetPrincipal()), clean(r.server), r.GetAckedSeq(),
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%s\t%s\n", clean(r.GetReplicaId()), clean(r.GetPrincipal()), clean(r.server), r.GetAckedSeq(),
 			max(0, v.head-r.GetAckedSeq()), v.left(r.GetLeaseUntil()), v.ago(r.GetAsOf()))
 	}
-	fmt.Fprintln(table, "\nRECEIPT\tACKNOWLEDGED\tEXPIRED\tWAITED\t")
+	fmt.Fprintln(table, "\nRECEIPT\tACKED\tEXPIRED\tWAITED")
 	for _, r := range v.receipts[:min(shown, len(v.receipts))] {
-		fmt.Fprintf(table, "%d\t%d\t%d\t%v\t\n", r.GetSeq(), r.GetAcked(), r.GetExpired(), r.GetWaited().AsDuration().Round(10*time.Microsecond))
+		fmt.Fprintf(table, "%d\t%d\t%d\t%v\n", r.GetSeq(), r.GetAcked(), r.GetExpired(), r.GetWaited().AsDuration().Round(10*time.Microsecond))
 	}
 	_ = table.Flush() // a closed pipe ends the program elsewhere
 }

@@ -29,16 +29,16 @@ func TestAViewSaysWhoHoldsALeaseAndHowFresh(t *testing.T) {
 	v.write(&out)
 	const want = `03:04:05.0, head of the feed 7
 
-SERVER     WATCHERS  WATERMARK  BEHIND  ROW LEASE  LAPSED  
-auth/AAAA  2         7          0       5s         0       
-auth/BBBB  1         4          3       none       0       not asked
+SERVER     WATCHERS  WATERMARK  BEHIND  ROW LEASE  LAPSED
+auth/AAAA  2         7          0       5s         0
+auth/BBBB  1         4          3       none       0  not asked
 
-REPLICA     PRINCIPAL        AT         ACKNOWLEDGED  BEHIND  LEASE  AS OF   
-orders?[2J  services/orders  auth/AAAA  5             2       none   now     
-orders-1    services/orders  auth/BBBB  7             0       none   1s ago  
+REPLICA     PRINCIPAL        AT         ACKED  BEHIND  LEASE  AS OF
+orders?[2J  services/orders  auth/AAAA  5      2       none   now
+orders-1    services/orders  auth/BBBB  7      0       none   1s ago
 
-RECEIPT  ACKNOWLEDGED  EXPIRED  WAITED  
-7        2             0        1.5ms   
+RECEIPT  ACKED  EXPIRED  WAITED
+7        2      0        1.5ms
 `
 	if out.String() != want {
 		t.Errorf("got:\n%s", out.String())
