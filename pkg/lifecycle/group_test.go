@@ -239,13 +239,15 @@ func TestALoggerAndAReaderThatAreFrozenDoNotHoldUpTheStop(t *testing.T) {
 }
 
 func TestLogLinesComeBeforeTheReport(t *testing.T) {
-	var out bytes.Buffer
-	g := newGroup(t, lifecycle.WithReportWriter(&out), lifecycle.WithLogger(slog.New(slog.NewTextHandler(&out, nil))))
-	g.Go("worker", func(ctx context.Context) error { <-ctx.Done(); return errors.New("noise") })
-	go func() { <-g.Started(); g.Shutdown(nil) }()
-	_ = g.Run(t.Context())
-	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-	if last := lines[len(lines)-1]; !strings.HasPrefix(last, "{") || len(lines) != 4 {
-		t.Errorf("got %s", out.String())
-	}
+	synctest.Test(t, func(t *testing.T) { // where the goroutine that writes the lines is never late
+		var out bytes.Buffer
+		g := newGroup(t, lifecycle.WithReportWriter(&out), lifecycle.WithLogger(slog.New(slog.NewTextHandler(&out, nil))))
+		g.Go("worker", func(ctx context.Context) error { <-ctx.Done(); return errors.New("noise") })
+		go func() { <-g.Started(); g.Shutdown(nil) }()
+		_ = g.Run(t.Context())
+		lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+		if last := lines[len(lines)-1]; !strings.HasPrefix(last, "{") || len(lines) != 4 {
+			t.Errorf("got %s", out.String())
+		}
+	})
 }
