@@ -23,6 +23,7 @@ type config struct {
 	table       bool
 	termination string
 	signals     []os.Signal
+	hangUp      bool
 
 	startTimeout time.Duration
 
@@ -135,6 +136,11 @@ func WithTerminationMessage(path string) Option {
 func WithSignals(signals ...os.Signal) Option {
 	return optionFunc(func(c *config) { c.signals = append([]os.Signal(nil), signals...) })
 }
+
+// WithHangUp is for a service, which is more than a step in a pipeline: a terminal that closes (SIGHUP) begins the stop
+// as the other signals do, unless the process was told to ignore it (nohup), and an output that nobody reads any more
+// (SIGPIPE) ends nothing, from Run on and for good. By default both end a Go program in the middle of what it does.
+func WithHangUp() Option { return optionFunc(func(c *config) { c.hangUp = true }) }
 
 // WithoutSignals leaves the signals of the process alone: the stop begins by [Group.Shutdown], [Group.Signal], a
 // failure, or the end of the context of [Group.Run].

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"syscall"
 	"time"
 )
 
@@ -17,6 +18,12 @@ func (g *Group) watch(ctx context.Context) (unwatch func()) {
 	received := make(chan os.Signal, maxSignals)
 	if len(g.conf.signals) > 0 {
 		signal.Notify(received, g.conf.signals...)
+	}
+	if g.conf.hangUp {
+		if !signal.Ignored(syscall.SIGHUP) {
+			signal.Notify(received, syscall.SIGHUP)
+		}
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // Go spares who listens.
 	}
 	quit, done := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -35,9 +42,7 @@ func (g *Group) watch(ctx context.Context) (unwatch func()) {
 		}
 	}()
 	return func() {
-		if len(g.conf.signals) > 0 {
-			signal.Stop(received)
-		}
+		signal.Stop(received)
 		close(quit)
 		<-done
 	}

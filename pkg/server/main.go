@@ -7,11 +7,9 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
 	"reflect"
 	"runtime/debug"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -229,9 +227,6 @@ func supervised(cmd Command, sub Subcommand, rt *Runtime, stderr io.Writer) int 
 	if err := cmd.Config.Validate(); err != nil {
 		return usage(stderr, cmd.Name, err)
 	}
-	// Go ends a program that writes to a standard error that nobody reads any
-	// more, unless somebody listens to SIGPIPE: calls are worth more than a log.
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	settings := cmd.Config.Common()
 	rt.LocalLog = newLogger(rt, settings, stderr, nil)
 	var shipper *logship.Shipper
@@ -294,10 +289,8 @@ func newGroup(settings *Settings, rt *Runtime, stderr io.Writer) (*lifecycle.Gro
 		lifecycle.WithLogger(rt.Log),
 		lifecycle.WithReportWriter(stderr),
 	}
-	// A terminal that closed is a reason to stop like any other, but for nohup and
-	// for a child process, which takes its parent's end from it.
-	if !supervisor.IsChild() && !signal.Ignored(syscall.SIGHUP) {
-		options = append(options, lifecycle.WithSignals(syscall.SIGTERM, os.Interrupt, syscall.SIGHUP))
+	if !supervisor.IsChild() { // To a child SIGHUP says that its parent has died.
+		options = append(options, lifecycle.WithHangUp())
 	}
 	if settings.TerminationMessage != "" {
 		options = append(options, lifecycle.WithTerminationMessage(settings.TerminationMessage))
