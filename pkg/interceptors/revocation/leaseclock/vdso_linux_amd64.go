@@ -34,8 +34,8 @@ func (c systemClock) read(clock uintptr) (time.Duration, bool) {
 }
 
 // vdso is where clock_gettime is in the shared object that the kernel maps into
-// every process (vdso(7)); 0 if it is not found. It tells the same time as the system call.
-// Go's runtime reads its own clocks there, of which the boot clock is none.
+// every process (vdso(7)); 0 if it is not found. It tells the same time as the
+// system call. Go's runtime reads its own clocks there, but not the boot clock.
 var vdso = sync.OnceValue(func() uintptr {
 	vector, err := unix.Auxv()
 	if err != nil {

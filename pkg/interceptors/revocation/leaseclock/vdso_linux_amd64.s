@@ -4,8 +4,9 @@
 //
 // It runs on the stack of the goroutine, as syscall.Gettimeofday does: the check
 // at the entry leaves some 800 bytes, of which the kernel's function uses about
-// 100. Nothing of Go's is in a register that it may change: on this architecture a signal
-// handler finds its goroutine in thread-local storage.
+// 100. It may change registers of Go: a signal handler finds its goroutine in
+// thread-local storage on this architecture, and Go's wrapper of an assembly
+// function restores the rest.
 TEXT ·call(SB), 0, $16-40
 	MOVQ	function+0(FP), AX
 	MOVQ	clock+8(FP), DI
