@@ -29,6 +29,8 @@ type call struct {
 	streamed bool
 	// infrastructure: health, or reflection if admitted. No token, no rule.
 	infrastructure bool
+	judged         bool // a message of this call was authorized
+	entered        int8 // links whose before succeeded
 	// rule is nil if the policy has none: the call is denied.
 	rule     *authz.Rule
 	metadata metadata.MD
@@ -44,10 +46,8 @@ type call struct {
 	identity  *identity.Identity
 	check     *revocationCheck // that admitted the call; nil without a token
 	resource  string
-	judged    bool // a message of this call was authorized
 
-	entered int   // links whose before succeeded
-	ended   error // Err of ctx when the handler returned: links cancel it on the way out
+	ended error // Err of ctx when the handler returned: links cancel it on the way out
 
 	cancelDeadline context.CancelFunc
 	expiry         *time.Timer // of a stream's token

@@ -205,7 +205,7 @@ func (ch *Chain) enter(ctx context.Context, c *call) error {
 			}
 			c.ctx = next //nolint:fatcontext // one layer for each link, by design
 		}
-		c.entered = i + 1
+		c.entered++
 	}
 	return nil
 }

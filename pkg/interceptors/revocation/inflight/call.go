@@ -16,12 +16,12 @@ import (
 // what is needed for waiting is only made when somebody does, and a call on
 // which nobody waits allocates nothing besides the Call.
 type Call struct {
-	parent     context.Context //nolint:containedctx // a context has one
-	id         *identity.Identity
-	failClosed bool
+	parent context.Context //nolint:containedctx // a context has one
 
-	index *Index // where slot is one of; nil outside
-	slot  *slot
+	id         *identity.Identity
+	index      *Index // where slot is one of; nil outside
+	slot       *slot
+	failClosed bool
 
 	mu       sync.Mutex
 	ended    bool                    // cancelled, or left
