@@ -218,16 +218,18 @@ func TestInventedKeyIDsAreAskedForOnce(t *testing.T) {
 	invented := func(n int) string {
 		return p.key.Sign(t, tokentest.Claims{"alg": "EdDSA", "typ": "at+jwt", "kid": fmt.Sprint("invented-", n)}, p.claims(nil))
 	}
+	begin := time.Now()
 	refused(t, issuers, "an unknown key", invented(0))
 	// The provider may have made them meanwhile. They would wait, had they the time.
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	for n := range 50 {
-		if _, err := issuers.Verify(ctx, invented(n)); !errors.Is(err, external.ErrUnavailable) {
+		if _, err := issuers.Verify(ctx, invented(n)); !errors.Is(err, external.ErrUnavailable) && !errors.Is(err, external.ErrRefused) {
 			t.Errorf("an invented key: %v", err)
 		}
 	}
-	if p.asked != 1 {
+	const pause = 5 * time.Second
+	if most := 1 + int(time.Since(begin)/pause); p.asked > most {
 		t.Errorf("asked %d times", p.asked)
 	}
 }
