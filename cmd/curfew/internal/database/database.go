@@ -45,7 +45,11 @@ func Prepare(ctx context.Context, admin string, services []Service) error {
 
 // OwnerURL addresses the service's database for migrations.
 func (s Service) OwnerURL(admin string) (string, error) {
-	return address(admin, s.Owner, s.OwnerPassword, s.Database)
+	owner, err := address(admin, s.Owner, s.OwnerPassword, s.Database)
+	if err != nil {
+		return "", err
+	}
+	return patient(owner)
 }
 
 // RoleURL addresses the service's database for serving.
@@ -143,6 +147,21 @@ func address(admin, role, password, database string) (string, error) {
 		return "", err
 	}
 	u.User, u.Path = url.UserPassword(role, password), "/"+database
+	return u.String(), nil
+}
+
+// patient lets a connection take long, unless the URL says how long it may. A
+// migration connects once, beside all else that starts on a busy machine, and
+// nothing comes after one that gave up.
+func patient(address string) (string, error) {
+	u, err := parse(address)
+	if err != nil {
+		return "", err
+	}
+	if query := u.Query(); !query.Has("connect_timeout") {
+		query.Set("connect_timeout", "60")
+		u.RawQuery = query.Encode()
+	}
 	return u.String(), nil
 }
 

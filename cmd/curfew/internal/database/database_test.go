@@ -90,3 +90,15 @@ func TestAPasswordNeverReachesAnError(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestAMigrationMayTakeLongToConnectUnlessTheServersURLSaysHowLong(t *testing.T) {
+	s := database.Service{Name: "orders", Database: "d", Owner: "o", Role: "r"}
+	for admin, want := range map[string]string{
+		"postgres://postgres@127.0.0.1/postgres?sslmode=disable":   "postgres://o:@127.0.0.1/d?connect_timeout=60&sslmode=disable",
+		"postgres://postgres@127.0.0.1/postgres?connect_timeout=3": "postgres://o:@127.0.0.1/d?connect_timeout=3",
+	} {
+		if got, err := s.OwnerURL(admin); err != nil || got != want {
+			t.Errorf("got %s, %v, want %s", got, err, want)
+		}
+	}
+}
