@@ -3,6 +3,8 @@ package systemd
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -50,6 +52,39 @@ func TestAReadyThatCannotBeToldStopsTheGroup(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+}
+
+func TestAManagerThatIsSlowToReadHearsOfReadyLater(t *testing.T) {
+	for what, misses := range map[string]int{"reads in time": readyTries - 1, "never reads": readyTries} {
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := newGroup(t)
+				m := &manager{}
+				left := misses
+				n := &Notifier{g: g, quit: make(chan struct{}), done: make(chan struct{}), send: func(text string) error {
+					if text == "READY=1" && left > 0 {
+						left--
+						<-time.After(sendTime)
+						return fmt.Errorf("full: %w", os.ErrDeadlineExceeded)
+					}
+					return m.send(text)
+				}}
+				if err := n.add(); err != nil {
+					t.Fatal(err)
+				}
+				done := make(chan error, 1)
+				go func() { done <- g.Run(t.Context()) }()
+				<-time.After(readyTries * sendTime)
+				heard := len(m.of("READY=1")) == 1
+				if misses < readyTries {
+					g.Shutdown(nil)
+				}
+				if err := <-done; heard != (err == nil) || heard != (misses < readyTries) {
+					t.Errorf("ready was heard: %t; the group ended with %v", heard, err)
+				}
+			})
+		})
+	}
 }
 
 func TestAPartThatDoesNotSayWhatRemainsSilencesNothing(t *testing.T) {

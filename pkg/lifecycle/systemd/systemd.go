@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -19,6 +20,9 @@ const (
 	extendTime = 10 * time.Second
 	// maxStatus bounds the text of a status.
 	maxStatus = 300
+	// readyTries is how often READY=1 is tried, each for up to sendTime: a service manager that starts a whole machine can
+	// be slow to read.
+	readyTries = 20
 )
 
 // Notifier tells the service manager of a group. All methods may be called on nil, and do nothing then.
@@ -43,7 +47,8 @@ type Notifier struct {
 //	stop        EXTEND_TIMEOUT_USEC, 10 s from now or the end of the grace if that comes first, whenever what the phase
 //	            waits for has become less than ever before
 //
-// A READY=1 that can't be sent stops the group with an error; nothing else depends on whether the manager listens.
+// A READY=1 that can't be sent, for 10 s if the manager does not read, stops the group with an error; nothing else depends
+// on whether the manager listens.
 func Add(g *lifecycle.Group) (*Notifier, error) {
 	if g == nil {
 		return nil, errors.New("systemd: the group is required")
@@ -73,15 +78,25 @@ func (n *Notifier) add() error {
 
 // ready says so, unless the stop has begun since.
 func (n *Notifier) ready() {
+	var err error
+	for range readyTries {
+		if err = n.tellReady(); !errors.Is(err, os.ErrDeadlineExceeded) {
+			break
+		}
+	}
+	if err != nil {
+		n.g.Shutdown(fmt.Errorf("systemd: %w", err)) // the manager would kill the process in the middle of its work
+	}
+}
+
+func (n *Notifier) tellReady() error {
 	n.turn.Lock()
 	defer n.turn.Unlock()
 	select {
 	case <-n.g.Stopping():
-		return
+		return nil
 	default:
-	}
-	if err := n.send("READY=1"); err != nil {
-		n.g.Shutdown(fmt.Errorf("systemd: %w", err)) // the manager would kill the process in the middle of its work
+		return n.send("READY=1")
 	}
 }
 
