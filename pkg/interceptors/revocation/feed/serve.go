@@ -18,10 +18,11 @@ var ErrProtocol = errors.New("feed: protocol violated by the watcher")
 
 // Serve serves one stream of a watcher. principal is the authenticated name of
 // the watcher's service. Serve returns nil when the watcher has left or closed
-// the stream, else the reason why the stream ends. The caller must then end the
-// stream, so that blocked sends and receives return.
+// the stream, else the reason why the stream ends; so does a stream without a
+// Hello after 10 s. The caller must then end the stream, so that blocked sends
+// and receives return.
 func (e *Engine) Serve(ctx context.Context, principal string, s message.ServerStream) error {
-	hello, err := receiveHello(s)
+	hello, err := awaitHello(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -39,6 +40,30 @@ func (e *Engine) Serve(ctx context.Context, principal string, s message.ServerSt
 		return err
 	}
 	return nil
+}
+
+// helloTime is for how long a stream may stay without a Hello, so that streams
+// that nobody counts do not add up.
+const helloTime = 10 * time.Second
+
+func awaitHello(ctx context.Context, s message.ServerStream) (message.Hello, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, helloTime, fmt.Errorf("%w: no Hello within %v", ErrProtocol, helloTime))
+	defer cancel()
+	type first struct {
+		hello message.Hello
+		err   error
+	}
+	came := make(chan first, 1)
+	go func() {
+		hello, err := receiveHello(s)
+		came <- first{hello, err}
+	}()
+	select {
+	case f := <-came:
+		return f.hello, f.err
+	case <-ctx.Done():
+		return message.Hello{}, context.Cause(ctx)
+	}
 }
 
 func receiveHello(s message.ServerStream) (message.Hello, error) {

@@ -251,6 +251,17 @@ func TestWhatAWatcherMustNotSendEndsItsStream(t *testing.T) {
 			})
 		})
 	}
+	t.Run("no Hello", func(t *testing.T) {
+		bubble(t, func(t *testing.T, r *rig) {
+			e := r.engine("auth")
+			ctx, cancel := context.WithTimeout(r.ctx, time.Minute)
+			defer cancel()
+			_, far := message.Pipe(ctx)
+			if err := e.Serve(ctx, "p", far); !errors.Is(err, feed.ErrProtocol) {
+				t.Errorf("error is %v", err)
+			}
+		})
+	})
 	for name, second := range map[string]message.Request{
 		"a second Hello":      message.Hello{ReplicaID: "orders", Incarnation: "a"},
 		"a negative position": message.Renew{Nonce: 1, AppliedSeq: -1},
