@@ -71,6 +71,11 @@ func (s *Settings) Validate() error {
 	} else if err := rates.Check(); err != nil {
 		errs = append(errs, fmt.Errorf("--trusted-proxies: %w", err))
 	}
+	if len(s.LogKafkaBrokers) > 0 {
+		if err := kafkaconn.CheckTopic(s.LogKafkaTopic); err != nil {
+			errs = append(errs, fmt.Errorf("--log-kafka-topic %w", err))
+		}
+	}
 	if s.Grace <= 0 {
 		errs = append(errs, fmt.Errorf("--grace must be positive, got %v", s.Grace))
 	}

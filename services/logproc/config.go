@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/curfew-platform/curfew/pkg/interceptors/authz"
@@ -14,10 +13,16 @@ import (
 	"github.com/curfew-platform/curfew/pkg/server"
 	"github.com/curfew-platform/curfew/pkg/server/database"
 	"github.com/curfew-platform/curfew/pkg/server/guard"
+	"github.com/curfew-platform/curfew/pkg/server/kafkaconn"
 	"github.com/curfew-platform/curfew/pkg/server/keyset"
 	logprocv1 "github.com/curfew-platform/curfew/proto/gen/curfew/logproc/v1"
 	"github.com/curfew-platform/curfew/services/logproc/internal/decode"
 	"github.com/curfew-platform/curfew/services/logproc/internal/kafka"
+)
+
+const (
+	maxRetentionDays  = 36_500
+	maxSessionTimeout = 30 * time.Minute // group.max.session.timeout.ms of a broker, if it was not changed
 )
 
 // Config is the settings of the service, as flags and as CURFEW_LOGPROC_*.
@@ -59,8 +64,18 @@ func (c *Config) Validate() error {
 	if len(c.KafkaBrokers) == 0 {
 		errs = append(errs, errors.New("--kafka-brokers is required"))
 	}
-	if len(c.Topics) == 0 || slices.Contains(c.Topics, "") {
+	if len(c.Topics) == 0 {
 		errs = append(errs, errors.New("--topics names no topic"))
+	}
+	for _, topic := range c.Topics {
+		if err := kafkaconn.CheckTopic(topic); err != nil {
+			errs = append(errs, fmt.Errorf("--topics %w", err))
+		}
+	}
+	if c.DeadLetterTopic != "" {
+		if err := kafkaconn.CheckTopic(c.DeadLetterTopic); err != nil {
+			errs = append(errs, fmt.Errorf("--dead-letter-topic %w", err))
+		}
 	}
 	if _, err := c.formats(); err != nil {
 		errs = append(errs, fmt.Errorf("--formats: %w", err))
@@ -71,16 +86,16 @@ func (c *Config) Validate() error {
 	if c.Workers < 1 || c.Workers > 64 {
 		errs = append(errs, fmt.Errorf("--workers %d: want 1 to 64", c.Workers))
 	}
-	if c.RetentionDays < 1 {
-		errs = append(errs, fmt.Errorf("--retention-days %d: want at least 1", c.RetentionDays))
+	if c.RetentionDays < 1 || c.RetentionDays > maxRetentionDays {
+		errs = append(errs, fmt.Errorf("--retention-days %d: want 1 to %d", c.RetentionDays, maxRetentionDays))
 	}
 	for flag, d := range map[string]time.Duration{"--stop-budget": c.StopBudget, "--isolation-cpu": c.IsolationCPU} {
 		if d <= 0 {
 			errs = append(errs, fmt.Errorf("%s must be positive, got %v", flag, d))
 		}
 	}
-	if c.SessionTimeout < time.Second {
-		errs = append(errs, fmt.Errorf("--session-timeout %v: want at least 1s", c.SessionTimeout))
+	if c.SessionTimeout < time.Second || c.SessionTimeout > maxSessionTimeout {
+		errs = append(errs, fmt.Errorf("--session-timeout %v: want 1s to %v", c.SessionTimeout, maxSessionTimeout))
 	}
 	if c.IsolationMemory < 64<<20 {
 		errs = append(errs, fmt.Errorf("--isolation-memory %d: want at least 64 MiB", c.IsolationMemory))

@@ -9,6 +9,7 @@ import (
 	"github.com/curfew-platform/curfew/pkg/server"
 	"github.com/curfew-platform/curfew/pkg/server/database"
 	"github.com/curfew-platform/curfew/pkg/server/guard"
+	"github.com/curfew-platform/curfew/pkg/server/kafkaconn"
 	"github.com/curfew-platform/curfew/pkg/server/keyset"
 )
 
@@ -60,8 +61,11 @@ func (c *Config) Validate() error {
 	if c.serves(serveCommand) && len(c.KafkaBrokers) == 0 {
 		errs = append(errs, errors.New("--kafka-brokers is required where commands are served"))
 	}
-	if c.EventsTopic == "" || c.EventsPartitions < 1 {
-		errs = append(errs, errors.New("--events-topic needs a name and at least one partition"))
+	if err := kafkaconn.CheckTopic(c.EventsTopic); err != nil {
+		errs = append(errs, fmt.Errorf("--events-topic %w", err))
+	}
+	if c.EventsPartitions < 1 {
+		errs = append(errs, fmt.Errorf("--events-partitions %d: want at least 1", c.EventsPartitions))
 	}
 	for flag, d := range map[string]time.Duration{"--payment-window": c.PaymentWindow, "--provider-timeout": c.ProviderTimeout, "--stats-timeout": c.StatsTimeout} {
 		if d <= 0 {
