@@ -45,12 +45,7 @@ func TestAKeyThatWasPublishedAfterTheLastFetchIsWaitedFor(t *testing.T) {
 func TestWhoCannotWaitForTheNextFetchIsNotToldThatTheKeyIsUnknown(t *testing.T) {
 	issuer := tokentest.New(t)
 	synctest.Test(t, func(t *testing.T) {
-		e := &endpoint{}
-		e.serve(set(jwk(issuer, "a")))
-		r := newRemote(t, e)
-		if _, _, err := r.Key(t.Context(), "a"); err != nil {
-			t.Fatal(err)
-		}
+		e, r := fetched(t, issuer)
 		advance(time.Second)
 		begin := time.Now()
 		hasty, cancel := context.WithTimeout(t.Context(), 3*time.Second)

@@ -88,15 +88,22 @@ func TestManyCallsForAnUnknownKeyCauseOneFetchPerPause(t *testing.T) {
 	})
 }
 
+// fetched returns a Remote that knows the key "a" since now, and where it asks.
+func fetched(t *testing.T, issuer *tokentest.Issuer) (*endpoint, *token.Remote) {
+	t.Helper()
+	e := &endpoint{}
+	e.serve(set(jwk(issuer, "a")))
+	r := newRemote(t, e)
+	if _, _, err := r.Key(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	return e, r
+}
+
 func TestARotatedKeyIsFoundAtOnce(t *testing.T) {
 	issuer := tokentest.New(t)
 	synctest.Test(t, func(t *testing.T) {
-		e := &endpoint{}
-		e.serve(set(jwk(issuer, "a")))
-		r := newRemote(t, e)
-		if _, _, err := r.Key(t.Context(), "a"); err != nil {
-			t.Fatal(err)
-		}
+		e, r := fetched(t, issuer)
 		advance(time.Minute)
 		e.serve(set(jwk(issuer, "a"), jwk(issuer, "b")))
 		if _, _, err := r.Key(t.Context(), "b"); err != nil {
@@ -108,12 +115,7 @@ func TestARotatedKeyIsFoundAtOnce(t *testing.T) {
 func TestKeysAreServedThroughAnOutageForABoundedTime(t *testing.T) {
 	issuer := tokentest.New(t)
 	synctest.Test(t, func(t *testing.T) {
-		e := &endpoint{}
-		e.serve(set(jwk(issuer, "a")))
-		r := newRemote(t, e)
-		if _, _, err := r.Key(t.Context(), "a"); err != nil {
-			t.Fatal(err)
-		}
+		e, r := fetched(t, issuer)
 		e.data.Store(nil)
 		advance(23 * time.Hour)
 		if _, _, err := r.Key(t.Context(), "a"); err != nil {
